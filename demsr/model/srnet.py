@@ -1,0 +1,182 @@
+"""DEM-SRNet: the network of Zhang et al. (2022, doi 10.1016/j.scib.2022.11.021) in two formulations.
+
+Torch only: no files, no logging, no training. Metres go in and metres come out.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from demsr.model.interpolation import keys_taps, linear_taps, pad_linear, pad_replicate, upsample
+
+Formulation = Literal["residual", "direct"]
+LongSkip = Literal["head", "input"]
+Interpolation = Literal["half_pixel", "corner"]
+
+_RESIDUAL_SCALE_M = 100.0
+_EARTH_BOTTOM_M, _EARTH_RANGE_M = -11_000.0, 20_000.0  # Challenger Deep to Everest, rounded outwards
+
+
+class ResBlock(nn.Module):
+    """Two 3x3 convolutions with one ReLU between them, added to the input by a small factor (EDSR)."""
+
+    def __init__(self, features: int, *, residual_scale: float) -> None:
+        super().__init__()
+        self.first = _conv(features, features)
+        self.second = _conv(features, features)
+        self.residual_scale = residual_scale
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (B, F, H, W) to the same shape."""
+        return features + self.residual_scale * self.second(functional.relu(self.first(features)))
+
+
+class DemSrNet(nn.Module):
+    """Super-resolve elevation by an odd integer factor.
+
+    Parameters
+    ----------
+    num_blocks, features : depth and width; the paper has 42 and 256
+    in_channels : channel 0 is elevation, the only one that is scaled and interpolated
+    out_channels : channel 0 is elevation
+    scale : HR pixels per LR pixel along one axis
+    residual_scale : factor of each ResBlock's branch
+    formulation : "residual" adds the net's detail to a cubic interpolation and is blind to planes: adding any plane
+        to the input adds it to the output. "direct" is the paper's: elevation, scaled to 0..1, through the net alone
+    long_skip : add the "head" features (paper's figure, EDSR) or the "input" (reference code, by broadcasting)
+    interpolation : anchor of the bilinear upsampling inside the net, see `linear_taps`
+    elevation_scale_m, elevation_offset_m : the net sees (elevation - offset) / scale; by default 100 m and 0 for
+        "residual", the range of the Earth for "direct"
+
+    Convolutions have no bias. `parameters()` runs in data-flow order: head, blocks, body, before, last.
+    """
+
+    def __init__(
+        self,
+        num_blocks: int = 42,
+        features: int = 256,
+        *,
+        in_channels: int = 1,
+        out_channels: int = 1,
+        scale: int = 5,
+        residual_scale: float = 0.1,
+        formulation: Formulation = "residual",
+        long_skip: LongSkip = "head",
+        interpolation: Interpolation = "half_pixel",
+        elevation_scale_m: float | None = None,
+        elevation_offset_m: float | None = None,
+    ) -> None:
+        super().__init__()
+        if long_skip == "input" and in_channels != 1:
+            message = f"in_channels is {in_channels}; long_skip='input' broadcasts one channel, set long_skip='head'"
+            raise ValueError(message)
+        residual = formulation == "residual"
+        default_scale_m = _RESIDUAL_SCALE_M if residual else _EARTH_RANGE_M
+        default_offset_m = 0.0 if residual else _EARTH_BOTTOM_M
+        self.num_blocks, self.features = num_blocks, features
+        self.in_channels, self.out_channels, self.scale = in_channels, out_channels, scale
+        self.residual_scale = residual_scale
+        self.formulation, self.long_skip, self.interpolation = formulation, long_skip, interpolation
+        self.elevation_scale_m = default_scale_m if elevation_scale_m is None else elevation_scale_m
+        self.elevation_offset_m = default_offset_m if elevation_offset_m is None else elevation_offset_m
+
+        self.head = _conv(in_channels, features)
+        self.blocks = nn.Sequential(*(ResBlock(features, residual_scale=residual_scale) for _ in range(num_blocks)))
+        self.body = _conv(features, features)
+        self.before = _conv(features, features)
+        self.last = _conv(features, out_channels)
+        if residual:
+            nn.init.zeros_(self.last.weight)  # training starts at the base interpolation
+        self.register_buffer("base_taps", keys_taps(scale, a=-0.5), persistent=False)
+        self.register_buffer("tail_taps", linear_taps(scale, anchor=interpolation), persistent=False)
+        self.register_buffer("curvature", _curvature_projection(), persistent=False)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Super-resolve (B, in_channels, H, W) float32 metres to (B, out_channels, scale*H, scale*W) metres."""
+        return self.restore(self.tail(self.trunk(lr)), lr)
+
+    def trunk(self, lr: Tensor) -> Tensor:
+        """Return the features (B, F, H, W) before the upsampling: the part that fine-tuning freezes."""
+        self._check(lr)
+        scaled = torch.cat(((lr[:, :1] - self.elevation_offset_m) / self.elevation_scale_m, lr[:, 1:]), dim=1)
+        with torch.autocast(lr.device.type, enabled=False):
+            head = self.head(scaled) if self.formulation == "direct" else self._plane_blind_head(scaled)
+        skip = head if self.long_skip == "head" else scaled
+        return self.body(self.blocks(head)) + skip
+
+    def tail(self, trunk_features: Tensor) -> Tensor:
+        """Upsample the trunk's features to (B, out_channels, scale*H, scale*W), in units of the elevation scale.
+
+        The last 3x3 convolution is a sum of nine shifted 1x1 convolutions, which commute with the interpolation: so
+        nine maps per output channel are interpolated instead of all features. The result is the same, borders included.
+        """
+        weight = self.last.weight.permute(0, 2, 3, 1).reshape(9 * self.out_channels, self.features, 1, 1)
+        maps = functional.conv2d(self.before(trunk_features), weight)
+        with torch.autocast(maps.device.type, enabled=False):
+            upsampled = upsample(maps.float(), self.tail_taps, pad=pad_replicate)
+            return _sum_shifted(upsampled)
+
+    def restore(self, detail: Tensor, lr: Tensor) -> Tensor:
+        """Turn the tail's output into metres, given the LR elevation that it belongs to."""
+        detail_m = detail * self.elevation_scale_m
+        if self.formulation == "direct":
+            return detail_m + self.elevation_offset_m
+        return torch.cat((detail_m[:, :1] + self.base(lr), detail_m[:, 1:]), dim=1)
+
+    def base(self, lr: Tensor) -> Tensor:
+        """Interpolate channel 0 by Keys' cubic convolution, (B, 1, scale*H, scale*W) metres; planes stay planes."""
+        with torch.autocast(lr.device.type, enabled=False):  # half precision would round away the relief
+            return upsample(lr[:, :1], self.base_taps, pad=pad_linear)
+
+    def frozen_for_finetuning(self) -> list[nn.Module]:
+        """Return the modules whose weights stay as pretraining left them."""
+        return [self.head, self.blocks, self.body]
+
+    def config(self) -> dict[str, int | float | str]:
+        """Return the keyword arguments that build this net again."""
+        names = ("num_blocks", "features", "in_channels", "out_channels", "scale", "residual_scale", "formulation")
+        more = ("long_skip", "interpolation", "elevation_scale_m", "elevation_offset_m")
+        return {name: getattr(self, name) for name in (*names, *more)}
+
+    def _plane_blind_head(self, scaled: Tensor) -> Tensor:
+        """Convolve by the head's kernels without their constant and linear part over the elevation.
+
+        Such kernels see differences to the centre alone; taken before the product, these are free of rounding.
+        """
+        batch, _, height, width = scaled.shape
+        elevation = functional.unfold(pad_linear(scaled[:, :1], 1), kernel_size=3)  # (B, 9, H*W)
+        curvature = self.head.weight[:, 0].flatten(1) @ self.curvature
+        head = (curvature @ (elevation - elevation[:, 4:5])).reshape(batch, self.features, height, width)
+        if self.in_channels == 1:
+            return head
+        return head + functional.conv2d(scaled[:, 1:], self.head.weight[:, 1:], padding=1)
+
+    def _check(self, lr: Tensor) -> None:
+        if lr.ndim != 4 or lr.shape[1] != self.in_channels or min(lr.shape[2:]) < 2:
+            message = (
+                f"input has shape {tuple(lr.shape)}; DemSrNet needs (batch, {self.in_channels}, height, width) "
+                "with height and width of 2 or more"
+            )
+            raise ValueError(message)
+
+
+def _conv(in_channels: int, out_channels: int) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=False)
+
+
+def _sum_shifted(maps: Tensor) -> Tensor:
+    """Sum nine maps per channel, (B, 9*C, H, W), each shifted to its place in a 3x3 kernel; zeros beyond the border."""
+    batch, channels, height, width = maps.shape
+    padded = functional.pad(maps, (1, 1, 1, 1)).reshape(batch, channels // 9, 9, height + 2, width + 2)
+    shifted = [padded[:, :, 3 * row + col, row : row + height, col : col + width] for row in range(3) for col in range(3)]
+    return torch.stack(shifted).sum(dim=0)
+
+
+def _curvature_projection() -> Tensor:
+    """Return the (9, 9) projection of a flattened 3x3 kernel onto those that map every plane to zero."""
+    row, col = torch.meshgrid(torch.arange(-1.0, 2.0), torch.arange(-1.0, 2.0), indexing="ij")
+    planes = torch.stack((torch.ones(9), row.flatten(), col.flatten())).double()
+    planes = planes / planes.norm(dim=1, keepdim=True)
+    return (torch.eye(9, dtype=torch.float64) - planes.T @ planes).float()
