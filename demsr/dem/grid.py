@@ -1,0 +1,150 @@
+"""Where pixels lie: the one module that knows half pixels.
+
+A grid is north-up and holds cells; a pixel's coordinate is its cell's centre, whether the sample stands for the area
+of the cell ("area") or for the point in its middle ("point"). Reading and writing files is not done here.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal
+
+import pyproj
+
+from demsr.errors import GridError
+
+Registration = Literal["area", "point"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A north-up raster of rectangular cells.
+
+    Attributes
+    ----------
+    rows, cols : number of cells
+    west, north : outer corner of the north-western cell, in units of the CRS
+    pixel_width, pixel_height : cell size in units of the CRS, positive
+    crs : any text that PROJ understands, such as "EPSG:4326"
+    registration : what a sample stands for
+    """
+
+    rows: int
+    cols: int
+    west: float
+    north: float
+    pixel_width: float
+    pixel_height: float
+    crs: str
+    registration: Registration = "area"
+
+    def __post_init__(self) -> None:
+        """Refuse grids that cannot exist."""
+        if min(self.rows, self.cols) < 1:
+            message = f"grid has {self.rows} x {self.cols} cells; both sides must be at least 1"
+            raise GridError(message)
+        if not min(self.pixel_width, self.pixel_height) > 0 or not math.isfinite(self.west + self.north):
+            message = (
+                f"grid has cells of {self.pixel_width} x {self.pixel_height} at ({self.west}, {self.north}); "
+                "it must be north-up with a finite corner"
+            )
+            raise GridError(message)
+
+    @property
+    def south(self) -> float:
+        """Southern edge, in units of the CRS."""
+        return self.north - self.rows * self.pixel_height
+
+    @property
+    def east(self) -> float:
+        """Eastern edge, in units of the CRS."""
+        return self.west + self.cols * self.pixel_width
+
+    @property
+    def is_geographic(self) -> bool:
+        """Whether coordinates are degrees of longitude and latitude."""
+        return _crs(self.crs).is_geographic
+
+    def centre(self, row: float, col: float) -> tuple[float, float]:
+        """Return (x, y) of a pixel; fractional indices lie between centres."""
+        return self.west + (col + 0.5) * self.pixel_width, self.north - (row + 0.5) * self.pixel_height
+
+    def index(self, x: float, y: float) -> tuple[float, float]:
+        """Return the fractional (row, col) of a point, the inverse of `centre`."""
+        return (self.north - y) / self.pixel_height - 0.5, (x - self.west) / self.pixel_width - 0.5
+
+    def window(self, row: int, col: int, rows: int, cols: int) -> "Grid":
+        """Return the part that starts at (row, col)."""
+        if row < 0 or col < 0 or row + rows > self.rows or col + cols > self.cols:
+            message = f"window {rows} x {cols} at ({row}, {col}) leaves the grid of {self.rows} x {self.cols} cells"
+            raise GridError(message)
+        west, north = self.west + col * self.pixel_width, self.north - row * self.pixel_height
+        return replace(self, rows=rows, cols=cols, west=west, north=north)
+
+    def refine(self, scale: int) -> "Grid":
+        """Split every cell into scale x scale cells."""
+        return replace(
+            self,
+            rows=self.rows * scale,
+            cols=self.cols * scale,
+            pixel_width=self.pixel_width / scale,
+            pixel_height=self.pixel_height / scale,
+        )
+
+    def coarsen(self, scale: int) -> "Grid":
+        """Join scale x scale cells into one, leaving out what does not fill a cell in the south and the east."""
+        return replace(
+            self,
+            rows=self.rows // scale,
+            cols=self.cols // scale,
+            pixel_width=self.pixel_width * scale,
+            pixel_height=self.pixel_height * scale,
+        )
+
+    def pixel_size_arcsec(self) -> tuple[float, float]:
+        """Return (width, height) of a cell in arc-seconds.
+
+        Raises
+        ------
+        GridError : the CRS is projected
+        """
+        if not self.is_geographic:
+            message = f"grid is in {_crs(self.crs).name}; a spacing in arc-seconds needs geographic coordinates"
+            raise GridError(message)
+        return self.pixel_width * 3600, self.pixel_height * 3600
+
+    def pixel_size_m(self) -> tuple[float, float]:
+        """Return (width, height) of a cell in the middle of the grid, in metres."""
+        if not self.is_geographic:
+            metres = _crs(self.crs).axis_info[0].unit_conversion_factor
+            return self.pixel_width * metres, self.pixel_height * metres
+        lon_m, lat_m = metres_per_degree(self.centre((self.rows - 1) / 2, 0)[1])
+        return self.pixel_width * lon_m, self.pixel_height * lat_m
+
+    def lonlat_bounds(self) -> tuple[float, float, float, float]:
+        """Return (west, south, east, north) in degrees; for projected grids the box around the outline."""
+        if self.is_geographic:
+            return self.west, self.south, self.east, self.north
+        to_lonlat = pyproj.Transformer.from_crs(_crs(self.crs), "EPSG:4326", always_xy=True)
+        west, south, east, north = to_lonlat.transform_bounds(self.west, self.south, self.east, self.north)
+        return west, south, east, north
+
+
+def metres_per_degree(latitude: float) -> tuple[float, float]:
+    """Return the length in metres of a degree of longitude and of latitude on WGS84.
+
+    Source: series of the meridian and parallel arcs, NGA.STND.0036 (WGS 84), exact to a few centimetres.
+    """
+    phi = math.radians(latitude)
+    lon_m = 111_412.84 * math.cos(phi) - 93.5 * math.cos(3 * phi) + 0.118 * math.cos(5 * phi)
+    lat_m = 111_132.92 - 559.82 * math.cos(2 * phi) + 1.175 * math.cos(4 * phi) - 0.0023 * math.cos(6 * phi)
+    return lon_m, lat_m
+
+
+@lru_cache(maxsize=64)
+def _crs(text: str) -> pyproj.CRS:
+    try:
+        return pyproj.CRS.from_user_input(text)
+    except pyproj.exceptions.CRSError as error:
+        message = f"the CRS {text[:60]!r} is not known to PROJ; give an EPSG code or WKT"
+        raise GridError(message) from error

@@ -1,0 +1,74 @@
+"""Rasters that a user already has: find them in a folder and record their identity."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from demsr.errors import ParamsError
+from demsr.files import sha256_of, write_json
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One raster of the input, as the manifest lists it."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+def find_rasters(folder: Path, *, include: Sequence[str], exclude: Sequence[str]) -> list[Path]:
+    """Return the files in a folder and below that match a pattern, sorted by path.
+
+    Parameters
+    ----------
+    include, exclude : glob patterns for file names, such as "*.tif"
+
+    Raises
+    ------
+    ParamsError : no such folder, no file that matches, or two files of one name
+    """
+    if not folder.is_dir():
+        message = f"{folder}: there is no such folder; name one in params.yaml with `demsr profile local --land FOLDER`"
+        raise ParamsError(message)
+    found = {path for pattern in include for path in folder.rglob(pattern) if path.is_file()}
+    kept = sorted(path for path in found if not any(path.match(pattern) for pattern in exclude))
+    if not kept:
+        message = f"{folder}: no file matches {list(include)} without {list(exclude)}; put rasters there or change these"
+        raise ParamsError(message)
+    stems = [path.stem for path in kept]
+    if doubles := sorted({stem for stem in stems if stems.count(stem) > 1}):
+        message = f"{folder}: several files are called {', '.join(doubles)}; names must be unique, rename or exclude some"
+        raise ParamsError(message)
+    return kept
+
+
+def describe_file(path: Path) -> InputFile:
+    """Return path, size and SHA-256 of a file."""
+    return InputFile(path=str(path), bytes=path.stat().st_size, sha256=sha256_of(path))
+
+
+def write_manifest(path: Path, inputs: dict[str, list[InputFile]]) -> None:
+    """Write the input files of each domain as JSON."""
+    write_json(path, {domain: [asdict(entry) for entry in entries] for domain, entries in inputs.items()})
+
+
+def read_manifest(path: Path) -> dict[str, list[InputFile]]:
+    """Read what `write_manifest` wrote."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return {domain: [InputFile(**entry) for entry in entries] for domain, entries in content.items()}
+
+
+def checked_path(entry: InputFile) -> Path:
+    """Return the path of an input file after comparing its content with the manifest.
+
+    Raises
+    ------
+    ParamsError : the file is gone or has changed since it was listed
+    """
+    path = Path(entry.path)
+    if not path.is_file() or sha256_of(path) != entry.sha256:
+        message = f"{path}: the file has changed or gone since `fetch` listed it; run `dvc repro` again"
+        raise ParamsError(message)
+    return path
