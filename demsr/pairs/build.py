@@ -1,0 +1,72 @@
+"""From harmonised rasters to the three HDF5 files of a domain."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from demsr.dem.raster import Dem, read_dem
+from demsr.errors import PairsError
+from demsr.files import whole_file
+from demsr.pairs.cut import THREE_ARCSEC, CutRule, cut_patches, pair_kind
+from demsr.pairs.split import SPLITS, Region, protected_boxes
+from demsr.pairs.store import Area, PairWriter
+
+Regions = Callable[[str, Dem], list[Region]]
+
+
+def build_pairs(
+    rasters: Sequence[Path], folder: Path, regions_of: Regions, rule: CutRule, *, domain: str, scale_free: bool
+) -> dict[str, Any]:
+    """Write train.h5, valid.h5 and test.h5; memory holds one raster at a time.
+
+    Parameters
+    ----------
+    rasters : written by `harmonise`
+    regions_of : splits a raster, given its file name without suffix
+    rule : of training; validation and test patches do not overlap
+    scale_free : use grids of any spacing, not only of 3 arc-seconds
+
+    Returns
+    -------
+    summary : pairs by split, and what was left out by reason
+
+    Raises
+    ------
+    PairsError : a split has no pair
+    """
+    left_out: Counter[str] = Counter()
+    regions: dict[Path, list[Region]] = {}
+    for path in rasters:
+        dem = read_dem(path)
+        if not scale_free and pair_kind(dem.grid) != THREE_ARCSEC:
+            left_out[f"{path.stem}: spacing is not 3 arc-seconds and scale_free is off"] += 1
+            continue
+        regions[path] = regions_of(path.stem, dem)
+    everywhere = [region for some in regions.values() for region in some]
+    summary: dict[str, Any] = {}
+    for split in SPLITS:
+        attributes = {"domain": domain, "split": split, "degradation": "block mean"}
+        away = protected_boxes(everywhere, split)
+        chosen = rule if split == "train" else replace(rule, stride_hr=rule.patch_lr * rule.scale)
+        counts: dict[str, int] = {}
+        with whole_file(folder / f"{split}.h5") as temporary:
+            with PairWriter(temporary, patch_lr=rule.patch_lr, scale=rule.scale, attributes=attributes) as writer:
+                for path, region in _of_split(regions, split):
+                    dem = read_dem(path)
+                    patches = list(cut_patches(dem, region, chosen, keep_away_from=away, left_out=left_out))
+                    writer.append(Area.of(region.name, dem), patches)
+                    counts[region.name] = len(patches)
+            if not sum(counts.values()):
+                message = (
+                    f"{domain}: the {split} split has no pair of {rule.patch_lr} x {rule.patch_lr} LR pixels "
+                    f"(left out: {dict(left_out)}); give larger or fuller rasters, or make pairs.patch_lr smaller"
+                )
+                raise PairsError(message)
+        summary[split] = {"pairs": sum(counts.values()), "areas": counts}
+    return {**summary, "left_out": dict(sorted(left_out.items()))}
+
+
+def _of_split(regions: Mapping[Path, list[Region]], split: str) -> list[tuple[Path, Region]]:
+    return [(path, region) for path, some in regions.items() for region in some if region.split == split]

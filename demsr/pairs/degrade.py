@@ -1,0 +1,34 @@
+"""From HR to LR: the only place where a pair is registered. An LR pixel covers exactly scale x scale HR pixels."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from demsr.errors import GridError
+
+
+def block_mean(hr: NDArray[np.float32], *, scale: int) -> NDArray[np.float32]:
+    """Average HR elevation over scale x scale blocks, ignoring voids.
+
+    Parameters
+    ----------
+    hr : (scale*H, scale*W), metres, NaN where void
+    scale : HR pixels per LR pixel along one axis
+
+    Returns
+    -------
+    lr : (H, W); NaN where less than half of a block was measured
+
+    Raises
+    ------
+    GridError : a side is not a multiple of `scale`
+    """
+    rows, cols = hr.shape
+    if rows % scale or cols % scale:
+        message = f"HR patch is {rows} x {cols} pixels; sides must be multiples of scale={scale}"
+        raise GridError(message)
+    blocks = hr.reshape(rows // scale, scale, cols // scale, scale).swapaxes(1, 2).reshape(-1, scale * scale)
+    measured = np.isfinite(blocks)
+    count = measured.sum(axis=1)
+    total = np.where(measured, blocks, 0).sum(axis=1, dtype=np.float64)
+    mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=2 * count >= scale * scale)
+    return mean.reshape(rows // scale, cols // scale).astype(np.float32)

@@ -1,0 +1,124 @@
+"""Train, validation and test by region: no pixel in two splits, and a gap between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Literal
+
+from demsr.dem.grid import Grid
+from demsr.dem.raster import Dem
+from demsr.errors import GridError, ParamsError
+
+Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+Box = tuple[float, float, float, float]  # west, south, east, north in degrees
+
+_QUADRANT_NAMES = ("north-west", "north-east", "south-west", "south-east")
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of a raster that belongs to one split as a whole.
+
+    Attributes
+    ----------
+    name : for people and for the rows of results
+    split : where its patches go
+    row, col : HR index of its north-western pixel in the raster
+    grid : its HR pixels
+    """
+
+    name: str
+    split: Split
+    row: int
+    col: int
+    grid: Grid
+
+
+def regions_of(
+    name: str,
+    dem: Dem,
+    *,
+    method: Literal["quadrants", "files"],
+    quadrant_splits: Sequence[Split],
+    valid: Sequence[str],
+    test: Sequence[str],
+    gap_lr: int,
+    scale: int,
+) -> list[Region]:
+    """Split one raster: into quadrants, or as a whole by the names of held-out files."""
+    if method == "quadrants":
+        return quadrants(dem.source, dem.grid, quadrant_splits, gap_lr=gap_lr, scale=scale)
+    return [Region(dem.source, split_of_file(name, valid=valid, test=test), 0, 0, dem.grid)]
+
+
+def quadrants(name: str, grid: Grid, splits: Sequence[Split], *, gap_lr: int, scale: int) -> list[Region]:
+    """Cut a raster into four regions with a gap of `gap_lr` LR pixels between them.
+
+    Parameters
+    ----------
+    splits : of the north-western, north-eastern, south-western and south-eastern quadrant
+    gap_lr : LR pixels between two quadrants that belong to none
+
+    Raises
+    ------
+    GridError : the raster is too small
+    """
+    rows_lr, cols_lr = grid.rows // scale, grid.cols // scale
+    half_rows, half_cols = (rows_lr - gap_lr) // 2, (cols_lr - gap_lr) // 2
+    if min(half_rows, half_cols) < 1:
+        message = f"{name}: {grid.rows} x {grid.cols} pixels cannot be cut into quadrants; use pairs.split = files"
+        raise GridError(message)
+    corners = [(row, col) for row in (0, rows_lr - half_rows) for col in (0, cols_lr - half_cols)]
+    return [
+        Region(
+            f"{name}, {_QUADRANT_NAMES[place]}",
+            splits[place],
+            row * scale,
+            col * scale,
+            grid.window(row * scale, col * scale, half_rows * scale, half_cols * scale),
+        )
+        for place, (row, col) in enumerate(corners)
+    ]
+
+
+def split_of_file(name: str, *, valid: Sequence[str], test: Sequence[str]) -> Split:
+    """Return the split of a whole file, by glob patterns for its name without suffix."""
+    if any(PurePath(name).match(pattern) for pattern in test):
+        return "test"
+    return "valid" if any(PurePath(name).match(pattern) for pattern in valid) else "train"
+
+
+def check_named_files(names: Sequence[str], patterns: Sequence[str], *, where: str) -> None:
+    """Raise if a pattern of held-out files matches nothing: a typing error would move a file into training."""
+    for pattern in patterns:
+        if not any(PurePath(name).match(pattern) for name in names):
+            message = f"{where}: no file is called {pattern!r}; there are {', '.join(sorted(names))}"
+            raise ParamsError(message)
+
+
+def protected_boxes(regions: Sequence[Region], split: Split) -> list[Box]:
+    """Return the outlines that patches of a split must keep away from: training gives way to validation and test."""
+    above = SPLITS[SPLITS.index(split) + 1 :]
+    return [region.grid.lonlat_bounds() for region in regions if region.split in above]
+
+
+def closer_than(grid: Grid, boxes: Sequence[Box], *, gap_lr: int, scale: int) -> bool:
+    """Whether an HR patch comes closer to a box than `gap_lr` LR pixels.
+
+    Longitudes may differ by whole turns.
+    """
+    west, south, east, north = grid.lonlat_bounds()
+    margin_x = gap_lr * scale * (east - west) / grid.cols
+    margin_y = gap_lr * scale * (north - south) / grid.rows
+    tolerance = 1e-3  # of a pixel: edges that meet exactly at the gap are apart
+    margin_x -= tolerance * (east - west) / grid.cols
+    margin_y -= tolerance * (north - south) / grid.rows
+    return any(
+        box[0] + turn < east + margin_x
+        and west - margin_x < box[2] + turn
+        and box[1] < north + margin_y
+        and south - margin_y < box[3]
+        for box in boxes
+        for turn in (-360, 0, 360)
+    )

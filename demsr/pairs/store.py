@@ -1,0 +1,184 @@
+"""LR/HR pairs in HDF5, in the layout of the paper's data set. The only importer of h5py.
+
+A file holds one split: datasets `32_32` and `160_160` (N, 1, H, W) float32 in metres, as in the published MindEarth
+set; beside them, per sample, where it lies, and per area, what it is. The same pairs give the same bytes.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from demsr.dem.raster import Dem
+from demsr.errors import PairsError
+from demsr.pairs.cut import Patch, pair_kind
+
+_SIZE_NAME = re.compile(r"^(\d+)_\1$")
+_SAMPLE_FIELDS = {
+    "area": np.int32, "row": np.int64, "col": np.int64, "lon": np.float64, "lat": np.float64,
+    "pixel_width_m": np.float64, "pixel_height_m": np.float64,
+}  # fmt: skip
+_AREA_FIELDS = ("name", "source", "pair_kind", "registration", "vertical_datum", "crs", "pixel_size")
+_TEXT = h5py.string_dtype()
+
+
+@dataclass(frozen=True)
+class Area:
+    """What all samples of one region share."""
+
+    name: str
+    source: str
+    pair_kind: str
+    registration: str
+    vertical_datum: str
+    crs: str
+    pixel_size: str
+
+    @classmethod
+    def of(cls, name: str, dem: Dem) -> Self:
+        """Describe a region of a raster."""
+        grid = dem.grid
+        unit = "degree" if grid.is_geographic else "CRS unit"
+        return cls(
+            name, dem.source, pair_kind(grid), grid.registration, dem.vertical_datum, grid.crs,
+            f"{grid.pixel_width:.10g} x {grid.pixel_height:.10g} {unit}",
+        )  # fmt: skip
+
+
+class PairWriter:
+    """Append pairs to a new file, one region after the other; memory does not grow with their number."""
+
+    def __init__(self, path: Path, *, patch_lr: int, scale: int, attributes: dict[str, Any]) -> None:
+        self._file = h5py.File(path, "w", libver="v110", track_order=False)
+        sizes = (patch_lr, patch_lr * scale)
+        self._images = [self._growing(f"{size}_{size}", (1, size, size), np.dtype(np.float32)) for size in sizes]
+        self._fields = {name: self._growing(f"sample/{name}", (), np.dtype(kind)) for name, kind in _SAMPLE_FIELDS.items()}
+        self._areas: list[Area] = []
+        self._file.attrs.update({"units": "m", "positive": "up", "scale": scale, **attributes})
+
+    def __enter__(self) -> Self:
+        """Return the writer."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Write the areas and close the file."""
+        try:
+            if kind is None:
+                for field in _AREA_FIELDS:
+                    values = [getattr(area, field) for area in self._areas]
+                    self._file.create_dataset(f"area/{field}", data=values, dtype=_TEXT, track_times=False)
+        finally:
+            self._file.close()
+
+    def append(self, area: Area, patches: list[Patch]) -> None:
+        """Add the pairs of one area."""
+        if not patches:
+            return
+        first = len(self._images[0])
+        for dataset in (*self._images, *self._fields.values()):
+            dataset.resize(first + len(patches), axis=0)
+        for dataset, name in zip(self._images, ("lr", "hr"), strict=True):
+            dataset[first:, 0] = np.stack([getattr(patch, name) for patch in patches])
+        for name, values in _sample_values(patches, len(self._areas)).items():
+            self._fields[name][first:] = values
+        self._areas.append(area)
+
+    def _growing(self, name: str, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> h5py.Dataset:
+        compression = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if shape else {}
+        return self._file.create_dataset(
+            name, shape=(0, *shape), maxshape=(None, *shape), dtype=dtype,
+            chunks=(1 if shape else 1024, *shape), track_times=False, **compression,
+        )  # fmt: skip
+
+
+class PairFile:
+    """Read pairs one by one; opened lazily, once in each process, so that worker processes may hold it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._open_in: tuple[int, h5py.File] | None = None
+        with _reading(path), h5py.File(path, "r") as file:
+            names = sorted((name for name in file if _SIZE_NAME.match(name)), key=lambda name: int(name.split("_")[0]))
+            if len(names) != 2:
+                message = f"{path}: has {sorted(file)}; a file of pairs holds two datasets such as 32_32 and 160_160"
+                raise PairsError(message)
+            self._names = names
+            lr_shape, hr_shape = (file[name].shape for name in names)
+            self.attributes = dict(file.attrs)
+            self.areas = _read_areas(file)
+            self.samples = {name: file["sample"][name][:] for name in _SAMPLE_FIELDS} if "sample" in file else {}
+        if lr_shape[0] != hr_shape[0] or hr_shape[2] % lr_shape[2] or lr_shape[0] == 0:
+            message = f"{path}: {names} have shapes {lr_shape} and {hr_shape}; they must pair up, with at least one sample"
+            raise PairsError(message)
+        self.count, self.patch_lr, self.scale = lr_shape[0], lr_shape[2], hr_shape[2] // lr_shape[2]
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return int(self.count)
+
+    def pair(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return lr (1, h, w) and hr (1, scale*h, scale*w) in metres; voids of hr are NaN."""
+        file = self._file()
+        lr, hr = (file[name][index].astype(np.float32) for name in self._names)
+        return lr, hr
+
+    def batches(self, size: int) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float32]]]:
+        """Yield (indices, lr, hr) in order."""
+        file = self._file()
+        for first in range(0, len(self), size):
+            part = slice(first, min(first + size, len(self)))
+            yield part, *(file[name][part].astype(np.float32) for name in self._names)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open file behind when a worker process takes a copy."""
+        return {**self.__dict__, "_open_in": None}
+
+    def _file(self) -> h5py.File:
+        if self._open_in is None or self._open_in[0] != os.getpid():
+            with _reading(self.path):
+                self._open_in = os.getpid(), h5py.File(self.path, "r")
+        return self._open_in[1]
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn h5py's errors into one that names the file and the way out."""
+    try:
+        yield
+    except PairsError:
+        raise
+    except (OSError, KeyError, RuntimeError) as error:
+        message = f"{path}: is no whole HDF5 file of pairs ({error}); delete it and run `dvc repro pairs`"
+        raise PairsError(message) from error
+
+
+def _read_areas(file: h5py.File) -> list[Area]:
+    if "area" not in file:
+        return []
+    columns = [file["area"][field].asstr()[:] for field in _AREA_FIELDS]
+    return [Area(*values) for values in zip(*columns, strict=True)]
+
+
+def _sample_values(patches: list[Patch], area: int) -> dict[str, list[Any]]:
+    middles = []
+    for patch in patches:
+        west, south, east, north = patch.grid.lonlat_bounds()
+        middles.append(((west + east) / 2, (south + north) / 2))
+    sizes = [patch.grid.pixel_size_m() for patch in patches]
+    return {
+        "area": [area] * len(patches),
+        "row": [patch.row for patch in patches],
+        "col": [patch.col for patch in patches],
+        "lon": [lon for lon, _ in middles],
+        "lat": [lat for _, lat in middles],
+        "pixel_width_m": [width for width, _ in sizes],
+        "pixel_height_m": [height for _, height in sizes],
+    }
