@@ -1,0 +1,86 @@
+"""Whether a new model replaces the champion: a rule with numbers, not a feeling."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from demsr.evaluation.scoring import AreaScore, gains
+from demsr.seeding import generator
+
+Scores = Mapping[str, AreaScore]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionRule:
+    """What a candidate must show.
+
+    Attributes
+    ----------
+    min_gain_percent : mean over the areas of the RMSE gain over the champion
+    max_loss_percent : no area may be worse than bicubic by more
+    resamples : of the paired block bootstrap, whose 95 % interval of the gain must lie above zero
+    """
+
+    min_gain_percent: float
+    max_loss_percent: float
+    resamples: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The decision, why, and the numbers behind it."""
+
+    promote: bool
+    reason: str
+    numbers: dict[str, float]
+
+
+def judge(candidate: Scores, champion: Scores | None, bicubic: Scores, rule: PromotionRule) -> Verdict:
+    """Compare a candidate with the champion on the candidate's test set; the first model has only bicubic to beat."""
+    over_bicubic = gains(candidate, bicubic)
+    worst_area = min(over_bicubic, key=lambda area: over_bicubic[area])
+    mean_gain = float(np.mean(list(over_bicubic.values())))
+    numbers = {"gain_over_bicubic_percent": mean_gain, "worst_area_gain_percent": over_bicubic[worst_area]}
+    if champion is None:
+        promote = mean_gain > 0
+        return Verdict(promote, f"first version, {mean_gain:+.2f} % RMSE gain over bicubic", numbers)
+    gain, low, high = bootstrap_gain(candidate, champion, resamples=rule.resamples, seed=rule.seed)
+    numbers |= {"gain_over_champion_percent": gain, "gain_interval_low": low, "gain_interval_high": high}
+    found = f"{gain:+.2f} % over the champion, 95 % interval {low:+.2f} to {high:+.2f}"
+    if over_bicubic[worst_area] < -rule.max_loss_percent:
+        why = f"{worst_area} is {-over_bicubic[worst_area]:.2f} % worse than bicubic, {rule.max_loss_percent} allowed"
+        return Verdict(False, f"{found}; refused: {why}", numbers)
+    if gain < rule.min_gain_percent or low <= 0:
+        why = f"{rule.min_gain_percent} % and an interval above 0 are needed"
+        return Verdict(False, f"{found}; refused: {why}", numbers)
+    return Verdict(True, found, numbers)
+
+
+def bootstrap_gain(candidate: Scores, champion: Scores, *, resamples: int, seed: int) -> tuple[float, float, float]:
+    """Return the mean RMSE gain over the areas in per cent, and its 95 % interval by a paired block bootstrap.
+
+    Blocks are drawn with replacement inside each area, the same ones for both models.
+    """
+    random = generator(seed, "bootstrap")
+    drawn = np.zeros(resamples)
+    exact = 0.0
+    for area in sorted(candidate):
+        new, old = candidate[area], champion[area]
+        blocks = len(new.block_pixels)
+        picks = random.integers(blocks, size=(resamples, blocks))
+        drawn += _gain(new, old, picks)
+        exact += float(_gain(new, old, np.arange(blocks)[None])[0])
+    drawn, exact = drawn / len(candidate), exact / len(candidate)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return exact, float(low), float(high)
+
+
+def _gain(new: AreaScore, old: AreaScore, picks: NDArray[np.int64]) -> NDArray[np.float64]:
+    pixels = np.maximum(new.block_pixels[picks].sum(axis=1), 1)
+    new_rmse = np.sqrt(new.block_squares[picks].sum(axis=1) / pixels)
+    old_rmse = np.sqrt(old.block_squares[picks].sum(axis=1) / pixels)
+    gain: NDArray[np.float64] = 100 * (1 - new_rmse / np.maximum(old_rmse, np.finfo(float).tiny))
+    return gain

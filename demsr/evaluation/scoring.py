@@ -1,0 +1,98 @@
+"""Score super-resolution methods on a file of pairs: per area, per kind of pairs, and per block for the bootstrap."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from demsr.metrics.elevation import elevation_errors
+from demsr.metrics.terrain import slope_deg
+from demsr.pairs.cut import THREE_ARCSEC
+from demsr.pairs.store import PairFile
+
+BLOCK_HR_PX = 40  # side of the blocks that are resampled: errors of neighbouring pixels are not independent
+
+
+@dataclass(frozen=True)
+class AreaScore:
+    """Errors of one method in one area.
+
+    Attributes
+    ----------
+    group : slug such as "land_3arcsec"; areas of different groups never share a row
+    metrics : from `elevation_errors`, and slope_rmse_deg
+    block_squares, block_pixels : sum of squared errors (m2) and number of measured pixels of each block
+    """
+
+    area: str
+    group: str
+    metrics: Mapping[str, float]
+    block_squares: NDArray[np.float64]
+    block_pixels: NDArray[np.int64]
+
+
+def score(method: nn.Module, pairs: PairFile, *, batch_size: int = 16) -> dict[str, AreaScore]:
+    """Return the errors of a method by area.
+
+    Parameters
+    ----------
+    method : maps (B, 1, h, w) metres to (B, 1, scale*h, scale*w) metres, on the device of its parameters
+    """
+    errors: dict[int, list[NDArray[np.float32]]] = defaultdict(list)
+    slope_errors: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
+    device = next((tensor.device for tensor in (*method.parameters(), *method.buffers())), torch.device("cpu"))
+    for part, lr, hr in pairs.batches(batch_size):
+        with torch.inference_mode():
+            sr = method(torch.from_numpy(lr).to(device)).cpu().numpy()
+        for offset, index in enumerate(range(part.start, part.stop)):
+            area = int(pairs.samples["area"][index])
+            size = {f"pixel_{side}_m": pairs.samples[f"pixel_{side}_m"][index] for side in ("width", "height")}
+            errors[area].append(sr[offset, 0] - hr[offset, 0])
+            slope_errors[area].append(slope_deg(sr[offset, 0], **size) - slope_deg(hr[offset, 0], **size))
+    return {
+        pairs.areas[area].name: _area_score(pairs, area, np.stack(errors[area]), np.stack(slope_errors[area]))
+        for area in sorted(errors)
+    }
+
+
+def group_slug(domain: str, pair_kind: str) -> str:
+    """Return the name of a row of results: pairs of different kinds never share one."""
+    return f"{domain}_{'3arcsec' if pair_kind == THREE_ARCSEC else 'scale_free'}"
+
+
+def mean_metrics(scores: Mapping[str, AreaScore], group: str) -> dict[str, float]:
+    """Return the mean over the areas of a group, each area counting once."""
+    rows = [score.metrics for score in scores.values() if score.group == group]
+    return {metric: float(np.mean([row[metric] for row in rows])) for metric in rows[0]}
+
+
+def gains(of: Mapping[str, AreaScore], over: Mapping[str, AreaScore], metric: str = "rmse_m") -> dict[str, float]:
+    """Return by area how many per cent the metric of one method lies below that of another."""
+    return {area: 100 * (1 - of[area].metrics[metric] / over[area].metrics[metric]) for area in of}
+
+
+def _area_score(
+    pairs: PairFile, area: int, error: NDArray[np.float32], slope_error: NDArray[np.float64]
+) -> AreaScore:
+    squares, pixels = _blocks(error)
+    metrics = elevation_errors(error)
+    measured = slope_error[np.isfinite(slope_error)]
+    metrics["slope_rmse_deg"] = float(np.sqrt(np.square(measured).mean())) if measured.size else float("nan")
+    described = pairs.areas[area]
+    group = group_slug(str(pairs.attributes["domain"]), described.pair_kind)
+    return AreaScore(described.name, group, metrics, squares, pixels)
+
+
+def _blocks(error: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Sum (N, H, W) errors over blocks; what does not fill a block in the south and the east is left out."""
+    count, height, width = error.shape
+    side = min(BLOCK_HR_PX, height, width)
+    rows, cols = height // side, width // side
+    blocks = error[:, : rows * side, : cols * side].reshape(count, rows, side, cols, side).astype(np.float64)
+    measured = np.isfinite(blocks)
+    squares = np.where(measured, np.square(blocks), 0.0).sum(axis=(2, 4)).ravel()
+    return squares, measured.sum(axis=(2, 4)).ravel()

@@ -1,0 +1,28 @@
+"""Run a net over one array that fits in memory. Needs neither rasterio nor PROJ, so served models stay small."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from demsr.dem.voids import fill_voids
+
+
+def super_resolve_array(elevation_m: NDArray[np.float32], model: nn.Module) -> NDArray[np.float32]:
+    """Super-resolve (H, W) metres with NaN at voids to (scale*H, scale*W) likewise; some pixel is measured."""
+    device = next(model.parameters()).device
+    filled = torch.from_numpy(np.ascontiguousarray(fill_voids(elevation_m))).to(device)
+    with torch.inference_mode():
+        sr: NDArray[np.float32] = model(filled[None, None])[0, 0].cpu().numpy()
+    scale = sr.shape[0] // elevation_m.shape[0]
+    void = np.kron(np.isnan(elevation_m), np.ones((scale, scale), dtype=bool))
+    return np.where(void, np.float32(np.nan), sr)
+
+
+def best_device(name: str = "auto") -> torch.device:
+    """Return the named device, or the fastest one that this machine has."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -1,0 +1,31 @@
+"""Super-resolve one raster that fits in memory."""
+
+from torch import nn
+
+from demsr.dem.raster import Dem
+from demsr.errors import GridError, VoidError
+from demsr.inference.predict import super_resolve_array
+
+
+def super_resolve(dem: Dem, model: nn.Module) -> Dem:
+    """Replace every pixel by scale x scale pixels; voids stay exactly void.
+
+    Parameters
+    ----------
+    dem : at any spacing; the result is `scale` times as fine
+    model : from `load_model`, on the device to compute on
+
+    Raises
+    ------
+    GridError : a side is shorter than 2 pixels
+    VoidError : nothing was measured
+    """
+    if min(dem.elevation_m.shape) < 2:
+        message = f"{dem.source}: the raster has {dem.grid.rows} x {dem.grid.cols} pixels; both sides must be 2 or more"
+        raise GridError(message)
+    if not dem.valid.any():
+        message = f"{dem.source}: all {dem.valid.size} pixels are void; give a raster with measured pixels"
+        raise VoidError(message)
+    sr = super_resolve_array(dem.elevation_m, model)
+    grid = dem.grid.refine(sr.shape[0] // dem.grid.rows)
+    return Dem(elevation_m=sr, grid=grid, vertical_datum=dem.vertical_datum, source=f"{dem.source}, super-resolved")

@@ -1,0 +1,169 @@
+"""The one place that assembles a training run: loop, early stopping, checkpoints, resumption."""
+
+import json
+import logging
+import re
+import shutil
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+
+from demsr.errors import CheckpointError
+from demsr.files import write_json
+from demsr.model.srnet import DemSrNet
+from demsr.training.progress import EpochBar, EpochReport, EpochRow, OnEpoch, peak_memory_gb
+from demsr.training.task import SuperResolution
+
+Precision = Literal["32-true", "bf16-mixed", "auto"]
+_METRIC = "valid_rmse_m"
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What came of a training run; the net holds the weights of the best epoch."""
+
+    best_epoch: int
+    valid_rmse_m: float
+    epochs: int
+    samples_per_second: float
+    peak_memory_gb: float
+    resumed_from_epoch: int
+    curves: list[EpochRow]
+
+
+def fit(
+    net: DemSrNet,
+    data: LightningDataModule,
+    *,
+    work_dir: Path,
+    max_epochs: int,
+    learning_rate: float,
+    learning_rate_decay: float,
+    patience: int,
+    validate_every_epochs: int = 1,
+    gradient_clip: float = 1.0,
+    precision: Precision = "32-true",
+    devices: int | Literal["auto"] = "auto",
+    tail_only: bool = False,
+    title: str = "training",
+    on_epoch: OnEpoch | None = None,
+) -> FitResult:
+    """Train until the validation RMSE no longer falls, and leave the best weights in `net`.
+
+    A run that was killed continues from its last finished epoch in `work_dir` and ends with the same weights as an
+    unbroken one. Give each combination of parameters, data and code a folder of its own: `work_dir` is believed.
+
+    Parameters
+    ----------
+    patience : validations without improvement before training stops
+    gradient_clip : largest norm of the gradient
+    precision : "auto" takes bf16 where the hardware multiplies it
+    tail_only : see `SuperResolution`
+    on_epoch : called with the row of each finished epoch, on the first process only
+
+    Raises
+    ------
+    CheckpointError : no epoch was validated, or the loss became NaN
+    """
+    _quieten_lightning()
+    work_dir.mkdir(parents=True, exist_ok=True)
+    task = SuperResolution(
+        net.to(memory_format=torch.channels_last),
+        learning_rate=learning_rate, learning_rate_decay=learning_rate_decay, tail_only=tail_only,
+    )  # fmt: skip
+    report = EpochReport(on_epoch)
+    best = ModelCheckpoint(work_dir, "best-{epoch}", monitor=_METRIC, save_top_k=1, save_weights_only=True)
+    callbacks: list[Callback] = [
+        report,
+        EpochBar(title),
+        EarlyStopping(_METRIC, patience=patience, check_finite=True),
+        best,
+        ModelCheckpoint(work_dir, "last-{epoch}", every_n_epochs=1, save_top_k=1, save_on_train_epoch_end=True),
+    ]
+    trainer = Trainer(
+        max_epochs=max_epochs, check_val_every_n_epoch=validate_every_epochs, gradient_clip_val=gradient_clip,
+        precision=_resolved(precision), devices=devices, deterministic="warn", callbacks=callbacks, logger=False,
+        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
+        default_root_dir=work_dir,
+    )  # fmt: skip
+    finished, last = work_dir / "finished.json", _last_checkpoint(work_dir)
+    if not finished.exists():
+        trainer.fit(task, datamodule=data, ckpt_path=last)
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+        if not trainer.is_global_zero:
+            raise SystemExit(0)  # the first process goes on alone
+        write_json(finished, _outcome(best, report.rows, work_dir))
+    outcome = json.loads(finished.read_text(encoding="utf-8"))
+    _load_best(task, work_dir / outcome["best"])
+    curves = outcome["curves"]
+    return FitResult(
+        best_epoch=outcome["best_epoch"],
+        valid_rmse_m=outcome["valid_rmse_m"],
+        epochs=len(curves),
+        samples_per_second=sorted(row["samples_per_second"] for row in curves)[len(curves) // 2],
+        peak_memory_gb=peak_memory_gb(),
+        resumed_from_epoch=_epoch_of(last) if last else 0,
+        curves=curves,
+    )
+
+
+def new_net(*, seed: int, **options: Any) -> DemSrNet:
+    """Build a net whose first weights follow from the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return DemSrNet(**options)
+
+
+def discard(work_dir: Path) -> None:
+    """Remove the checkpoints of a run whose results are safe."""
+    shutil.rmtree(work_dir, ignore_errors=True)
+
+
+def _outcome(best: ModelCheckpoint, curves: list[EpochRow], work_dir: Path) -> dict[str, Any]:
+    if not best.best_model_path:
+        message = f"{work_dir}: no epoch was validated or every validation was NaN; lower the learning rate"
+        raise CheckpointError(message)
+    path = Path(best.best_model_path)
+    score = float(best.best_model_score)  # type: ignore[arg-type]
+    return {"best": path.name, "best_epoch": _epoch_of(path), "valid_rmse_m": score, "curves": curves}
+
+
+def _load_best(task: SuperResolution, path: Path) -> None:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    task.load_state_dict(state["state_dict"])
+    task.net.cpu().to(memory_format=torch.contiguous_format).eval()
+
+
+def _last_checkpoint(work_dir: Path) -> Path | None:
+    """Return the newest whole checkpoint; Lightning writes one before it removes the one before."""
+    return max(work_dir.glob("last-*.ckpt"), key=_epoch_of, default=None)
+
+
+def _epoch_of(path: Path) -> int:
+    """Return the number of finished epochs, from a name such as last-epoch=4.ckpt (numbered from 0)."""
+    match = re.search(r"epoch=(\d+)", path.name)
+    if match is None:
+        message = f"{path}: not a checkpoint of this program; remove the folder"
+        raise CheckpointError(message)
+    return int(match[1]) + 1
+
+
+def _resolved(precision: Precision) -> Literal["32-true", "bf16-mixed"]:
+    if precision != "auto":
+        return precision
+    fast = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else torch.cpu._is_avx512_bf16_supported()
+    return "bf16-mixed" if fast else "32-true"
+
+
+def _quieten_lightning() -> None:
+    """Keep advice for developers of training loops away from people who run one."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec.*")

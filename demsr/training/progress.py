@@ -1,0 +1,110 @@
+"""What a person and the tracking store see of a training run, epoch by epoch."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+EpochRow = dict[str, float]
+OnEpoch = Callable[[EpochRow], None]
+
+
+class EpochReport(Callback):
+    """Collect one row per epoch and hand it on; the rows survive a resumed run.
+
+    A row has epoch (from 1), train_loss, learning_rate, seconds, samples_per_second and, in epochs that validate,
+    valid_rmse_m.
+    """
+
+    def __init__(self, on_epoch: OnEpoch | None) -> None:
+        self.on_epoch = on_epoch
+        self.rows: list[EpochRow] = []
+        self._started = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Build the row of this epoch."""
+        seconds = time.perf_counter() - self._started
+        samples = len(trainer.train_dataloader.sampler) * trainer.world_size  # type: ignore[union-attr]
+        metrics = trainer.callback_metrics
+        row = {
+            "epoch": trainer.current_epoch + 1,
+            "train_loss": float(metrics["train_loss"]),
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "seconds": seconds,
+            "samples_per_second": samples / seconds,
+        }
+        if (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1) == 0:
+            row["valid_rmse_m"] = float(metrics["valid_rmse_m"])
+        self.rows.append(row)
+        if self.on_epoch and trainer.is_global_zero:
+            self.on_epoch(row)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Go into the checkpoint."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Come back from the checkpoint."""
+        self.rows = list(state_dict["rows"])
+
+
+class EpochBar(Callback):
+    """One bar over all epochs; where there is no terminal, a line now and then."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._console = Console(file=sys.stdout)
+        self._bar: Progress | None = None
+        self._last_line = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the bar."""
+        if not trainer.is_global_zero:
+            return
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"),
+            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[rmse]}"),
+        )  # fmt: skip
+        self._bar = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
+        done = trainer.current_epoch
+        self._bar.add_task(self.title, total=trainer.max_epochs, completed=done, rmse="")
+        self._bar.start()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Move the bar."""
+        if self._bar is None:
+            return
+        rmse = trainer.callback_metrics.get("valid_rmse_m")
+        text = "" if rmse is None else f"validation RMSE {float(rmse):.3f} m"
+        done = trainer.current_epoch + 1
+        self._bar.update(self._bar.task_ids[0], completed=done, rmse=text)
+        if self._bar.disable and time.monotonic() - self._last_line > 15:
+            self._last_line = time.monotonic()
+            self._console.print(f"{self.title}: epoch {done} of {trainer.max_epochs}, {text}")
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Give the terminal back."""
+        self.on_train_end(trainer, pl_module)
+
+
+def peak_memory_gb() -> float:
+    """Return the most memory used so far: of the accelerator where there is one, else of this process."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e9
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+    return kilobytes / (1e9 if sys.platform == "darwin" else 1e6)
