@@ -1,0 +1,39 @@
+"""Load a model from wherever it is; nothing is ever unpickled or executed."""
+
+from pathlib import Path
+
+from demsr.errors import CheckpointError
+from demsr.inference.predict import best_device
+from demsr.model.checkpoint import read_model
+from demsr.model.srnet import DemSrNet
+
+
+def load_model(source: str | Path, device: str = "auto") -> DemSrNet:
+    """Return a net in eval mode: (B, 1, H, W) float32 metres to (B, 1, 5H, 5W) metres.
+
+    Parameters
+    ----------
+    source : a registry URI such as "models:/dem-srnet-finetuned@champion", a model folder, or its .safetensors file
+    device : "auto", "cpu", "cuda", ...
+
+    Raises
+    ------
+    CheckpointError : no such model, or its files are damaged
+    TrackingError : the registry does not have it
+    """
+    return read_model(model_folder(source)).to(best_device(device))
+
+
+def model_folder(source: str | Path) -> Path:
+    """Return the local folder with the model's files, downloaded if need be."""
+    if str(source).startswith("models:/"):
+        from demsr.tracking.registry import download
+
+        return download(str(source))
+    path = Path(source)
+    if path.suffix == ".safetensors":
+        path = path.parent
+    if not path.is_dir():
+        message = f"{source}: no such model; give models:/NAME@champion, a model folder or its .safetensors file"
+        raise CheckpointError(message)
+    return path

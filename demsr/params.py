@@ -1,0 +1,215 @@
+"""params.yaml as checked, frozen models. Configuration stops here: nothing below the stages knows these classes."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML, YAMLError
+
+from demsr.errors import ParamsError
+
+PositiveInt = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+SplitName = Literal["train", "valid", "test"]
+Domain = Literal["land", "marine"]
+DOMAINS: tuple[Domain, ...] = ("land", "marine")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Base(_Section):
+    """What all stages share."""
+
+    profile: str
+    """Name of the profile that wrote this file, for run names."""
+    seed: int
+
+
+class Paths(_Section):
+    """Folders, relative to the project."""
+
+    raw: Path
+    harmonised: Path
+    pairs: Path
+    models: Path
+    results: Path
+    work: Path
+    """Checkpoints of unfinished trainings; DVC does not track it."""
+
+
+class Folder(_Section):
+    """Where rasters of one domain lie."""
+
+    folder: Path
+    include: list[str]
+    exclude: list[str]
+
+
+class Fetch(_Section):
+    """Stage `fetch`."""
+
+    source: Literal["sample", "local"]
+    land: Folder
+    marine: Folder
+
+
+class HarmoniseDomain(_Section):
+    """How rasters of one domain are read."""
+
+    vertical_datum: str
+    """Taken for files that name none; a file that names one is believed."""
+    vertical_datum_by_file: dict[str, str]
+    """Exceptions: file name without suffix -> datum."""
+    water_level_m: float | None
+    """Connected pixels at exactly this value are water, not terrain; null to keep them."""
+    water_min_pixels: PositiveInt
+
+
+class Harmonise(_Section):
+    """Stage `harmonise`."""
+
+    land: HarmoniseDomain
+    marine: HarmoniseDomain
+
+
+class PairsDomain(_Section):
+    """How pairs of one domain are cut and split."""
+
+    split: Literal["quadrants", "files"]
+    quadrants: Annotated[list[SplitName], Field(min_length=4, max_length=4)]
+    valid: list[str]
+    test: list[str]
+    scale_free: bool
+    """Cut pairs at any spacing, marked as such; otherwise only 3 arc-second grids are used."""
+    stride_hr: PositiveInt
+    """HR pixels from one training patch to the next; validation and test patches do not overlap."""
+
+    @model_validator(mode="after")
+    def _has_all_splits(self) -> Self:
+        if self.split == "quadrants" and set(self.quadrants) != {"train", "valid", "test"}:
+            message = f"quadrants are {self.quadrants}; name each of train, valid and test at least once"
+            raise ValueError(message)
+        if self.split == "files" and not (self.valid and self.test):
+            message = f"valid is {self.valid} and test is {self.test}; name at least one held-out file in each"
+            raise ValueError(message)
+        return self
+
+
+class Pairs(_Section):
+    """Stage `pairs`."""
+
+    patch_lr: Annotated[int, Field(ge=8)]
+    gap_lr: Annotated[int, Field(ge=1)]
+    max_void_share: Share
+    min_relief_m: Annotated[float, Field(ge=0)]
+    land: PairsDomain
+    marine: PairsDomain
+
+
+class Model(_Section):
+    """Arguments of `DemSrNet`."""
+
+    num_blocks: PositiveInt
+    features: PositiveInt
+    formulation: Literal["residual", "direct"]
+    long_skip: Literal["head", "input"]
+    interpolation: Literal["half_pixel", "corner"]
+    residual_scale: Positive
+    elevation_scale_m: Positive | None
+    elevation_offset_m: float | None
+
+
+class Training(_Section):
+    """Stages `pretrain` and `finetune`."""
+
+    max_epochs: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: Positive
+    learning_rate_decay: Annotated[float, Field(gt=0, le=1)]
+    patience: PositiveInt
+    validate_every_epochs: PositiveInt
+    gradient_clip: Positive
+    precision: Literal["32-true", "bf16-mixed", "auto"]
+    devices: PositiveInt | Literal["auto"]
+    workers: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _validates_at_least_once(self) -> Self:
+        if self.validate_every_epochs > self.max_epochs:
+            message = f"validate_every_epochs is {self.validate_every_epochs}; it must not exceed {self.max_epochs}"
+            raise ValueError(message)
+        return self
+
+
+class Evaluate(_Section):
+    """Stage `evaluate`."""
+
+    batch_size: PositiveInt
+    linear_filter_size: Annotated[int, Field(ge=3)]
+    figure_rows: PositiveInt
+
+
+class Register(_Section):
+    """Stage `register`: the promotion rule."""
+
+    min_gain_percent: float
+    max_loss_percent: float
+    bootstrap_resamples: Annotated[int, Field(ge=100)]
+
+
+class Params(_Section):
+    """All of params.yaml."""
+
+    base: Base
+    paths: Paths
+    fetch: Fetch
+    harmonise: Harmonise
+    pairs: Pairs
+    model: Model
+    pretrain: Training
+    finetune: Training
+    evaluate: Evaluate
+    registration: Annotated[Register, Field(alias="register")]  # pydantic models have a method `register`
+
+    @classmethod
+    def read(cls, path: Path = Path("params.yaml")) -> Self:
+        """Read and check a file.
+
+        Raises
+        ------
+        ParamsError : it is missing, no YAML, or a key is missing, unknown or has a value that is not allowed
+        """
+        try:
+            content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        except (OSError, YAMLError) as error:
+            message = f"{path}: cannot be read as YAML ({error}); write it anew with `demsr profile sample`"
+            raise ParamsError(message) from error
+        return cls.checked(content, where=str(path))
+
+    @classmethod
+    def checked(cls, content: Any, *, where: str) -> Self:
+        """Check values that were read elsewhere."""
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise ParamsError(_explained(error, where)) from error
+
+    def net_options(self) -> dict[str, Any]:
+        """Return the keyword arguments of `DemSrNet`."""
+        return self.model.model_dump()
+
+
+def _explained(error: ValidationError, where: str) -> str:
+    """Return key, value found and what is allowed for every mistake."""
+    lines = []
+    for mistake in error.errors():
+        key = ".".join(str(part) for part in mistake["loc"])
+        found = "" if mistake["type"] == "missing" else f" is {mistake['input']!r}"
+        if isinstance(mistake["input"], dict):
+            found = ""
+        allowed = {"extra_forbidden": "unknown key, remove it or correct its name"}.get(mistake["type"], mistake["msg"])
+        lines.append(f"{key}{found}: {allowed}")
+    return f"{where}: " + "; ".join(lines)

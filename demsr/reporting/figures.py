@@ -1,0 +1,100 @@
+"""Pictures for people: hillshaded comparisons. The only importer of matplotlib."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+
+mpl.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LightSource, Normalize
+from matplotlib.figure import Figure
+
+from demsr.files import whole_file
+
+_LAND, _SEA, _ERROR = "gist_earth", "viridis", "RdBu_r"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One row of a comparison: the same patch five times.
+
+    Attributes
+    ----------
+    title : area and method
+    lr : (h, w); truth, bicubic, prediction : (scale*h, scale*w); metres, NaN where void
+    pixel_size_m : (width, height) of an HR pixel
+    """
+
+    title: str
+    lr: NDArray[np.float32]
+    truth: NDArray[np.float32]
+    bicubic: NDArray[np.float32]
+    prediction: NDArray[np.float32]
+    pixel_size_m: tuple[float, float]
+
+
+def save_comparison(path: Path, rows: list[Comparison]) -> None:
+    """Draw LR | truth | bicubic | prediction | error, hillshaded, with colour bars in metres."""
+    figure, axes = plt.subplots(len(rows), 5, figsize=(17, 3.55 * len(rows)), squeeze=False, layout="constrained")
+    for row, comparison in zip(axes, rows, strict=True):
+        _draw_row(figure, row, comparison)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=80, metadata={"Software": None})
+    plt.close(figure)
+
+
+def _draw_row(figure: Figure, axes: NDArray[np.object_], row: Comparison) -> None:
+    low, high = np.nanmin(row.truth), np.nanmax(row.truth)
+    norm = Normalize(low, max(high, low + 1))
+    colours = _SEA if high < 0 else _LAND
+    width, height = row.pixel_size_m
+    scale = row.truth.shape[0] // row.lr.shape[0]
+    panels = (
+        ("15 arc-second input" if abs(width * scale - 463) < 120 else "low-resolution input", row.lr, scale),
+        ("truth", row.truth, 1),
+        ("bicubic", row.bicubic, 1),
+        ("prediction", row.prediction, 1),
+    )
+    exaggeration = _exaggeration(row.truth, row.pixel_size_m)
+    for axis, (name, elevation, step) in zip(axes, panels, strict=False):
+        light = LightSource(azdeg=315, altdeg=40)
+        shaded = light.shade(
+            np.nan_to_num(elevation, nan=low), cmap=plt.get_cmap(colours), norm=norm, blend_mode="soft",
+            vert_exag=exaggeration, dx=width * step, dy=height * step,
+        )  # fmt: skip
+        shaded[np.isnan(elevation)] = (0.85, 0.85, 0.85, 1)
+        _show(axis, shaded, f"{name}, {_rmse(elevation, row.truth)}" if name in ("bicubic", "prediction") else name)
+    figure.colorbar(ScalarMappable(norm, colours), ax=list(axes[:4]), label="elevation (m)", shrink=0.85, pad=0.01)
+    error = row.prediction - row.truth
+    limit = max(float(np.nanpercentile(np.abs(row.bicubic - row.truth), 98)), 0.1)
+    image = axes[4].imshow(error, cmap=_ERROR, vmin=-limit, vmax=limit)
+    _clean(axes[4], "error = prediction - truth")
+    figure.colorbar(image, ax=axes[4], label="error (m)", shrink=0.85)
+    axes[0].set_ylabel(row.title, fontsize=9)
+
+
+def _show(axis: Axes, image: NDArray[np.float64], title: str) -> None:
+    axis.imshow(image, interpolation="nearest")
+    _clean(axis, title)
+
+
+def _clean(axis: Axes, title: str) -> None:
+    axis.set_title(title, fontsize=10)
+    axis.set_xticks([])
+    axis.set_yticks([])
+
+
+def _rmse(elevation: NDArray[np.float32], truth: NDArray[np.float32]) -> str:
+    return f"RMSE {np.sqrt(np.nanmean(np.square(elevation - truth))):.2f} m"
+
+
+def _exaggeration(truth: NDArray[np.float32], pixel_size_m: tuple[float, float]) -> float:
+    """Return a vertical exaggeration that makes typical slopes visible."""
+    rise = np.nanmean(np.abs(np.diff(truth, axis=1))) / pixel_size_m[0]
+    return float(np.clip(0.35 / max(rise, 1e-4), 1, 60))

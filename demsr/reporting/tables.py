@@ -1,0 +1,75 @@
+"""Tables for people: results in the terminal and as CSV."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from demsr.evaluation.scoring import AreaScore, gains, mean_metrics
+from demsr.files import write_text
+
+BICUBIC = "bicubic"
+Results = Mapping[str, Mapping[str, AreaScore]]  # method, area
+
+
+def summary(results: Results) -> dict[str, dict[str, dict[str, float]]]:
+    """Return group -> method -> metrics: means over the areas, with the gain over bicubic and its worst area."""
+    groups = sorted({score.group for score in results[BICUBIC].values()})
+    return {
+        group: {method: _rounded(_row(scores, results[BICUBIC], group)) for method, scores in results.items()}
+        for group in groups
+    }
+
+
+def write_areas(path: Path, results: Results) -> None:
+    """Write one line per area and method."""
+    rows = [
+        {"group": score.group, "area": area, "method": method, "gain_percent": gain, **score.metrics}
+        for method, scores in results.items()
+        for (area, score), gain in zip(scores.items(), gains(scores, results[BICUBIC]).values(), strict=True)
+    ]
+    write_csv(path, [_rounded(row) for row in rows])
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows with the columns of all of them, in order of appearance."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def print_summary(numbers: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    """Print the closing table, one block per group."""
+    table = Table(title="RMSE on held-out areas", title_justify="left")
+    for name in ("pairs", "method", "RMSE (m)", "gain over bicubic", "worst area", "slope RMSE (deg)"):
+        table.add_column(name, justify="left" if name in ("pairs", "method") else "right")
+    for group, methods in numbers.items():
+        for place, (method, row) in enumerate(methods.items()):
+            label = group.replace("_", " ") if place == 0 else ""
+            gain, worst = f"{row['gain_percent']:+.1f} %", f"{row['worst_area_gain_percent']:+.1f} %"
+            cells = (f"{row['rmse_m']:.2f}", gain, worst, f"{row['slope_rmse_deg']:.2f}")
+            table.add_row(label, method.replace("_", " "), *cells, end_section=place == len(methods) - 1)
+    Console().print(table)
+
+
+def _row(scores: Mapping[str, AreaScore], bicubic: Mapping[str, AreaScore], group: str) -> dict[str, float]:
+    inside = {area: gain for area, gain in gains(scores, bicubic).items() if scores[area].group == group}
+    row = mean_metrics(scores, group)
+    return {
+        **row,
+        "gain_percent": sum(inside.values()) / len(inside),
+        "worst_area_gain_percent": min(inside.values()),
+        "slope_gain_percent": 100 * (1 - row["slope_rmse_deg"] / mean_metrics(bicubic, group)["slope_rmse_deg"]),
+        "areas": len(inside),
+    }
+
+
+def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()}

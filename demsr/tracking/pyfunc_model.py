@@ -1,0 +1,30 @@
+"""The model as MLflow loads it, by running this file: metres in, metres out, any height and width, NaN for voids."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel, PythonModelContext
+from numpy.typing import NDArray
+
+from demsr.inference.predict import best_device, super_resolve_array
+from demsr.model.checkpoint import read_model
+
+
+class DemSrModel(PythonModel):
+    """DEM-SRNet from weights.safetensors and config.json; nothing is unpickled."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Read the net; `model_config={"device": "cpu"}` at loading chooses the device."""
+        device = best_device((context.model_config or {}).get("device", "auto"))
+        self.net = read_model(Path(context.artifacts["net"])).to(device)
+
+    def predict(
+        self, context: PythonModelContext, model_input: NDArray[np.float32], params: dict[str, Any] | None = None
+    ) -> NDArray[np.float32]:
+        """Super-resolve (batch, 1, height, width) metres to (batch, 1, 5 height, 5 width) metres."""
+        return np.stack([super_resolve_array(image[0], self.net)[None] for image in model_input])
+
+
+set_model(DemSrModel())

@@ -1,0 +1,156 @@
+"""The model registry: versions with their evidence, the aliases champion and challenger, downloads."""
+
+import importlib.metadata
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+import demsr
+from demsr.errors import TrackingError
+from demsr.model.checkpoint import CONFIG
+from demsr.tracking.store import EXPERIMENT, connect
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+_SHA256_TAG = "weights_sha256"
+_REQUIREMENTS = ("torch", "numpy", "scipy", "safetensors", "pydantic")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version in the registry, as `demsr models` shows it."""
+
+    name: str
+    version: int
+    aliases: tuple[str, ...]
+    tags: Mapping[str, str]
+    run_id: str
+
+
+def find_version(client: MlflowClient, name: str, weights_sha256: str) -> Registered | None:
+    """Return the version that holds these very weights."""
+    found = client.search_model_versions(f"name = '{name}' and tags.`{_SHA256_TAG}` = '{weights_sha256}'")
+    return _registered(client, found[0]) if found else None
+
+
+def champion(client: MlflowClient, name: str) -> Registered | None:
+    """Return the version that carries the alias champion."""
+    try:
+        return _registered(client, client.get_model_version_by_alias(name, CHAMPION))
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def add_version(
+    client: MlflowClient,
+    name: str,
+    folder: Path,
+    *,
+    run_id: str,
+    weights_sha256: str,
+    description: str,
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+) -> Registered:
+    """Log a model folder to its run and register it; the same weights are registered once.
+
+    Parameters
+    ----------
+    folder : with weights.safetensors and config.json
+    description : Markdown, shown with the version
+    metrics : shown with the model
+    """
+    if known := find_version(client, name, weights_sha256):
+        return known
+    mlflow.set_experiment(EXPERIMENT)
+    info = Model.log(
+        artifact_path=None, name="model", flavor=mlflow.pyfunc, run_id=run_id, flavor_name="pyfunc.ModelFromCode",
+        python_model=str(Path(__file__).with_name("pyfunc_model.py")), code_paths=[str(Path(demsr.__file__).parent)],
+        artifacts={"net": str(folder)}, signature=_signature(), pip_requirements=_pinned(),
+        metadata={_SHA256_TAG: weights_sha256},
+    )  # fmt: skip
+    for metric, value in metrics.items():
+        client.log_metric(run_id, metric, value, model_id=info.model_id)
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name, description=_MODEL_DESCRIPTIONS.get(name))
+    version = client.create_model_version(
+        name, info.model_uri, run_id, tags={_SHA256_TAG: weights_sha256, **tags},
+        description=description, model_id=info.model_id,
+    )  # fmt: skip
+    return _registered(client, version)
+
+
+def set_standing(client: MlflowClient, version: Registered, *, promote: bool, reason: str) -> None:
+    """Make a version champion or challenger, and record why with the version, a refusal too."""
+    client.set_model_version_tag(version.name, str(version.version), "promotion", "promoted" if promote else "refused")
+    client.set_model_version_tag(version.name, str(version.version), "promotion_reason", reason)
+    alias, other = (CHAMPION, CHALLENGER) if promote else (CHALLENGER, CHAMPION)
+    client.set_registered_model_alias(version.name, alias, str(version.version))
+    if other in version.aliases:
+        client.delete_registered_model_alias(version.name, other)
+
+
+def list_versions(client: MlflowClient) -> list[Registered]:
+    """Return all versions of all models, newest first within a name."""
+    versions = [_registered(client, version) for version in client.search_model_versions()]
+    return sorted(versions, key=lambda version: (version.name, -version.version))
+
+
+def download(uri: str) -> Path:
+    """Bring a registered model's folder with weights.safetensors and config.json onto this machine.
+
+    Raises
+    ------
+    TrackingError : no such model, or its files are gone
+    """
+    client = connect()
+    try:
+        local = Path(mlflow.artifacts.download_artifacts(uri))
+        return next(path.parent for path in sorted((local / "artifacts").rglob(CONFIG)))
+    except (MlflowException, OSError, StopIteration) as error:
+        known = ", ".join(sorted({version.name for version in list_versions(client)})) or "none"
+        message = (
+            f"{uri}: no such model in {mlflow.get_tracking_uri()} ({_first_line(error)}); registered are: {known}; "
+            "train with `dvc repro`, or bring lost models back with `demsr models --restore`"
+        )
+        raise TrackingError(message) from error
+
+
+def _registered(client: MlflowClient, version: ModelVersion) -> Registered:
+    aliases = client.get_registered_model(version.name).aliases
+    mine = tuple(sorted(alias for alias, number in aliases.items() if int(number) == int(version.version)))
+    return Registered(version.name, int(version.version), mine, dict(version.tags), version.run_id)
+
+
+def _signature() -> ModelSignature:
+    lr, sr = (TensorSpec(np.dtype(np.float32), (-1, 1, -1, -1), name) for name in (None, None))
+    return ModelSignature(inputs=Schema([lr]), outputs=Schema([sr]))
+
+
+def _pinned() -> list[str]:
+    """Return the installed versions without local labels such as +cpu."""
+    return [f"{name}=={re.sub(r'[+].*', '', importlib.metadata.version(name))}" for name in _REQUIREMENTS]
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+_MODEL_DESCRIPTIONS: dict[str, Any] = {
+    "dem-srnet-pretrained": "DEM-SRNet trained on land: 15 arc-second elevation to 3 arc-second. Metres in, metres out.",
+    "dem-srnet-finetuned": (
+        "DEM-SRNet trained on land, its tail then on the sea floor: 15 arc-second elevation to 3 arc-second. "
+        "Metres in, metres out. Not for navigation."
+    ),
+}

@@ -1,0 +1,213 @@
+"""MLflow runs that say what they are made from: code, data, parameters, machine."""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from demsr.project import project_root
+from demsr.tracking.store import connect, experiment_id
+
+_PACKAGES = ("demsr", "torch", "lightning", "mlflow", "dvc", "h5py", "numpy", "rasterio")
+_DVC_VARIABLES = ("DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
+_RESUME_TAG = "demsr.work_key"
+
+
+@dataclass(frozen=True)
+class InputData:
+    """A file that a run reads."""
+
+    path: Path
+    context: str  # training, validation, testing
+
+    def md5(self) -> str:
+        """Return the MD5 of the content, the same that dvc.lock records."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "md5").hexdigest()
+
+
+class Run:
+    """An open MLflow run."""
+
+    def __init__(self, client: MlflowClient, run_id: str, name: str) -> None:
+        self.client, self.id, self.name = client, run_id, name
+
+    def log_epoch(self, row: Mapping[str, float]) -> None:
+        """Log the metrics of one epoch in one call."""
+        self.log_metrics({name: value for name, value in row.items() if name != "epoch"}, step=int(row["epoch"]))
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
+        """Log metrics, in one call."""
+        now = int(time.time() * 1000)
+        self.client.log_batch(self.id, metrics=[Metric(name, value, now, step) for name, value in metrics.items()])
+
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags, in one call."""
+        self.client.log_batch(self.id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+    def log_file(self, path: Path, folder: str | None = None) -> None:
+        """Keep a copy of a file with the run."""
+        self.client.log_artifact(self.id, str(path), folder)
+
+
+class _SilentRun(Run):
+    """What the second and further processes of one training get: the first one does the logging."""
+
+    def __init__(self) -> None:
+        self.id = self.name = ""
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
+        """Do nothing."""
+
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        """Do nothing."""
+
+    def log_file(self, path: Path, folder: str | None = None) -> None:
+        """Do nothing."""
+
+
+@contextlib.contextmanager
+def tracked_run(
+    name: str,
+    *,
+    stage: str,
+    profile: str,
+    seed: int,
+    params: Mapping[str, Any],
+    inputs: Sequence[InputData],
+    work_key: str | None = None,
+) -> Iterator[Run]:
+    """Open a run; it ends as FINISHED, FAILED or KILLED as the block does.
+
+    Parameters
+    ----------
+    name : what a person reads in the list of runs
+    params : nested parameters, logged with dots
+    work_key : identity of resumable work; a run of the same work that was killed is taken up again
+    """
+    if int(os.environ.get("LOCAL_RANK", "0")) > 0:
+        yield _SilentRun()
+        return
+    client = connect()
+    run = Run(client, _find_unfinished(client, work_key) or _create(client, name), name)
+    tags = {"stage": stage, "profile": profile, "seed": str(seed), **_provenance()}
+    run.log_tags(tags | ({_RESUME_TAG: work_key} if work_key else {}))
+    _log_params(run, {"seed": seed, "profile": profile, **flattened(params)})
+    _log_inputs(run, inputs)
+    try:
+        yield run
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+        run.log_tags({"error": f"{type(error).__name__}: {error}"[:500]})
+        client.set_terminated(run.id, "KILLED" if interrupted else "FAILED")
+        raise
+    client.set_terminated(run.id, "FINISHED")
+
+
+def existing_run(client: MlflowClient, run_id: str | None) -> str | None:
+    """Return the id of a run if the store knows it: files travel between clones, runs do not."""
+    if run_id is None:
+        return None
+    try:
+        return str(client.get_run(run_id).info.run_id)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
+def flattened(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested parameters as one level, names joined by dots."""
+    flat: dict[str, Any] = {}
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _create(client: MlflowClient, name: str) -> str:
+    run = client.create_run(experiment_id(client), run_name=name, tags={"mlflow.user": os.environ.get("USER", "demsr")})
+    return str(run.info.run_id)
+
+
+def _find_unfinished(client: MlflowClient, work_key: str | None) -> str | None:
+    """Return the run of a killed process; kill -9 leaves it RUNNING for ever."""
+    if work_key is None:
+        return None
+    wanted = f"tags.`{_RESUME_TAG}` = '{work_key}' and attributes.status != 'FINISHED'"
+    found = client.search_runs([experiment_id(client)], wanted, max_results=1)
+    if not found:
+        return None
+    client.update_run(found[0].info.run_id, status="RUNNING")
+    return str(found[0].info.run_id)
+
+
+def _log_params(run: Run, params: Mapping[str, Any]) -> None:
+    """Log parameters; those of a run that is taken up again are there already and never change."""
+    known = run.client.get_run(run.id).data.params
+    new = [Param(name, str(value)) for name, value in params.items() if name not in known]
+    run.client.log_batch(run.id, params=new)
+
+
+def _log_inputs(run: Run, inputs: Sequence[InputData]) -> None:
+    if run.client.get_run(run.id).inputs.dataset_inputs:
+        return
+    datasets = []
+    for data in inputs:
+        md5 = data.md5()
+        source = json.dumps({"path": str(data.path), "md5": md5, "kept_by": "dvc"})
+        profile = json.dumps({"bytes": data.path.stat().st_size})
+        dataset = Dataset(name=str(data.path), digest=md5, source_type="dvc", source=source, profile=profile)
+        datasets.append(DatasetInput(dataset, [InputTag("mlflow.data.context", data.context)]))
+    if datasets:
+        run.client.log_inputs(run.id, datasets=datasets)
+
+
+def _provenance() -> dict[str, str]:
+    commit = _git("rev-parse", "HEAD")
+    dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))
+    versions = {package: importlib.metadata.version(package) for package in _PACKAGES if _installed(package)}
+    experiment = {name.lower().replace("_", "."): os.environ[name] for name in _DVC_VARIABLES if name in os.environ}
+    return {
+        "mlflow.source.name": "dvc repro" if "DVC_STAGE" in os.environ else "python",
+        "mlflow.source.git.commit": commit or "none",
+        "git.dirty": str(dirty).lower(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {_accelerator()}",
+        "python": platform.python_version(),
+        "packages": json.dumps(versions),
+        **experiment,
+    }
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(project_root()), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _accelerator() -> str:
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"

@@ -1,0 +1,88 @@
+"""The MLflow store: embedded SQLite in the project by default, a server where MLFLOW_TRACKING_URI names one."""
+
+import os
+import sqlite3
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+
+import mlflow
+from filelock import FileLock
+from mlflow import MlflowClient
+
+from demsr.errors import TrackingError
+from demsr.files import whole_file
+from demsr.project import project_root
+
+EXPERIMENT = "dem-srnet"
+_SQLITE = "sqlite:///"
+
+
+def tracking_uri() -> str:
+    """Return MLFLOW_TRACKING_URI, else the absolute URI of the embedded store."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{project_root() / 'mlflow.db'}"
+
+
+def connect() -> MlflowClient:
+    """Return a client of the store; the embedded one is made first where it is missing.
+
+    Raises
+    ------
+    TrackingError : a server does not answer
+    """
+    uri = tracking_uri()
+    if uri.startswith(_SQLITE):
+        _make_embedded_store(Path(uri.removeprefix(_SQLITE)).resolve())
+    elif uri.startswith("http"):
+        _check_server(uri)
+    mlflow.set_tracking_uri(uri)
+    return MlflowClient(uri)
+
+
+def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
+    """Return the id of an experiment, made first where it is missing."""
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    uri = tracking_uri()
+    if not uri.startswith(_SQLITE):
+        return str(client.create_experiment(name))
+    folder = Path(uri.removeprefix(_SQLITE)).resolve().parent / "mlartifacts" / name
+    return str(client.create_experiment(name, artifact_location=folder.as_uri()))
+
+
+def _make_embedded_store(path: Path) -> None:
+    """Run MLflow's migrations once, under a lock, on a file that appears whole; then many may write at a time."""
+    if path.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if path.exists():
+            return
+        with whole_file(path) as temporary:
+            store = SqlAlchemyStore(f"{_SQLITE}{temporary}", str(path.parent / "mlartifacts"))
+            store.engine.dispose()
+            with sqlite3.connect(temporary) as database:
+                database.execute("PRAGMA journal_mode=wal")  # readers and one writer do not wait for each other
+            database.close()
+
+
+def _check_server(uri: str) -> None:
+    try:
+        with urlopen(f"{uri.rstrip('/')}/health", timeout=5):
+            return
+    except HTTPError:
+        return  # it answers; what it objects to, MLflow's client will say
+    except (URLError, OSError) as error:
+        message = (
+            f"MLFLOW_TRACKING_URI={uri}: no MLflow server answers ({error}); "
+            "start it, correct the address, or unset the variable to use the store in the project"
+        )
+        raise TrackingError(message) from error
