@@ -1,0 +1,58 @@
+"""Stage `evaluate`: score baselines and both models on held-out areas of both domains."""
+
+import torch
+
+from demsr.errors import reported
+from demsr.evaluation.scoring import score
+from demsr.files import write_json
+from demsr.inference.predict import best_device
+from demsr.model.baselines import BackProjectedBicubic, Bicubic, LinearFilter
+from demsr.model.checkpoint import read_model
+from demsr.pairs.store import PairFile
+from demsr.params import DOMAINS, Params
+from demsr.reporting.figures import save_comparison
+from demsr.reporting.tables import BICUBIC, summary, write_areas
+from demsr.reporting.training import comparisons
+from demsr.tracking.runs import InputData, flattened, tracked_run
+
+
+def main() -> None:
+    """Write results/evaluate."""
+    params = Params.read()
+    section, base, results = params.evaluate, params.base, params.paths.results / "evaluate"
+    models = {kind: read_model(params.paths.models / kind).to(best_device()) for kind in ("pretrained", "finetuned")}
+    tests = {domain: PairFile(params.paths.pairs / domain / "test.h5") for domain in DOMAINS}
+    figures = {"land": "pretrained", "marine": "finetuned"}
+    scores = {}
+    with tracked_run(
+        f"evaluate {base.profile}", stage="evaluate", profile=base.profile, seed=base.seed,
+        params={"evaluate": section.model_dump()}, inputs=[InputData(test.path, "testing") for test in tests.values()],
+    ) as run:  # fmt: skip
+        for domain, test in tests.items():
+            batches = PairFile(params.paths.pairs / domain / "train.h5").batches(section.batch_size)
+            tensors = ((torch.from_numpy(lr), torch.from_numpy(hr)) for _, lr, hr in batches)
+            methods = {
+                BICUBIC: Bicubic(),
+                "bicubic_a-0.5": Bicubic(a=-0.5),
+                "back_projected_bicubic": BackProjectedBicubic(),
+                f"linear_{section.linear_filter_size}x{section.linear_filter_size}": LinearFilter.fit(
+                    tensors, size=section.linear_filter_size
+                ),
+                **models,
+            }
+            for name, method in methods.items():
+                scores.setdefault(name, {}).update(score(method, test, batch_size=section.batch_size))
+            picture = results / f"{domain}.png"
+            rows = comparisons(test, models[figures[domain]], rows=section.figure_rows, method=figures[domain])
+            save_comparison(picture, rows)
+            run.log_file(picture)
+        numbers = summary(scores)
+        write_json(results / "metrics.json", numbers)
+        write_areas(results / "areas.csv", scores)
+        run.log_file(results / "areas.csv")
+        run.log_metrics(flattened(numbers))
+
+
+if __name__ == "__main__":
+    with reported("evaluate"):
+        main()

@@ -1,0 +1,52 @@
+"""Stage `finetune`: train the tail on the sea floor, on features of the frozen trunk that are computed once."""
+
+from demsr.errors import reported
+from demsr.files import write_json
+from demsr.inference.predict import best_device
+from demsr.model.checkpoint import describe, parameter_count, read_config, read_model, save_model
+from demsr.pairs.datamodule import PairDataModule
+from demsr.pairs.store import PairFile
+from demsr.params import Params
+from demsr.reporting.figures import save_comparison
+from demsr.reporting.training import comparisons, write_training
+from demsr.tracking.runs import InputData, tracked_run
+from demsr.training.features import cache_features
+from demsr.training.fit import discard, fit
+from demsr.training.resume import work_key
+
+
+def main() -> None:
+    """Write models/finetuned and results/finetune."""
+    params = Params.read()
+    section, base, paths = params.finetune, params.base, params.paths
+    train, valid = (PairFile(paths.pairs / "marine" / f"{split}.h5") for split in ("train", "valid"))
+    start = paths.models / "pretrained"
+    inputs = [InputData(train.path, "training"), InputData(valid.path, "validation")]
+    pretrained_sha256 = read_config(start).weights_sha256
+    chosen = {"finetune": section.model_dump(), "pretrained_sha256": pretrained_sha256}
+    key = work_key({**chosen, "seed": base.seed}, [data.md5() for data in inputs])
+    net = read_model(start)
+    results, work_dir = paths.results / "finetune", paths.work / "finetune" / key
+    with tracked_run(
+        f"finetune {base.profile}: {describe(net)}", stage="finetune", profile=base.profile, seed=base.seed,
+        params={"model": net.config(), **chosen}, inputs=inputs, work_key=key,
+    ) as run:  # fmt: skip
+        features = cache_features(net, (train, valid), work_dir, device=best_device(), batch_size=section.batch_size)
+        data = PairDataModule(*features, batch_size=section.batch_size, workers=section.workers, seed=base.seed)
+        result = fit(
+            net, data, work_dir=work_dir, title="finetune", on_epoch=run.log_epoch, tail_only=True,
+            **section.model_dump(exclude={"batch_size", "workers"}),
+        )  # fmt: skip
+        metrics = write_training(results, result)
+        run.log_metrics({**metrics, "parameters": parameter_count(net)})
+        save_comparison(results / "validation.png", comparisons(valid, net, rows=3, method="fine-tuned"))
+        run.log_file(results / "validation.png")
+        training = {"stage": "finetune", "profile": base.profile, "seed": base.seed, "params": chosen}
+        save_model(net, paths.models / "finetuned", training=training)
+        write_json(results / "run.json", {"run_id": run.id, "name": run.name})
+    discard(work_dir)
+
+
+if __name__ == "__main__":
+    with reported("finetune"):
+        main()

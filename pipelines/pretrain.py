@@ -1,0 +1,51 @@
+"""Stage `pretrain`: train the whole net on land."""
+
+from demsr.errors import reported
+from demsr.files import write_json
+from demsr.model.checkpoint import describe, parameter_count, save_model
+from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
+from demsr.pairs.store import PairFile
+from demsr.params import Params
+from demsr.reporting.figures import save_comparison
+from demsr.reporting.training import comparisons, write_training
+from demsr.seeding import sub_seed
+from demsr.tracking.runs import InputData, tracked_run
+from demsr.training.fit import discard, fit, new_net
+from demsr.training.resume import work_key
+
+
+def main() -> None:
+    """Write models/pretrained and results/pretrain."""
+    params = Params.read()
+    section, base, paths = params.pretrain, params.base, params.paths
+    train, valid = (PairFile(paths.pairs / "land" / f"{split}.h5") for split in ("train", "valid"))
+    inputs = [InputData(train.path, "training"), InputData(valid.path, "validation")]
+    chosen = {"model": params.model.model_dump(), "pretrain": section.model_dump()}
+    key = work_key({**chosen, "seed": base.seed}, [data.md5() for data in inputs])
+    net = new_net(seed=sub_seed(base.seed, "weights"), **params.net_options())
+    data = PairDataModule(
+        TrainPairs(train, seed=base.seed, augment=True), ValidPairs(valid),
+        batch_size=section.batch_size, workers=section.workers, seed=base.seed,
+    )  # fmt: skip
+    results, work_dir = paths.results / "pretrain", paths.work / "pretrain" / key
+    with tracked_run(
+        f"pretrain {base.profile}: {describe(net)}", stage="pretrain", profile=base.profile, seed=base.seed,
+        params=chosen, inputs=inputs, work_key=key,
+    ) as run:  # fmt: skip
+        result = fit(
+            net, data, work_dir=work_dir, title="pretrain", on_epoch=run.log_epoch,
+            **section.model_dump(exclude={"batch_size", "workers"}),
+        )  # fmt: skip
+        metrics = write_training(results, result)
+        run.log_metrics({**metrics, "parameters": parameter_count(net)})
+        save_comparison(results / "validation.png", comparisons(valid, net, rows=3, method="pretrained"))
+        run.log_file(results / "validation.png")
+        training = {"stage": "pretrain", "profile": base.profile, "seed": base.seed, "params": chosen}
+        save_model(net, paths.models / "pretrained", training=training)
+        write_json(results / "run.json", {"run_id": run.id, "name": run.name})
+    discard(work_dir)
+
+
+if __name__ == "__main__":
+    with reported("pretrain"):
+        main()

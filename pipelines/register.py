@@ -1,0 +1,22 @@
+"""Stage `register`: put both models into the registry; the promotion rule decides who is champion."""
+
+from dataclasses import asdict
+
+from demsr.errors import reported
+from demsr.files import write_json
+from demsr.params import Params
+from demsr.registration import register_models
+from demsr.reporting.closing import print_closing
+
+
+def main() -> None:
+    """Write results/register and print what came out of the pipeline."""
+    params = Params.read()
+    outcomes = register_models(params)
+    write_json(params.paths.results / "register" / "outcomes.json", [asdict(outcome) for outcome in outcomes])
+    print_closing(params.paths.results, outcomes)
+
+
+if __name__ == "__main__":
+    with reported("register"):
+        main()
