@@ -1,0 +1,74 @@
+"""Named sets of values for params.yaml: sample (runs anywhere), local (your rasters), paper (the paper's net)."""
+
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
+
+from demsr.errors import ParamsError
+from demsr.files import write_text
+from demsr.params import Params
+
+_FOLDER = Path(__file__).parent
+
+
+def profile_names() -> list[str]:
+    """Return the names of the profiles."""
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+
+
+def write_profile(name: str, path: Path, changes: Mapping[str, Any] | None = None) -> Params:
+    """Put the values of a profile into params.yaml, keeping its comments, checked before anything is written.
+
+    Parameters
+    ----------
+    changes : values on top of the profile, such as {"fetch": {"land": {"folder": "tiles"}}}
+
+    Raises
+    ------
+    ParamsError : no such profile, or the result would be no valid params.yaml
+    """
+    if name not in profile_names():
+        message = f"profile is {name!r}; it must be one of {', '.join(profile_names())}"
+        raise ParamsError(message)
+    yaml = _yaml()
+    try:
+        params = yaml.load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        message = f"{path}: cannot be read ({error}); run this in the project's folder"
+        raise ParamsError(message) from error
+    _overlay(params, yaml.load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")))
+    _overlay(params, changes or {})
+    params["base"]["profile"] = name
+    text = StringIO()
+    yaml.dump(params, text)
+    checked = Params.checked(YAML(typ="safe").load(text.getvalue()), where=f"profile {name}")
+    write_text(path, text.getvalue())
+    return checked
+
+
+def _overlay(target: Any, values: Mapping[str, Any]) -> None:
+    """Set values in place, key by key, so that comments stay."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value and isinstance(target.get(key), Mapping):
+            _overlay(target[key], value)
+        elif target.get(key) != value:
+            target[key] = _inline(value) if isinstance(value, list) else value
+
+
+def _inline(values: list[Any]) -> CommentedSeq:
+    """Return a list that is written as [a, b]."""
+    sequence = CommentedSeq(values)
+    sequence.fa.set_flow_style()
+    return sequence
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 120
+    yaml.representer.add_representer(type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null"))
+    return yaml

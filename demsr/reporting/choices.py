@@ -1,0 +1,59 @@
+"""What the command line says about parameters and registered models."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.table import Table
+
+from demsr.params import DOMAINS, Params
+
+
+class Version(Protocol):
+    """A version in the registry."""
+
+    @property
+    def name(self) -> str:
+        """Name of the registered model."""
+
+    @property
+    def version(self) -> int:
+        """Number of the version."""
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Names such as champion."""
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """What was recorded with it."""
+
+
+def print_choices(params: Params, path: Path) -> None:
+    """Say what a profile has put into params.yaml."""
+    console = Console()
+    console.print(f"{path} now holds the profile [bold]{params.base.profile}[/]: {_net(params)}")
+    for domain in DOMAINS:
+        section = getattr(params.pairs, domain)
+        if section.split == "files":
+            folder = getattr(params.fetch, domain).folder
+            console.print(f"{domain}: {folder}; validates: {', '.join(section.valid)}; tests: {', '.join(section.test)}")
+    console.print("Next: [bold]dvc repro[/]")
+
+
+def print_models(versions: Sequence[Version]) -> None:
+    """Print the registered models, newest first."""
+    table = Table(box=None)
+    for column in ("model", "version", "alias", "net", "profile", "standing"):
+        table.add_column(column)
+    for version in versions:
+        tags = version.tags
+        cells = (tags.get("net", ""), tags.get("profile", ""), tags.get("promotion_reason", ""))
+        table.add_row(version.name, str(version.version), ", ".join(version.aliases), *cells)
+    console = Console()
+    console.print(table if versions else "No model is registered yet; run `dvc repro`.")
+
+
+def _net(params: Params) -> str:
+    return f"{params.model.num_blocks} blocks of {params.model.features} features"

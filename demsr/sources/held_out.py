@@ -1,0 +1,76 @@
+"""Choose which rasters to hold out, where the user has not said: whole files, of unlike terrain."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+
+from demsr.dem.raster import read_dem
+from demsr.errors import ParamsError
+from demsr.sources.local import find_rasters
+
+_COAST_SHARE = (0.05, 0.95)  # of pixels at the water level
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Names of files without suffix."""
+
+    valid: list[str]
+    test: list[str]
+
+
+def choose_held_out(paths: Sequence[Path], *, water_level_m: float | None) -> HeldOut:
+    """Hold out the flattest raster, the one with the strongest relief and, on land, the one with most coast for the
+    test; the one of middling relief among the others validates.
+
+    Raises
+    ------
+    ParamsError : fewer than four rasters
+    """
+    if len(paths) < 4:
+        message = f"{len(paths)} rasters are too few to hold some out; give four or more, or name --valid and --test"
+        raise ParamsError(message)
+    relief_m, coast = {}, {}
+    for path in paths:
+        elevation = read_dem(path, vertical_datum="MSL").elevation_m  # only differences matter here
+        relief_m[path.stem] = float(np.nanstd(elevation))
+        share = float(np.mean(elevation == water_level_m)) if water_level_m is not None else 0.0
+        coast[path.stem] = share if _COAST_SHARE[0] < share < _COAST_SHARE[1] else 0.0
+    by_relief = sorted(relief_m, key=lambda name: relief_m[name])
+    test = [by_relief[0], by_relief[-1]]
+    others = by_relief[1:-1]
+    most_coast = max(others, key=lambda name: coast[name])
+    if coast[most_coast] and len(others) > 2:
+        test.append(most_coast)
+        others.remove(most_coast)
+    return HeldOut(valid=[others[len(others) // 2]], test=sorted(test))
+
+
+def local_changes(
+    folders: Mapping[str, Path], files: Mapping[str, str], *,
+    exclude: Sequence[str], valid: Sequence[str], test: Sequence[str],
+) -> dict[str, Any]:  # fmt: skip
+    """Return the values of params.yaml that point at a user's folders, held-out files chosen where none is named.
+
+    Parameters
+    ----------
+    folders, files : domain -> folder and pattern of file names
+    valid, test : patterns of file names without suffix, in any of the folders
+    """
+    fetch: dict[str, Any] = {}
+    pairs: dict[str, Any] = {}
+    for domain, folder in folders.items():
+        paths = find_rasters(folder, include=[files[domain]], exclude=exclude)
+        fetch[domain] = {"folder": str(folder), "include": [files[domain]], "exclude": list(exclude)}
+        named = HeldOut(valid=_present(valid, paths), test=_present(test, paths))
+        water_level_m = 0.0 if domain == "land" else None
+        chosen = named if named.valid and named.test else choose_held_out(paths, water_level_m=water_level_m)
+        pairs[domain] = {"valid": chosen.valid, "test": chosen.test}
+    return {"fetch": fetch, "pairs": pairs}
+
+
+def _present(patterns: Sequence[str], paths: Sequence[Path]) -> list[str]:
+    return [pattern for pattern in patterns if any(PurePath(path.stem).match(pattern) for path in paths)]
