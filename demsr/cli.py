@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import demsr
-from demsr.errors import ParamsError, reported
+from demsr.errors import reported
 
 app = typer.Typer(
     help="DEM-SRNet: 15 arc-second elevation grids to 3 arc-second, land and sea floor.",
@@ -35,8 +35,8 @@ def options(
 @app.command()
 def profile(
     name: Annotated[str, typer.Argument(help="sample, local or paper")],
-    land: Annotated[Path | None, typer.Option(help="Folder of land rasters [default: data/local/land].")] = None,
-    marine: Annotated[Path | None, typer.Option(help="Folder of sea-floor rasters [default: data/local/marine].")] = None,
+    land: Annotated[Path, typer.Option(help="Folder of land rasters.")] = _LOCAL / "land",
+    marine: Annotated[Path, typer.Option(help="Folder of sea-floor rasters.")] = _LOCAL / "marine",
     land_files: Annotated[str, typer.Option(help="Which files there, a pattern.")] = "*.tif",
     marine_files: Annotated[str, typer.Option(help="Which files there, a pattern.")] = "*.tif",
     exclude: Annotated[list[str] | None, typer.Option(help="Leave out files, a pattern; may be repeated.")] = None,
@@ -51,12 +51,9 @@ def profile(
     from demsr.reporting.choices import print_choices
     from demsr.sources.held_out import local_changes
 
-    if name == "sample" and (land or marine):
-        message = "profile sample has its own data; use `demsr profile local` with --land and --marine"
-        raise ParamsError(message)
     changes = {}
     if name in ("local", "paper"):
-        folders = {"land": land or _LOCAL / "land", "marine": marine or _LOCAL / "marine"}
+        folders = {"land": land, "marine": marine}
         files = {"land": land_files, "marine": marine_files}
         changes = local_changes(folders, files, exclude=exclude or [], valid=valid or [], test=test or [])
     params = write_profile(name, _PARAMS, changes)

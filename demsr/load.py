@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from demsr.errors import CheckpointError
-from demsr.inference.predict import best_device
 from demsr.model.checkpoint import read_model
+from demsr.model.predict import best_device
 from demsr.model.srnet import DemSrNet
 
 

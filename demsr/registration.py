@@ -92,7 +92,8 @@ def _add(
     run_id = existing_run(client, _recorded_run(run_file)) or _run_from_files(kind, config, run_file, test)
     net = describe(read_model(folder))
     rows = "\n".join(
-        f"| {group.replace('_', ' ')} | {row['rmse_m']:.2f} | {row['gain_percent']:+.1f} % |" for group, row in results.items()
+        f"| {group.replace('_', ' ')} | {row['rmse_m']:.2f} | {row['gain_percent']:+.1f} % |"
+        for group, row in results.items()
     )
     description = (
         f"{net}; profile {training['profile']}, seed {training['seed']}.\n\n"

@@ -5,9 +5,9 @@ import torch
 from demsr.errors import reported
 from demsr.evaluation.scoring import score
 from demsr.files import write_json
-from demsr.inference.predict import best_device
 from demsr.model.baselines import BackProjectedBicubic, Bicubic, LinearFilter
 from demsr.model.checkpoint import read_model
+from demsr.model.predict import best_device
 from demsr.pairs.store import PairFile
 from demsr.params import DOMAINS, Params
 from demsr.reporting.figures import save_comparison

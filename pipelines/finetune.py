@@ -2,8 +2,8 @@
 
 from demsr.errors import reported
 from demsr.files import write_json
-from demsr.inference.predict import best_device
 from demsr.model.checkpoint import describe, parameter_count, read_config, read_model, save_model
+from demsr.model.predict import best_device
 from demsr.pairs.datamodule import PairDataModule
 from demsr.pairs.store import PairFile
 from demsr.params import Params

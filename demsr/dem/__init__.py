@@ -1,0 +1,1 @@
+"""Digital elevation models: grids, datums, voids, rasters."""

@@ -17,6 +17,7 @@ from demsr.dem.vertical import compound_crs, datum_of_crs, named_datum
 from demsr.errors import DatumError, GridError, RasterError, VoidError
 from demsr.files import whole_file
 
+SYNTHETIC = "synthetic"  # how the source of terrain begins that was made, not measured
 _DATUM_TAG, _SOURCE_TAG = "VERTICAL_DATUM", "SOURCE"
 _LOWEST_M, _HIGHEST_M = -12_000.0, 9_500.0  # Challenger Deep and Everest with room for errors of measurement
 

@@ -23,7 +23,7 @@ def fill_voids(elevation: NDArray[np.float32], *, reach_px: int = FILL_REACH_PX)
     if not void.any():
         return elevation
     distance, nearest = ndimage.distance_transform_edt(void, return_indices=True)
-    filled = elevation[tuple(nearest)]
+    filled: NDArray[np.float32] = elevation[tuple(nearest)]
     filled[distance > reach_px] = np.nanmean(elevation, dtype=np.float64)
     return filled
 

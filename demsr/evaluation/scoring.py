@@ -12,7 +12,7 @@ from torch import nn
 from demsr.metrics.elevation import elevation_errors
 from demsr.metrics.terrain import slope_deg
 from demsr.pairs.cut import THREE_ARCSEC
-from demsr.pairs.store import PairFile
+from demsr.pairs.store import Area, PairFile
 
 BLOCK_HR_PX = 40  # side of the blocks that are resampled: errors of neighbouring pixels are not independent
 
@@ -59,9 +59,10 @@ def score(method: nn.Module, pairs: PairFile, *, batch_size: int = 16) -> dict[s
     }
 
 
-def group_slug(domain: str, pair_kind: str) -> str:
-    """Return the name of a row of results: pairs of different kinds never share one."""
-    return f"{domain}_{'3arcsec' if pair_kind == THREE_ARCSEC else 'scale_free'}"
+def group_slug(domain: str, area: Area) -> str:
+    """Return the name of a row of results: pairs of different kinds never share one, nor made and measured terrain."""
+    kind = "3arcsec" if area.pair_kind == THREE_ARCSEC else "scale_free"
+    return f"{domain}_{kind}{'_synthetic' if area.synthetic else ''}"
 
 
 def mean_metrics(scores: Mapping[str, AreaScore], group: str) -> dict[str, float]:
@@ -75,15 +76,13 @@ def gains(of: Mapping[str, AreaScore], over: Mapping[str, AreaScore], metric: st
     return {area: 100 * (1 - of[area].metrics[metric] / over[area].metrics[metric]) for area in of}
 
 
-def _area_score(
-    pairs: PairFile, area: int, error: NDArray[np.float32], slope_error: NDArray[np.float64]
-) -> AreaScore:
+def _area_score(pairs: PairFile, area: int, error: NDArray[np.float32], slope_error: NDArray[np.float64]) -> AreaScore:
     squares, pixels = _blocks(error)
     metrics = elevation_errors(error)
     measured = slope_error[np.isfinite(slope_error)]
     metrics["slope_rmse_deg"] = float(np.sqrt(np.square(measured).mean())) if measured.size else float("nan")
     described = pairs.areas[area]
-    group = group_slug(str(pairs.attributes["domain"]), described.pair_kind)
+    group = group_slug(str(pairs.attributes["domain"]), described)
     return AreaScore(described.name, group, metrics, squares, pixels)
 
 

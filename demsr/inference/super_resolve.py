@@ -4,7 +4,7 @@ from torch import nn
 
 from demsr.dem.raster import Dem
 from demsr.errors import GridError, VoidError
-from demsr.inference.predict import super_resolve_array
+from demsr.model.predict import super_resolve_array
 
 
 def super_resolve(dem: Dem, model: nn.Module) -> Dem:

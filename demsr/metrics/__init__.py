@@ -1,0 +1,1 @@
+"""Errors of elevation and of slope."""

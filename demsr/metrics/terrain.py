@@ -4,9 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def slope_deg(
-    elevation_m: NDArray[np.floating], *, pixel_width_m: float, pixel_height_m: float
-) -> NDArray[np.float64]:
+def slope_deg(elevation_m: NDArray[np.floating], *, pixel_width_m: float, pixel_height_m: float) -> NDArray[np.float64]:
     """Return the slope by Horn's method.
 
     Parameters

@@ -1,0 +1,1 @@
+"""The net, what it must beat, and its files."""

@@ -15,6 +15,7 @@ class Bicubic(nn.Module):
     def __init__(self, *, a: float = -0.75, scale: int = 5) -> None:
         super().__init__()
         self.scale = scale
+        self.taps: Tensor
         self.register_buffer("taps", keys_taps(scale, a=a), persistent=False)
 
     def forward(self, lr: Tensor) -> Tensor:
@@ -45,6 +46,7 @@ class LinearFilter(nn.Module):
         super().__init__()
         self.scale = scale
         self.size = round(weight.shape[1] ** 0.5)
+        self.weight: Tensor
         self.register_buffer("weight", weight)
 
     @classmethod
@@ -69,7 +71,9 @@ class LinearFilter(nn.Module):
             gram += seen[whole].T @ seen[whole]
             moment += seen[whole].T @ wanted[whole]
         if not gram.any():
-            message = "the linear filter has nothing to be fitted on: no LR pixel has relief and a wholly measured block"
+            message = (
+                "the linear filter has nothing to be fitted on: no LR pixel has relief and a wholly measured block"
+            )
             raise ValueError(message)
         ridge = 1e-9 * gram.trace() / size**2 * torch.eye(size**2, dtype=torch.float64)  # the centre's column is zero
         return cls(torch.linalg.solve(gram + ridge, moment).T.float(), scale=scale)

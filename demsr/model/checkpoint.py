@@ -115,5 +115,3 @@ def parameter_count(net: nn.Module) -> int:
 def describe(net: DemSrNet) -> str:
     """Return the net in a few words, for run names and logs."""
     return f"{net.num_blocks} blocks x {net.features} features, {parameter_count(net):,} parameters"
-
-

@@ -3,7 +3,7 @@
 Torch only: no files, no logging, no training. Metres go in and metres come out.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,8 @@ class ResBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (B, F, H, W) to the same shape."""
-        return features + self.residual_scale * self.second(functional.relu(self.first(features)))
+        branch: Tensor = self.second(functional.relu(self.first(features)))
+        return features + self.residual_scale * branch
 
 
 class DemSrNet(nn.Module):
@@ -89,6 +90,9 @@ class DemSrNet(nn.Module):
         self.last = _conv(features, out_channels)
         if residual:
             nn.init.zeros_(self.last.weight)  # training starts at the base interpolation
+        self.base_taps: Tensor
+        self.tail_taps: Tensor
+        self.curvature: Tensor
         self.register_buffer("base_taps", keys_taps(scale, a=-0.5), persistent=False)
         self.register_buffer("tail_taps", linear_taps(scale, anchor=interpolation), persistent=False)
         self.register_buffer("curvature", _curvature_projection(), persistent=False)
@@ -104,7 +108,8 @@ class DemSrNet(nn.Module):
         with torch.autocast(lr.device.type, enabled=False):
             head = self.head(scaled) if self.formulation == "direct" else self._plane_blind_head(scaled)
         skip = head if self.long_skip == "head" else scaled
-        return self.body(self.blocks(head)) + skip
+        features: Tensor = self.body(self.blocks(head)) + skip
+        return features
 
     def tail(self, trunk_features: Tensor) -> Tensor:
         """Upsample the trunk's features to (B, out_channels, scale*H, scale*W), in units of the elevation scale.
@@ -134,7 +139,7 @@ class DemSrNet(nn.Module):
         """Return the modules whose weights stay as pretraining left them."""
         return [self.head, self.blocks, self.body]
 
-    def config(self) -> dict[str, int | float | str]:
+    def config(self) -> dict[str, Any]:
         """Return the keyword arguments that build this net again."""
         names = ("num_blocks", "features", "in_channels", "out_channels", "scale", "residual_scale", "formulation")
         more = ("long_skip", "interpolation", "elevation_scale_m", "elevation_offset_m")
@@ -170,7 +175,8 @@ def _sum_shifted(maps: Tensor) -> Tensor:
     """Sum nine maps per channel, (B, 9*C, H, W), each shifted to its place in a 3x3 kernel; zeros beyond the border."""
     batch, channels, height, width = maps.shape
     padded = functional.pad(maps, (1, 1, 1, 1)).reshape(batch, channels // 9, 9, height + 2, width + 2)
-    shifted = [padded[:, :, 3 * row + col, row : row + height, col : col + width] for row in range(3) for col in range(3)]
+    places = ((row, col) for row in range(3) for col in range(3))
+    shifted = [padded[:, :, 3 * row + col, row : row + height, col : col + width] for row, col in places]
     return torch.stack(shifted).sum(dim=0)
 
 
@@ -179,4 +185,5 @@ def _curvature_projection() -> Tensor:
     row, col = torch.meshgrid(torch.arange(-1.0, 2.0), torch.arange(-1.0, 2.0), indexing="ij")
     planes = torch.stack((torch.ones(9), row.flatten(), col.flatten())).double()
     planes = planes / planes.norm(dim=1, keepdim=True)
-    return (torch.eye(9, dtype=torch.float64) - planes.T @ planes).float()
+    projection: Tensor = torch.eye(9, dtype=torch.float64) - planes.T @ planes
+    return projection.float()

@@ -1,0 +1,1 @@
+"""LR/HR pairs: degrade, split, cut, store, feed."""

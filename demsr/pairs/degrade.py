@@ -31,4 +31,5 @@ def block_mean(hr: NDArray[np.float32], *, scale: int) -> NDArray[np.float32]:
     count = measured.sum(axis=1)
     total = np.where(measured, blocks, 0).sum(axis=1, dtype=np.float64)
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=2 * count >= scale * scale)
-    return mean.reshape(rows // scale, cols // scale).astype(np.float32)
+    lr: NDArray[np.float32] = mean.reshape(rows // scale, cols // scale).astype(np.float32)
+    return lr

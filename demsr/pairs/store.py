@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from demsr.dem.raster import Dem
+from demsr.dem.raster import SYNTHETIC, Dem
 from demsr.errors import PairsError
 from demsr.pairs.cut import Patch, pair_kind
 
@@ -42,6 +42,11 @@ class Area:
     crs: str
     pixel_size: str
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether the terrain was made, not measured."""
+        return self.source.startswith(SYNTHETIC)
+
     @classmethod
     def of(cls, name: str, dem: Dem) -> Self:
         """Describe a region of a raster."""
@@ -60,7 +65,9 @@ class PairWriter:
         self._file = h5py.File(path, "w", libver="v110", track_order=False)
         sizes = (patch_lr, patch_lr * scale)
         self._images = [self._growing(f"{size}_{size}", (1, size, size), np.dtype(np.float32)) for size in sizes]
-        self._fields = {name: self._growing(f"sample/{name}", (), np.dtype(kind)) for name, kind in _SAMPLE_FIELDS.items()}
+        self._fields = {
+            name: self._growing(f"sample/{name}", (), np.dtype(kind)) for name, kind in _SAMPLE_FIELDS.items()
+        }
         self._areas: list[Area] = []
         self._file.attrs.update({"units": "m", "positive": "up", "scale": scale, **attributes})
 
@@ -68,7 +75,9 @@ class PairWriter:
         """Return the writer."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Write the areas and close the file."""
         try:
             if kind is None:
@@ -116,7 +125,9 @@ class PairFile:
             self.areas = _read_areas(file)
             self.samples = {name: file["sample"][name][:] for name in _SAMPLE_FIELDS} if "sample" in file else {}
         if lr_shape[0] != hr_shape[0] or hr_shape[2] % lr_shape[2] or lr_shape[0] == 0:
-            message = f"{path}: {names} have shapes {lr_shape} and {hr_shape}; they must pair up, with at least one sample"
+            message = (
+                f"{path}: {names} have shapes {lr_shape} and {hr_shape}; they must pair up, with at least one sample"
+            )
             raise PairsError(message)
         self.count, self.patch_lr, self.scale = lr_shape[0], lr_shape[2], hr_shape[2] // lr_shape[2]
 

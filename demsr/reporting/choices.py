@@ -38,7 +38,9 @@ def print_choices(params: Params, path: Path) -> None:
         section = getattr(params.pairs, domain)
         if section.split == "files":
             folder = getattr(params.fetch, domain).folder
-            console.print(f"{domain}: {folder}; validates: {', '.join(section.valid)}; tests: {', '.join(section.test)}")
+            console.print(
+                f"{domain}: {folder}; validates: {', '.join(section.valid)}; tests: {', '.join(section.test)}"
+            )
     console.print("Next: [bold]dvc repro[/]")
 
 

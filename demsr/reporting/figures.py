@@ -50,7 +50,7 @@ def save_comparison(path: Path, rows: list[Comparison]) -> None:
 
 
 def _draw_row(figure: Figure, axes: NDArray[np.object_], row: Comparison) -> None:
-    low, high = np.nanmin(row.truth), np.nanmax(row.truth)
+    low, high = float(np.nanmin(row.truth)), float(np.nanmax(row.truth))
     norm = Normalize(low, max(high, low + 1))
     colours = _SEA if high < 0 else _LAND
     width, height = row.pixel_size_m
@@ -65,7 +65,7 @@ def _draw_row(figure: Figure, axes: NDArray[np.object_], row: Comparison) -> Non
     for axis, (name, elevation, step) in zip(axes, panels, strict=False):
         light = LightSource(azdeg=315, altdeg=40)
         shaded = light.shade(
-            np.nan_to_num(elevation, nan=low), cmap=plt.get_cmap(colours), norm=norm, blend_mode="soft",
+            np.where(np.isnan(elevation), low, elevation), cmap=plt.get_cmap(colours), norm=norm, blend_mode="soft",
             vert_exag=exaggeration, dx=width * step, dy=height * step,
         )  # fmt: skip
         shaded[np.isnan(elevation)] = (0.85, 0.85, 0.85, 1)
@@ -96,5 +96,5 @@ def _rmse(elevation: NDArray[np.float32], truth: NDArray[np.float32]) -> str:
 
 def _exaggeration(truth: NDArray[np.float32], pixel_size_m: tuple[float, float]) -> float:
     """Return a vertical exaggeration that makes typical slopes visible."""
-    rise = np.nanmean(np.abs(np.diff(truth, axis=1))) / pixel_size_m[0]
-    return float(np.clip(0.35 / max(rise, 1e-4), 1, 60))
+    rise = float(np.nanmean(np.abs(np.diff(truth, axis=1)))) / pixel_size_m[0]
+    return min(max(0.35 / max(rise, 1e-4), 1), 60)

@@ -46,17 +46,18 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def print_summary(numbers: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
-    """Print the closing table, one block per group."""
-    table = Table(title="RMSE on held-out areas", title_justify="left")
-    for name in ("pairs", "method", "RMSE (m)", "gain over bicubic", "worst area", "slope RMSE (deg)"):
-        table.add_column(name, justify="left" if name in ("pairs", "method") else "right")
+    """Print one table for each group of areas."""
     for group, methods in numbers.items():
-        for place, (method, row) in enumerate(methods.items()):
-            label = group.replace("_", " ") if place == 0 else ""
+        areas = int(methods[BICUBIC]["areas"])
+        title = f"{group.replace('_', ' ')}: mean of {areas} held-out area{'s' if areas > 1 else ''}"
+        table = Table(title=title, title_justify="left")
+        table.add_column("method", no_wrap=True)
+        for name in ("RMSE (m)", "gain over\nbicubic", "gain in\nworst area", "slope\nRMSE (deg)"):
+            table.add_column(name, justify="right")
+        for method, row in methods.items():
             gain, worst = f"{row['gain_percent']:+.1f} %", f"{row['worst_area_gain_percent']:+.1f} %"
-            cells = (f"{row['rmse_m']:.2f}", gain, worst, f"{row['slope_rmse_deg']:.2f}")
-            table.add_row(label, method.replace("_", " "), *cells, end_section=place == len(methods) - 1)
-    Console().print(table)
+            table.add_row(method.replace("_", " "), f"{row['rmse_m']:.2f}", gain, worst, f"{row['slope_rmse_deg']:.2f}")
+        Console().print(table)
 
 
 def _row(scores: Mapping[str, AreaScore], bicubic: Mapping[str, AreaScore], group: str) -> dict[str, float]:

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from demsr.files import write_json
-from demsr.inference.predict import super_resolve_array
 from demsr.model.baselines import Bicubic
+from demsr.model.predict import super_resolve_array
 from demsr.pairs.store import PairFile
 from demsr.reporting.figures import Comparison
 from demsr.reporting.tables import write_csv

@@ -1,0 +1,1 @@
+"""Where rasters come from."""

@@ -23,8 +23,9 @@ class HeldOut:
 
 
 def choose_held_out(paths: Sequence[Path], *, water_level_m: float | None) -> HeldOut:
-    """Hold out the flattest raster, the one with the strongest relief and, on land, the one with most coast for the
-    test; the one of middling relief among the others validates.
+    """Choose the flattest raster, the roughest and, on land, the one with most coast for the test.
+
+    Of the others, the one of middling relief validates.
 
     Raises
     ------

@@ -35,11 +35,15 @@ def find_rasters(folder: Path, *, include: Sequence[str], exclude: Sequence[str]
     found = {path for pattern in include for path in folder.rglob(pattern) if path.is_file()}
     kept = sorted(path for path in found if not any(path.match(pattern) for pattern in exclude))
     if not kept:
-        message = f"{folder}: no file matches {list(include)} without {list(exclude)}; put rasters there or change these"
+        message = (
+            f"{folder}: no file matches {list(include)} without {list(exclude)}; put rasters there or change these"
+        )
         raise ParamsError(message)
     stems = [path.stem for path in kept]
     if doubles := sorted({stem for stem in stems if stems.count(stem) > 1}):
-        message = f"{folder}: several files are called {', '.join(doubles)}; names must be unique, rename or exclude some"
+        message = (
+            f"{folder}: several files are called {', '.join(doubles)}; names must be unique, rename or exclude some"
+        )
         raise ParamsError(message)
     return kept
 

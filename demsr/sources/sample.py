@@ -5,7 +5,7 @@ from importlib.resources import as_file, files
 import numpy as np
 
 from demsr.dem.grid import Grid
-from demsr.dem.raster import Dem
+from demsr.dem.raster import SYNTHETIC, Dem
 from demsr.sources.sea_floor import synthetic_sea_floor
 
 _ARCSEC_3 = 3 / 3600
@@ -38,4 +38,4 @@ def sea_floor(*, seed: int) -> Dem:
         pixel_width=_ARCSEC_3, pixel_height=_ARCSEC_3, crs="EPSG:4326",
     )  # fmt: skip
     elevation = synthetic_sea_floor(grid.rows, grid.cols, pixel_size_m=grid.pixel_size_m(), seed=seed)
-    return Dem(elevation_m=elevation, grid=grid, vertical_datum="MSL", source="synthetic sea floor")
+    return Dem(elevation_m=elevation, grid=grid, vertical_datum="MSL", source=f"{SYNTHETIC} sea floor")

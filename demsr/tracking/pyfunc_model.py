@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel, PythonModelContext
-from numpy.typing import NDArray
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from demsr.inference.predict import best_device, super_resolve_array
 from demsr.model.checkpoint import read_model
+from demsr.model.predict import best_device, super_resolve_array
 
 
 class DemSrModel(PythonModel):
@@ -20,10 +19,8 @@ class DemSrModel(PythonModel):
         device = best_device((context.model_config or {}).get("device", "auto"))
         self.net = read_model(Path(context.artifacts["net"])).to(device)
 
-    def predict(
-        self, context: PythonModelContext, model_input: NDArray[np.float32], params: dict[str, Any] | None = None
-    ) -> NDArray[np.float32]:
-        """Super-resolve (batch, 1, height, width) metres to (batch, 1, 5 height, 5 width) metres."""
+    def predict(self, context: PythonModelContext, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+        """Super-resolve (batch, 1, height, width) float32 metres to (batch, 1, 5 height, 5 width) metres."""
         return np.stack([super_resolve_array(image[0], self.net)[None] for image in model_input])
 
 

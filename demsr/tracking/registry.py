@@ -33,7 +33,7 @@ class Registered:
     version: int
     aliases: tuple[str, ...]
     tags: Mapping[str, str]
-    run_id: str
+    run_id: str | None
 
 
 def find_version(client: MlflowClient, name: str, weights_sha256: str) -> Registered | None:
@@ -78,6 +78,7 @@ def add_version(
         artifact_path=None, name="model", flavor=mlflow.pyfunc, run_id=run_id, flavor_name="pyfunc.ModelFromCode",
         python_model=str(Path(__file__).with_name("pyfunc_model.py")), code_paths=[str(Path(demsr.__file__).parent)],
         artifacts={"net": str(folder)}, signature=_signature(), pip_requirements=_pinned(),
+        input_example=np.linspace(0, 100, 160, dtype=np.float32).reshape(2, 1, 8, 10),
         metadata={_SHA256_TAG: weights_sha256},
     )  # fmt: skip
     for metric, value in metrics.items():
@@ -148,7 +149,9 @@ def _first_line(error: BaseException) -> str:
 
 
 _MODEL_DESCRIPTIONS: dict[str, Any] = {
-    "dem-srnet-pretrained": "DEM-SRNet trained on land: 15 arc-second elevation to 3 arc-second. Metres in, metres out.",
+    "dem-srnet-pretrained": (
+        "DEM-SRNet trained on land: 15 arc-second elevation to 3 arc-second. Metres in, metres out."
+    ),
     "dem-srnet-finetuned": (
         "DEM-SRNet trained on land, its tail then on the sea floor: 15 arc-second elevation to 3 arc-second. "
         "Metres in, metres out. Not for navigation."

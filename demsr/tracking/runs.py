@@ -164,7 +164,8 @@ def _log_params(run: Run, params: Mapping[str, Any]) -> None:
 
 
 def _log_inputs(run: Run, inputs: Sequence[InputData]) -> None:
-    if run.client.get_run(run.id).inputs.dataset_inputs:
+    known = run.client.get_run(run.id).inputs
+    if known and known.dataset_inputs:
         return
     datasets = []
     for data in inputs:

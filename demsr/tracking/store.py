@@ -67,7 +67,9 @@ def _make_embedded_store(path: Path) -> None:
         if path.exists():
             return
         with whole_file(path) as temporary:
-            store = SqlAlchemyStore(f"{_SQLITE}{temporary}", str(path.parent / "mlartifacts"))
+            store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
+                f"{_SQLITE}{temporary}", str(path.parent / "mlartifacts")
+            )
             store.engine.dispose()
             with sqlite3.connect(temporary) as database:
                 database.execute("PRAGMA journal_mode=wal")  # readers and one writer do not wait for each other

@@ -1,0 +1,1 @@
+"""The loop: one task, one place that assembles a run."""

@@ -72,8 +72,9 @@ def fit(
     """
     _quieten_lightning()
     work_dir.mkdir(parents=True, exist_ok=True)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
     task = SuperResolution(
-        net.to(memory_format=torch.channels_last),
+        net,
         learning_rate=learning_rate, learning_rate_decay=learning_rate_decay, tail_only=tail_only,
     )  # fmt: skip
     report = EpochReport(on_epoch)
@@ -137,7 +138,7 @@ def _outcome(best: ModelCheckpoint, curves: list[EpochRow], work_dir: Path) -> d
 def _load_best(task: SuperResolution, path: Path) -> None:
     state = torch.load(path, map_location="cpu", weights_only=True)
     task.load_state_dict(state["state_dict"])
-    task.net.cpu().to(memory_format=torch.contiguous_format).eval()
+    task.net.cpu().eval()
 
 
 def _last_checkpoint(work_dir: Path) -> Path | None:

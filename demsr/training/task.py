@@ -1,9 +1,8 @@
 """What one training step is: mean squared error, Adam, exponential decay."""
 
-from typing import Any
-
 import torch
 from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torchmetrics import MeanSquaredError
 
@@ -45,7 +44,7 @@ class SuperResolution(LightningModule):
         self.valid_rmse_m.update(sr[measured], hr[measured])
         self.log("valid_rmse_m", self.valid_rmse_m, on_step=False, on_epoch=True, batch_size=len(hr))
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return Adam over what is not frozen, with exponential decay by epoch."""
         trained = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
         optimiser = torch.optim.Adam(trained, lr=self.learning_rate)
