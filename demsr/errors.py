@@ -62,15 +62,19 @@ def reported(where: str, *, debug: bool = False) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if debug:
+        if debug or _debugging():
             raise
         _fail(f"{where}: interrupted", status=130)
     except Exception as error:
-        if debug or os.environ.get("DEMSR_DEBUG") == "1":
+        if debug or _debugging():
             raise
         if (message := _message(error)) is None:
             raise
         _fail(f"{where}: {message}")
+
+
+def _debugging() -> bool:
+    return os.environ.get("DEMSR_DEBUG") == "1"
 
 
 def _message(error: BaseException) -> str | None:
@@ -86,5 +90,5 @@ def _message(error: BaseException) -> str | None:
 
 
 def _fail(message: str, *, status: int = 1) -> None:
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")  # libraries break lines in their messages
     raise SystemExit(status)

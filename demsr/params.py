@@ -18,7 +18,7 @@ DOMAINS: tuple[Domain, ...] = ("land", "marine")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Base(_Section):
@@ -152,6 +152,13 @@ class Evaluate(_Section):
     linear_filter_size: Annotated[int, Field(ge=3)]
     figure_rows: PositiveInt
 
+    @model_validator(mode="after")
+    def _has_a_filter_with_a_centre(self) -> Self:
+        if self.linear_filter_size % 2 == 0:
+            message = f"linear_filter_size is {self.linear_filter_size}; it must be odd"
+            raise ValueError(message)
+        return self
+
 
 class Register(_Section):
     """Stage `register`: the promotion rule."""
@@ -185,8 +192,8 @@ class Params(_Section):
         """
         try:
             content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-        except (OSError, YAMLError) as error:
-            message = f"{path}: cannot be read as YAML ({error}); write it anew with `demsr profile sample`"
+        except (OSError, UnicodeDecodeError, YAMLError) as error:
+            message = f"{path}: cannot be read as YAML ({error}); correct it or get it back with `git checkout {path}`"
             raise ParamsError(message) from error
         return cls.checked(content, where=str(path))
 
@@ -207,7 +214,7 @@ def _explained(error: ValidationError, where: str) -> str:
     """Return key, value found and what is allowed for every mistake."""
     lines = []
     for mistake in error.errors():
-        key = ".".join(str(part) for part in mistake["loc"])
+        key = ".".join(str(part) for part in mistake["loc"]) or "the whole file"
         found = "" if mistake["type"] == "missing" else f" is {mistake['input']!r}"
         if isinstance(mistake["input"], dict):
             found = ""

@@ -4,9 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from mlflow import MlflowClient
+from typing import TYPE_CHECKING, Any
 
 from demsr.evaluation.promotion import PromotionRule, Verdict, judge
 from demsr.evaluation.scoring import score
@@ -17,6 +15,9 @@ from demsr.params import Params
 from demsr.tracking.registry import CHAMPION, Registered, add_version, champion, download, find_version, set_standing
 from demsr.tracking.runs import InputData, existing_run, tracked_run
 from demsr.tracking.store import connect
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 NAMES = {"pretrained": "dem-srnet-pretrained", "finetuned": "dem-srnet-finetuned"}
 
@@ -73,7 +74,7 @@ def register_trained(
     return Outcome(name, version.version, verdict.promote, verdict.reason, verdict.numbers)
 
 
-def _verdict(client: MlflowClient, name: str, folder: Path, test: Path, rule: PromotionRule) -> Verdict:
+def _verdict(client: "MlflowClient", name: str, folder: Path, test: Path, rule: PromotionRule) -> Verdict:
     pairs = PairFile(test)
     incumbent = champion(client, name)
     scores = {
@@ -85,7 +86,7 @@ def _verdict(client: MlflowClient, name: str, folder: Path, test: Path, rule: Pr
 
 
 def _add(
-    client: MlflowClient, kind: str, folder: Path, config: ModelConfig, verdict: Verdict, *,
+    client: "MlflowClient", kind: str, folder: Path, config: ModelConfig, verdict: Verdict, *,
     run_file: Path, test: Path, results: Mapping[str, Any],
 ) -> Registered:  # fmt: skip
     training = config.training

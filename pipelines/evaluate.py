@@ -1,6 +1,7 @@
 """Stage `evaluate`: score baselines and both models on held-out areas of both domains."""
 
 import torch
+from rich.progress import track
 
 from demsr.errors import reported
 from demsr.evaluation.scoring import score
@@ -40,7 +41,7 @@ def main() -> None:
                 ),
                 **models,
             }
-            for name, method in methods.items():
+            for name, method in track(methods.items(), description=f"evaluate {domain}"):
                 scores.setdefault(name, {}).update(score(method, test, batch_size=section.batch_size))
             picture = results / f"{domain}.png"
             rows = comparisons(test, models[figures[domain]], rows=section.figure_rows, method=figures[domain])

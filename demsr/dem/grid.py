@@ -43,7 +43,8 @@ class Grid:
         if min(self.rows, self.cols) < 1:
             message = f"grid has {self.rows} x {self.cols} cells; both sides must be at least 1"
             raise GridError(message)
-        if not min(self.pixel_width, self.pixel_height) > 0 or not math.isfinite(self.west + self.north):
+        numbers = (self.west, self.north, self.pixel_width, self.pixel_height)
+        if not all(map(math.isfinite, numbers)) or min(self.pixel_width, self.pixel_height) <= 0:
             message = (
                 f"grid has cells of {self.pixel_width} x {self.pixel_height} at ({self.west}, {self.north}); "
                 "it must be north-up with a finite corner"
@@ -122,12 +123,15 @@ class Grid:
         return self.pixel_width * lon_m, self.pixel_height * lat_m
 
     def lonlat_bounds(self) -> tuple[float, float, float, float]:
-        """Return (west, south, east, north) in degrees; for projected grids the box around the outline."""
+        """Return (west, south, east, north) in degrees; for projected grids the box around the outline.
+
+        East is never less than west: across the antimeridian it exceeds 180.
+        """
         if self.is_geographic:
             return self.west, self.south, self.east, self.north
         to_lonlat = pyproj.Transformer.from_crs(_crs(self.crs), "EPSG:4326", always_xy=True)
         west, south, east, north = to_lonlat.transform_bounds(self.west, self.south, self.east, self.north)
-        return west, south, east, north
+        return west, south, east if east >= west else east + 360, north
 
 
 def metres_per_degree(latitude: float) -> tuple[float, float]:

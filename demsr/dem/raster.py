@@ -8,6 +8,7 @@ import numpy as np
 import pyproj
 import rasterio
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.transform import Affine
@@ -47,6 +48,9 @@ class Dem:
                 f"its grid has {self.grid.rows} x {self.grid.cols} cells"
             )
             raise GridError(message)
+        if self.elevation_m.dtype != np.float32:
+            message = f"{self.source}: elevation is {self.elevation_m.dtype}, it must be float32; convert it"
+            raise GridError(message)
         named_datum(self.vertical_datum, where=self.source)
         _check_range(self.elevation_m, self.source)
         self.elevation_m.setflags(write=False)
@@ -76,8 +80,8 @@ def read_dem(path: Path, *, vertical_datum: str | None = None) -> Dem:
     Raises
     ------
     RasterError : not a raster
-    GridError : no CRS, a rotated grid, or several bands
-    DatumError : the file names no datum and none was given
+    GridError : no CRS, no geotransform, a rotated grid, or several bands
+    DatumError : the file names no datum and none was given, or one that is unknown
     VoidError : infinite values or values outside the Earth's range
     """
     try:
@@ -89,7 +93,7 @@ def read_dem(path: Path, *, vertical_datum: str | None = None) -> Dem:
         message = f"{path}: cannot be read as a raster ({error}); give a GeoTIFF or another format of GDAL"
         raise RasterError(message) from error
     elevation = band.astype(np.float32).filled(np.nan)
-    datum = tags.get(_DATUM_TAG) or datum_of_crs(crs_wkt) or vertical_datum
+    datum = tags.get(_DATUM_TAG) or datum_of_crs(crs_wkt, where=str(path)) or vertical_datum
     if datum is None:
         message = f"{path}: the file names no vertical datum; name it in params.yaml or with --vertical-datum"
         raise DatumError(message)
@@ -118,7 +122,7 @@ def write_dem(path: Path, dem: Dem, *, tags: dict[str, str] | None = None) -> No
                 dataset.update_tags(**named, **(tags or {}))
                 dataset.set_band_unit(1, "metre")
             _check_written(temporary, dem)
-    except RasterioError as error:
+    except (RasterioError, CPLE_BaseError, SystemError) as error:  # rasterio lets errors of GDAL's drivers through
         message = f"{path}: cannot be written ({error}); free space on the disk or choose another folder"
         raise RasterError(message) from error
 
@@ -131,6 +135,9 @@ def _grid_of(dataset: rasterio.DatasetReader, where: str) -> Grid:
         message = f"{where}: the file has {dataset.count} bands; give one band of elevation"
         raise GridError(message)
     transform = dataset.transform
+    if transform.is_identity:
+        message = f"{where}: the file does not say where it lies; set its corners, for example `gdal_edit.py -a_ullr`"
+        raise GridError(message)
     if transform.b or transform.d or transform.a <= 0:
         message = f"{where}: the grid is rotated or mirrored; warp it north-up first, for example with gdalwarp"
         raise GridError(message)
@@ -146,7 +153,7 @@ def _grid_of(dataset: rasterio.DatasetReader, where: str) -> Grid:
 def _horizontal_crs(crs: CRS) -> str:
     """Return the horizontal part as an EPSG code where there is one, else as WKT."""
     whole = pyproj.CRS.from_wkt(crs.to_wkt())
-    flat = next((part for part in whole.sub_crs_list if not part.is_vertical), whole)
+    flat = next((part for part in whole.sub_crs_list if not part.is_vertical), whole).to_2d()
     epsg = flat.to_epsg(min_confidence=70)
     return f"EPSG:{epsg}" if epsg else str(flat.to_wkt())
 

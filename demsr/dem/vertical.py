@@ -14,7 +14,8 @@ class VerticalDatum:
     Attributes
     ----------
     name : how it is written in params.yaml and in files
-    epsg : vertical CRS for compound CRSs, None where EPSG has none (the ellipsoid is no separate vertical CRS)
+    epsg : vertical CRS of heights for compound CRSs, None where EPSG has none: the ellipsoid is no separate vertical
+        CRS, and for LAT and MLLW there are depths only, which count downwards
     source : product whose documentation names it
     """
 
@@ -31,8 +32,8 @@ DATUMS = {
         VerticalDatum("WGS84 ellipsoid", None, "NASADEM_SHHP"),
         VerticalDatum("NAVD88", 5703, "NOAA NCEI CUDEM"),
         VerticalDatum("MSL", 5714, "GEBCO user guide"),
-        VerticalDatum("LAT", 5861, "EMODnet bathymetry"),
-        VerticalDatum("MLLW", 5866, "NOAA hydrographic surveys"),
+        VerticalDatum("LAT", None, "EMODnet bathymetry"),
+        VerticalDatum("MLLW", None, "NOAA hydrographic surveys"),
         VerticalDatum("chart datum", None, "CHS NONNA; differs from chart to chart"),
     )
 }
@@ -51,21 +52,28 @@ def named_datum(name: str, *, where: str) -> VerticalDatum:
     return DATUMS[name]
 
 
-def datum_of_crs(wkt: str) -> str | None:
-    """Return the name of the datum in the vertical part of a compound CRS, None if there is no such part.
+def datum_of_crs(wkt: str, *, where: str) -> str | None:
+    """Return the name of the datum that a CRS refers heights to, None if it says nothing about heights.
+
+    A compound CRS has a vertical part; the heights of a three-dimensional one are above its ellipsoid.
 
     Raises
     ------
     DatumError : the vertical part is none of ours
     """
     crs = pyproj.CRS.from_user_input(wkt)
-    vertical = next((part for part in crs.sub_crs_list if part.is_vertical), None)
-    if vertical is None:
+    if len(crs.axis_info) < 3:
         return None
+    vertical = next((part for part in crs.sub_crs_list if part.is_vertical), crs)
+    if vertical is crs and crs.ellipsoid is not None and crs.ellipsoid.name == "WGS 84":
+        return "WGS84 ellipsoid"
     for datum in DATUMS.values():
         if datum.epsg is not None and vertical.equals(pyproj.CRS.from_epsg(datum.epsg)):
             return datum.name
-    message = f"vertical CRS is {vertical.name!r}; known datums are {', '.join(DATUMS)}; name one in params.yaml"
+    message = (
+        f"{where}: vertical CRS is {vertical.name!r}; known datums are {', '.join(DATUMS)}; "
+        f"if it is one of them, say so in the file: `gdal_edit.py -mo VERTICAL_DATUM=NAME {where}`"
+    )
     raise DatumError(message)
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from demsr.metrics.elevation import elevation_errors
 from demsr.metrics.terrain import slope_deg
+from demsr.model.predict import device_of
 from demsr.pairs.cut import THREE_ARCSEC
 from demsr.pairs.store import Area, PairFile
 
@@ -44,7 +45,7 @@ def score(method: nn.Module, pairs: PairFile, *, batch_size: int = 16) -> dict[s
     """
     errors: dict[int, list[NDArray[np.float32]]] = defaultdict(list)
     slope_errors: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
-    device = next((tensor.device for tensor in (*method.parameters(), *method.buffers())), torch.device("cpu"))
+    device = device_of(method)
     for part, lr, hr in pairs.batches(batch_size):
         with torch.inference_mode():
             sr = method(torch.from_numpy(lr).to(device)).cpu().numpy()

@@ -24,4 +24,5 @@ def slope_deg(elevation_m: NDArray[np.floating], *, pixel_width_m: float, pixel_
     gradient_x = (across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]) / (8 * pixel_width_m)
     gradient_y = (along[..., :, :-2] + 2 * along[..., :, 1:-1] + along[..., :, 2:]) / (8 * pixel_height_m)
     slope: NDArray[np.float64] = np.degrees(np.arctan(np.hypot(gradient_x, gradient_y)))
+    slope[np.isnan(z[..., 1:-1, 1:-1])] = np.nan  # the method does not look at the middle pixel
     return slope

@@ -16,7 +16,7 @@ class Bicubic(nn.Module):
         super().__init__()
         self.scale = scale
         self.taps: Tensor
-        self.register_buffer("taps", keys_taps(scale, a=a), persistent=False)
+        self.register_buffer("taps", keys_taps(scale, a=a).float(), persistent=False)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Upsample (B, 1, H, W) metres to (B, 1, scale*H, scale*W) metres."""
@@ -71,9 +71,7 @@ class LinearFilter(nn.Module):
             gram += seen[whole].T @ seen[whole]
             moment += seen[whole].T @ wanted[whole]
         if not gram.any():
-            message = (
-                "the linear filter has nothing to be fitted on: no LR pixel has relief and a wholly measured block"
-            )
+            message = "the linear filter has nothing to learn from: no LR pixel has relief and a wholly measured block"
             raise ValueError(message)
         ridge = 1e-9 * gram.trace() / size**2 * torch.eye(size**2, dtype=torch.float64)  # the centre's column is zero
         return cls(torch.linalg.solve(gram + ridge, moment).T.float(), scale=scale)

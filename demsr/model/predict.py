@@ -10,13 +10,17 @@ from demsr.dem.voids import fill_voids
 
 def super_resolve_array(elevation_m: NDArray[np.float32], model: nn.Module) -> NDArray[np.float32]:
     """Super-resolve (H, W) metres with NaN at voids to (scale*H, scale*W) likewise; some pixel is measured."""
-    device = next(model.parameters()).device
-    filled = torch.from_numpy(np.ascontiguousarray(fill_voids(elevation_m))).to(device)
+    filled = torch.tensor(fill_voids(elevation_m), device=device_of(model))
     with torch.inference_mode():
         sr: NDArray[np.float32] = model(filled[None, None])[0, 0].cpu().numpy()
     scale = sr.shape[0] // elevation_m.shape[0]
     void = np.kron(np.isnan(elevation_m), np.ones((scale, scale), dtype=bool))
     return np.where(void, np.float32(np.nan), sr)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return where a model's weights lie."""
+    return next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
 
 
 def best_device(name: str = "auto") -> torch.device:

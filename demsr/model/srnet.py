@@ -93,8 +93,8 @@ class DemSrNet(nn.Module):
         self.base_taps: Tensor
         self.tail_taps: Tensor
         self.curvature: Tensor
-        self.register_buffer("base_taps", keys_taps(scale, a=-0.5), persistent=False)
-        self.register_buffer("tail_taps", linear_taps(scale, anchor=interpolation), persistent=False)
+        self.register_buffer("base_taps", keys_taps(scale, a=-0.5).float(), persistent=False)
+        self.register_buffer("tail_taps", linear_taps(scale, anchor=interpolation).float(), persistent=False)
         self.register_buffer("curvature", _curvature_projection(), persistent=False)
 
     def forward(self, lr: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rich.progress import track
+
 from demsr.dem.raster import Dem, read_dem
 from demsr.errors import PairsError
 from demsr.files import whole_file
@@ -38,12 +40,13 @@ def build_pairs(
     """
     left_out: Counter[str] = Counter()
     regions: dict[Path, list[Region]] = {}
-    for path in rasters:
+    for path in track(rasters, description=f"split {domain}"):
         dem = read_dem(path)
         if not scale_free and pair_kind(dem.grid) != THREE_ARCSEC:
             left_out[f"{path.stem}: spacing is not 3 arc-seconds and scale_free is off"] += 1
             continue
         regions[path] = regions_of(path.stem, dem)
+    regions = _named_apart(regions)
     everywhere = [region for some in regions.values() for region in some]
     summary: dict[str, Any] = {}
     for split in SPLITS:
@@ -53,7 +56,7 @@ def build_pairs(
         counts: dict[str, int] = {}
         with whole_file(folder / f"{split}.h5") as temporary:
             with PairWriter(temporary, patch_lr=rule.patch_lr, scale=rule.scale, attributes=attributes) as writer:
-                for path, region in _of_split(regions, split):
+                for path, region in track(_of_split(regions, split), description=f"cut {domain} {split}"):
                     dem = read_dem(path)
                     patches = list(cut_patches(dem, region, chosen, keep_away_from=away, left_out=left_out))
                     writer.append(Area.of(region.name, dem), patches)
@@ -66,6 +69,15 @@ def build_pairs(
                 raise PairsError(message)
         summary[split] = {"pairs": sum(counts.values()), "areas": counts}
     return {**summary, "left_out": dict(sorted(left_out.items()))}
+
+
+def _named_apart(regions: Mapping[Path, list[Region]]) -> dict[Path, list[Region]]:
+    """Add the file's name to regions of one name: rasters of one product may all carry the same source."""
+    names = Counter(region.name for some in regions.values() for region in some)
+    return {
+        path: [replace(one, name=f"{one.name} ({path.stem})") if names[one.name] > 1 else one for one in some]
+        for path, some in regions.items()
+    }
 
 
 def _of_split(regions: Mapping[Path, list[Region]], split: str) -> list[tuple[Path, Region]]:

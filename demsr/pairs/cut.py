@@ -87,6 +87,9 @@ def cut_patches(
                 left_out[reason] += 1
                 continue
             lr = block_mean(hr, scale=rule.scale)
+            if np.isnan(lr).all():
+                left_out["no LR pixel with half of its block measured"] += 1
+                continue
             scored = np.where(np.kron(np.isnan(lr), np.ones((rule.scale, rule.scale), bool)), np.float32(np.nan), hr)
             yield Patch(fill_voids(lr), scored, region.row + row, region.col + col, grid)
 

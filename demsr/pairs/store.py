@@ -5,6 +5,7 @@ set; beside them, per sample, where it lies, and per area, what it is. The same 
 """
 
 import contextlib
+import io
 import os
 import re
 from collections.abc import Iterator
@@ -62,7 +63,8 @@ class PairWriter:
     """Append pairs to a new file, one region after the other; memory does not grow with their number."""
 
     def __init__(self, path: Path, *, patch_lr: int, scale: int, attributes: dict[str, Any]) -> None:
-        self._file = h5py.File(path, "w", libver="v110", track_order=False)
+        self._output = _Output(path, "w+b")
+        self._file = h5py.File(self._output, "w", libver="v110", track_order=False)
         sizes = (patch_lr, patch_lr * scale)
         self._images = [self._growing(f"{size}_{size}", (1, size, size), np.dtype(np.float32)) for size in sizes]
         self._fields = {
@@ -79,25 +81,28 @@ class PairWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Write the areas and close the file."""
-        try:
-            if kind is None:
-                for field in _AREA_FIELDS:
-                    values = [getattr(area, field) for area in self._areas]
-                    self._file.create_dataset(f"area/{field}", data=values, dtype=_TEXT, track_times=False)
-        finally:
-            self._file.close()
+        with self._output.checked():
+            try:
+                if kind is None:
+                    for field in _AREA_FIELDS:
+                        values = [getattr(area, field) for area in self._areas]
+                        self._file.create_dataset(f"area/{field}", data=values, dtype=_TEXT, track_times=False)
+            finally:
+                self._file.close()
+                self._output.close()
 
     def append(self, area: Area, patches: list[Patch]) -> None:
         """Add the pairs of one area."""
         if not patches:
             return
         first = len(self._images[0])
-        for dataset in (*self._images, *self._fields.values()):
-            dataset.resize(first + len(patches), axis=0)
-        for dataset, name in zip(self._images, ("lr", "hr"), strict=True):
-            dataset[first:, 0] = np.stack([getattr(patch, name) for patch in patches])
-        for name, values in _sample_values(patches, len(self._areas)).items():
-            self._fields[name][first:] = values
+        with self._output.checked():
+            for dataset in (*self._images, *self._fields.values()):
+                dataset.resize(first + len(patches), axis=0)
+            for dataset, name in zip(self._images, ("lr", "hr"), strict=True):
+                dataset[first:, 0] = np.stack([getattr(patch, name) for patch in patches])
+            for name, values in _sample_values(patches, len(self._areas)).items():
+                self._fields[name][first:] = values
         self._areas.append(area)
 
     def _growing(self, name: str, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> h5py.Dataset:
@@ -106,6 +111,43 @@ class PairWriter:
             name, shape=(0, *shape), maxshape=(None, *shape), dtype=dtype,
             chunks=(1 if shape else 1024, *shape), track_times=False, **compression,
         )  # fmt: skip
+
+
+class _Output(io.FileIO):
+    """A file that keeps its first failure and takes in silence what follows.
+
+    HDF5 crashes at exit when it could not write all it had; `checked` reports the failure once HDF5 is out of the way.
+    """
+
+    _failure: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        """Write all of `data`; after a failure, none."""
+        rest = memoryview(data).cast("B")
+        while len(rest) and self._failure is None:
+            try:
+                rest = rest[super().write(rest) :]
+            except OSError as error:
+                self._failure = error
+        return memoryview(data).nbytes
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Change the length; after a failure, leave it."""
+        if self._failure is None:
+            try:
+                return super().truncate(size)
+            except OSError as error:
+                self._failure = error
+        return size or 0
+
+    @contextlib.contextmanager
+    def checked(self) -> Iterator[None]:
+        """Raise the failure, if there was one, at the end of a block, and not what HDF5 made of it."""
+        try:
+            yield
+        finally:
+            if self._failure is not None:
+                raise self._failure
 
 
 class PairFile:
@@ -124,9 +166,10 @@ class PairFile:
             self.attributes = dict(file.attrs)
             self.areas = _read_areas(file)
             self.samples = {name: file["sample"][name][:] for name in _SAMPLE_FIELDS} if "sample" in file else {}
-        if lr_shape[0] != hr_shape[0] or hr_shape[2] % lr_shape[2] or lr_shape[0] == 0:
+        if not _pair_up(lr_shape, hr_shape):
             message = (
-                f"{path}: {names} have shapes {lr_shape} and {hr_shape}; they must pair up, with at least one sample"
+                f"{path}: {names} have shapes {lr_shape} and {hr_shape}; they must be (N, 1, H, W) and pair up, "
+                "with at least one sample"
             )
             raise PairsError(message)
         self.count, self.patch_lr, self.scale = lr_shape[0], lr_shape[2], hr_shape[2] // lr_shape[2]
@@ -137,16 +180,17 @@ class PairFile:
 
     def pair(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return lr (1, h, w) and hr (1, scale*h, scale*w) in metres; voids of hr are NaN."""
-        file = self._file()
-        lr, hr = (file[name][index].astype(np.float32) for name in self._names)
+        with _reading(self.path):
+            lr, hr = (self._file()[name][index].astype(np.float32) for name in self._names)
         return lr, hr
 
     def batches(self, size: int) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float32]]]:
         """Yield (indices, lr, hr) in order."""
-        file = self._file()
         for first in range(0, len(self), size):
             part = slice(first, min(first + size, len(self)))
-            yield part, *(file[name][part].astype(np.float32) for name in self._names)
+            with _reading(self.path):
+                lr, hr = (self._file()[name][part].astype(np.float32) for name in self._names)
+            yield part, lr, hr
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open file behind when a worker process takes a copy."""
@@ -154,8 +198,7 @@ class PairFile:
 
     def _file(self) -> h5py.File:
         if self._open_in is None or self._open_in[0] != os.getpid():
-            with _reading(self.path):
-                self._open_in = os.getpid(), h5py.File(self.path, "r")
+            self._open_in = os.getpid(), h5py.File(self.path, "r")
         return self._open_in[1]
 
 
@@ -166,9 +209,17 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except PairsError:
         raise
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, KeyError, RuntimeError, AttributeError, TypeError) as error:  # the last two: another layout
         message = f"{path}: is no whole HDF5 file of pairs ({error}); delete it and run `dvc repro pairs`"
         raise PairsError(message) from error
+
+
+def _pair_up(lr_shape: tuple[int, ...], hr_shape: tuple[int, ...]) -> bool:
+    """Whether all HR pixels lie in LR pixels, the same number along both axes."""
+    if len(lr_shape) != 4 or 0 in lr_shape + hr_shape or lr_shape[0] != hr_shape[0]:
+        return False
+    scale = hr_shape[2] // lr_shape[2]
+    return hr_shape[2:] == (scale * lr_shape[2], scale * lr_shape[3])
 
 
 def _read_areas(file: h5py.File) -> list[Area]:

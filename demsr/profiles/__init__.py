@@ -7,6 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.error import YAMLError
 
 from demsr.errors import ParamsError
 from demsr.files import write_text
@@ -29,7 +30,7 @@ def write_profile(name: str, path: Path, changes: Mapping[str, Any] | None = Non
 
     Raises
     ------
-    ParamsError : no such profile, or the result would be no valid params.yaml
+    ParamsError : no such profile, no params.yaml to change, or the result would be no valid one
     """
     if name not in profile_names():
         message = f"profile is {name!r}; it must be one of {', '.join(profile_names())}"
@@ -37,9 +38,12 @@ def write_profile(name: str, path: Path, changes: Mapping[str, Any] | None = Non
     yaml = _yaml()
     try:
         params = yaml.load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        message = f"{path}: cannot be read ({error}); run this in the project's folder"
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        message = f"{path}: cannot be read as YAML ({error}); run this in the project's folder, on a whole params.yaml"
         raise ParamsError(message) from error
+    if not isinstance(params, Mapping) or not isinstance(params.get("base"), Mapping):
+        message = f"{path}: has no section `base`; get the file back with `git checkout {path}`"
+        raise ParamsError(message)
     _overlay(params, yaml.load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")))
     _overlay(params, changes or {})
     params["base"]["profile"] = name

@@ -26,12 +26,13 @@ class Comparison:
 
     Attributes
     ----------
-    title : area and method
+    title, lr_title : area and method; what the input is
     lr : (h, w); truth, bicubic, prediction : (scale*h, scale*w); metres, NaN where void
     pixel_size_m : (width, height) of an HR pixel
     """
 
     title: str
+    lr_title: str
     lr: NDArray[np.float32]
     truth: NDArray[np.float32]
     bicubic: NDArray[np.float32]
@@ -56,7 +57,7 @@ def _draw_row(figure: Figure, axes: NDArray[np.object_], row: Comparison) -> Non
     width, height = row.pixel_size_m
     scale = row.truth.shape[0] // row.lr.shape[0]
     panels = (
-        ("15 arc-second input" if abs(width * scale - 463) < 120 else "low-resolution input", row.lr, scale),
+        (row.lr_title, row.lr, scale),
         ("truth", row.truth, 1),
         ("bicubic", row.bicubic, 1),
         ("prediction", row.prediction, 1),

@@ -10,6 +10,7 @@ from torch import nn
 from demsr.files import write_json
 from demsr.model.baselines import Bicubic
 from demsr.model.predict import super_resolve_array
+from demsr.pairs.cut import THREE_ARCSEC
 from demsr.pairs.store import PairFile
 from demsr.reporting.figures import Comparison
 from demsr.reporting.tables import write_csv
@@ -19,16 +20,18 @@ _CURVES = ("epoch", "train_loss", "valid_rmse_m", "learning_rate")
 
 
 def write_training(folder: Path, result: FitResult) -> dict[str, float]:
-    """Write metrics.json and curves.csv, and return the metrics.
+    """Write metrics.json and curves.csv, and return what else to log.
 
     What differs from one run to the next (seconds, memory) goes to MLflow alone.
     """
     metrics = {"valid_rmse_m": result.valid_rmse_m, "best_epoch": result.best_epoch, "epochs": result.epochs}
     write_json(folder / "metrics.json", metrics)
     write_csv(folder / "curves.csv", [{name: row[name] for name in _CURVES if name in row} for row in result.curves])
-    return {
-        **metrics,
-        "samples_per_second": result.samples_per_second,
+    return {  # under names of their own, beside the curves of the epochs
+        "best_valid_rmse_m": result.valid_rmse_m,
+        "best_epoch": result.best_epoch,
+        "epochs": result.epochs,
+        "median_samples_per_second": result.samples_per_second,
         "peak_memory_gb": result.peak_memory_gb,
         "resumed_from_epoch": result.resumed_from_epoch,
     }
@@ -45,8 +48,11 @@ def comparisons(pairs: PairFile, net: nn.Module, *, rows: int, method: str) -> l
             base = bicubic(torch.from_numpy(lr[None])).numpy()[0, 0]
         samples = pairs.samples
         size = float(samples["pixel_width_m"][index]), float(samples["pixel_height_m"][index])
-        title = f"{pairs.areas[samples['area'][index]].name}\n{method}"
-        rows_of_picture.append(Comparison(title, lr[0], hr[0], base, super_resolve_array(lr[0], net), size))
+        area = pairs.areas[samples["area"][index]]
+        lr_title = "15 arc-second input" if area.pair_kind == THREE_ARCSEC else "input, 5 times as coarse"
+        prediction = super_resolve_array(lr[0], net)
+        title = f"{area.name}\n{method}"
+        rows_of_picture.append(Comparison(title, lr_title, lr[0], hr[0], base, prediction, size))
     return rows_of_picture
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from demsr.dem.raster import Dem, read_dem, write_dem
 from demsr.dem.vertical import named_datum
 from demsr.dem.voids import flat_water
+from demsr.errors import ParamsError
 
 
 def harmonise(
@@ -29,9 +30,15 @@ def harmonise(
     Returns
     -------
     counts : files written and files left out, by reason
+
+    Raises
+    ------
+    ParamsError : `datum_by_file` names a file that is not among them
     """
     counts: Counter[str] = Counter()
+    unseen = set(datum_by_file)
     for path in paths:
+        unseen.discard(path.stem)
         datum = named_datum(datum_by_file.get(path.stem, vertical_datum), where=str(path)).name
         dem = read_dem(path, vertical_datum=datum)
         if water_level_m is not None:
@@ -39,6 +46,9 @@ def harmonise(
         if dem.valid.any():
             write_dem(folder / f"{path.stem}.tif", dem)
         counts["written" if dem.valid.any() else "left out: no pixel measured"] += 1
+    if unseen:
+        message = f"vertical_datum_by_file names {', '.join(sorted(unseen))}; there is no such file, correct the name"
+        raise ParamsError(message)
     return counts
 
 

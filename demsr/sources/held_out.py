@@ -29,17 +29,19 @@ def choose_held_out(paths: Sequence[Path], *, water_level_m: float | None) -> He
 
     Raises
     ------
-    ParamsError : fewer than four rasters
+    ParamsError : fewer than four rasters with measured pixels
     """
-    if len(paths) < 4:
-        message = f"{len(paths)} rasters are too few to hold some out; give four or more, or name --valid and --test"
-        raise ParamsError(message)
     relief_m, coast = {}, {}
     for path in paths:
         elevation = read_dem(path, vertical_datum="MSL").elevation_m  # only differences matter here
+        if np.isnan(elevation).all():
+            continue
         relief_m[path.stem] = float(np.nanstd(elevation))
         share = float(np.mean(elevation == water_level_m)) if water_level_m is not None else 0.0
         coast[path.stem] = share if _COAST_SHARE[0] < share < _COAST_SHARE[1] else 0.0
+    if len(relief_m) < 4:
+        message = f"{len(relief_m)} rasters are too few to hold some out; give four or more, or name --valid and --test"
+        raise ParamsError(message)
     by_relief = sorted(relief_m, key=lambda name: relief_m[name])
     test = [by_relief[0], by_relief[-1]]
     others = by_relief[1:-1]
@@ -60,18 +62,37 @@ def local_changes(
     ----------
     folders, files : domain -> folder and pattern of file names
     valid, test : patterns of file names without suffix, in any of the folders
+
+    Raises
+    ------
+    ParamsError : a pattern matches no file, a folder is missing or empty, or has too few rasters to choose from
     """
+    found = {
+        domain: find_rasters(folder, include=[files[domain]], exclude=exclude) for domain, folder in folders.items()
+    }
+    everything = [path for paths in found.values() for path in paths]
+    for pattern in (*valid, *test):
+        if not _present([pattern], everything):
+            message = f"no file is called {pattern!r}; there are {', '.join(path.stem for path in everything)}"
+            raise ParamsError(message)
     fetch: dict[str, Any] = {}
     pairs: dict[str, Any] = {}
     for domain, folder in folders.items():
-        paths = find_rasters(folder, include=[files[domain]], exclude=exclude)
+        paths = found[domain]
         fetch[domain] = {"folder": str(folder), "include": [files[domain]], "exclude": list(exclude)}
         named = HeldOut(valid=_present(valid, paths), test=_present(test, paths))
         water_level_m = 0.0 if domain == "land" else None
-        chosen = named if named.valid and named.test else choose_held_out(paths, water_level_m=water_level_m)
-        pairs[domain] = {"valid": chosen.valid, "test": chosen.test}
+        if not (named.valid and named.test):
+            free = [path for path in paths if not _named(path, [*named.valid, *named.test])]
+            chosen = choose_held_out(free, water_level_m=water_level_m)
+            named = HeldOut(valid=named.valid or chosen.valid, test=named.test or chosen.test)
+        pairs[domain] = {"valid": named.valid, "test": named.test}
     return {"fetch": fetch, "pairs": pairs}
 
 
 def _present(patterns: Sequence[str], paths: Sequence[Path]) -> list[str]:
-    return [pattern for pattern in patterns if any(PurePath(path.stem).match(pattern) for path in paths)]
+    return [pattern for pattern in patterns if any(_named(path, [pattern]) for path in paths)]
+
+
+def _named(path: Path, patterns: Sequence[str]) -> bool:
+    return any(PurePath(path.stem).match(pattern) for pattern in patterns)

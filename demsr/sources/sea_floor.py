@@ -75,7 +75,7 @@ def _bury(floor: Metres, pixel_size_m: tuple[float, float]) -> Metres:
 
 
 def _seamount(x_m: Metres, y_m: Metres, random: np.random.Generator) -> Metres:
-    """Return one cone with a rounded summit, 100 to 900 m high, slopes near 15 degrees."""
+    """Return one cone with a rounded foot, 100 to 900 m high, slopes near 15 degrees."""
     centre_x, centre_y = random.uniform(0, x_m.max()), random.uniform(0, y_m.max())
     height_m = random.uniform(100, 900)
     radius_m = height_m / np.tan(np.radians(random.uniform(12, 18)))

@@ -1,1 +1,12 @@
-"""MLflow: store, runs, registry."""
+"""MLflow: store, runs, registry. The only importer of mlflow."""
+
+import os
+
+_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+}
+for _name, _value in _SETTINGS.items():  # MLflow reads these when it is imported
+    os.environ.setdefault(_name, _value)

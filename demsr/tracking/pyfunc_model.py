@@ -19,7 +19,9 @@ class DemSrModel(PythonModel):
         device = best_device((context.model_config or {}).get("device", "auto"))
         self.net = read_model(Path(context.artifacts["net"])).to(device)
 
-    def predict(self, context: PythonModelContext, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+    def predict(
+        self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
+    ) -> np.ndarray:
         """Super-resolve (batch, 1, height, width) float32 metres to (batch, 1, 5 height, 5 width) metres."""
         return np.stack([super_resolve_array(image[0], self.net)[None] for image in model_input])
 

@@ -75,7 +75,7 @@ def add_version(
         return known
     mlflow.set_experiment(EXPERIMENT)
     info = Model.log(
-        artifact_path=None, name="model", flavor=mlflow.pyfunc, run_id=run_id, flavor_name="pyfunc.ModelFromCode",
+        artifact_path=None, name=name, flavor=mlflow.pyfunc, run_id=run_id, flavor_name="pyfunc.ModelFromCode",
         python_model=str(Path(__file__).with_name("pyfunc_model.py")), code_paths=[str(Path(demsr.__file__).parent)],
         artifacts={"net": str(folder)}, signature=_signature(), pip_requirements=_pinned(),
         input_example=np.linspace(0, 100, 160, dtype=np.float32).reshape(2, 1, 8, 10),

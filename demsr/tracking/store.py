@@ -6,11 +6,6 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-
 import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
@@ -21,6 +16,10 @@ from demsr.project import project_root
 
 EXPERIMENT = "dem-srnet"
 _SQLITE = "sqlite:///"
+_EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",  # the UI then shows training, not language models
+    "mlflow.note.content": "DEM-SRNet: 15 arc-second elevation to 3 arc-second. One run for each stage of `dvc repro`.",
+}
 
 
 def tracking_uri() -> str:
@@ -49,11 +48,10 @@ def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
-    uri = tracking_uri()
-    if not uri.startswith(_SQLITE):
-        return str(client.create_experiment(name))
-    folder = Path(uri.removeprefix(_SQLITE)).resolve().parent / "mlartifacts" / name
-    return str(client.create_experiment(name, artifact_location=folder.as_uri()))
+    uri, location = tracking_uri(), None  # a server knows where it keeps artifacts
+    if uri.startswith(_SQLITE):
+        location = (Path(uri.removeprefix(_SQLITE)).resolve().parent / "mlartifacts" / name).as_uri()
+    return str(client.create_experiment(name, artifact_location=location, tags=_EXPERIMENT_TAGS))
 
 
 def _make_embedded_store(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import re
 import shutil
 import warnings
@@ -72,7 +73,7 @@ def fit(
     """
     _quieten_lightning()
     work_dir.mkdir(parents=True, exist_ok=True)
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
+    net.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
     task = SuperResolution(
         net,
         learning_rate=learning_rate, learning_rate_decay=learning_rate_decay, tail_only=tail_only,
@@ -127,11 +128,11 @@ def discard(work_dir: Path) -> None:
 
 
 def _outcome(best: ModelCheckpoint, curves: list[EpochRow], work_dir: Path) -> dict[str, Any]:
-    if not best.best_model_path:
+    score = float("nan") if best.best_model_score is None else float(best.best_model_score)
+    if not best.best_model_path or not math.isfinite(score):
         message = f"{work_dir}: no epoch was validated or every validation was NaN; lower the learning rate"
         raise CheckpointError(message)
     path = Path(best.best_model_path)
-    score = float(best.best_model_score)  # type: ignore[arg-type]
     return {"best": path.name, "best_epoch": _epoch_of(path), "valid_rmse_m": score, "curves": curves}
 
 

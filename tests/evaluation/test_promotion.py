@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from demsr.evaluation.promotion import PromotionRule, bootstrap_gain, judge
+from demsr.evaluation.scoring import AreaScore
+
+RULE = PromotionRule(min_gain_percent=1.0, max_loss_percent=0.5, resamples=500, seed=1)
+
+
+def scored(**rmse_m: float) -> dict[str, AreaScore]:
+    """Areas in which every one of 30 blocks has the same RMSE."""
+    pixels = np.full(30, 100)
+    return {
+        area: AreaScore(area, "land_3arcsec", {"rmse_m": rmse}, pixels * rmse**2, pixels)
+        for area, rmse in rmse_m.items()
+    }
+
+
+def noisy(mean: float, spread: float, seed: int) -> dict[str, AreaScore]:
+    rmse = np.random.default_rng(seed).normal(mean, spread, 30).clip(0.1)
+    pixels = np.full(30, 100)
+    total = float(np.sqrt(np.mean(rmse**2)))
+    return {"plain": AreaScore("plain", "land_3arcsec", {"rmse_m": total}, pixels * rmse**2, pixels)}
+
+
+def test_the_first_version_has_only_bicubic_to_beat():
+    assert judge(scored(plain=9.9), None, scored(plain=10.0), RULE).promote
+    refused = judge(scored(plain=10.1), None, scored(plain=10.0), RULE)
+    assert not refused.promote
+    assert refused.numbers["gain_over_bicubic_percent"] == pytest.approx(-1)
+
+
+def test_a_clear_gain_is_promoted_with_its_number():
+    verdict = judge(scored(plain=9.0, alps=18.0), scored(plain=10.0, alps=20.0), scored(plain=12, alps=24), RULE)
+    assert verdict.promote
+    assert verdict.numbers["gain_over_champion_percent"] == pytest.approx(10)
+    assert verdict.reason == "+10.00 % over the champion, 95 % interval +10.00 to +10.00"
+
+
+def test_less_than_one_per_cent_is_refused():
+    verdict = judge(scored(plain=9.95), scored(plain=10.0), scored(plain=12.0), RULE)
+    assert not verdict.promote
+    assert "refused: 1.0 % and an interval above 0 are needed" in verdict.reason
+
+
+def test_a_gain_within_the_noise_is_refused():
+    candidate, champion = noisy(9.8, 3, seed=1), noisy(10.0, 3, seed=3)
+    gain, low, high = bootstrap_gain(candidate, champion, resamples=500, seed=1)
+    assert gain > 1
+    assert low < 0 < high
+    assert not judge(candidate, champion, scored(plain=12.0), RULE).promote
+
+
+def test_an_area_worse_than_bicubic_is_refused_by_name():
+    verdict = judge(scored(plain=9, reef=10.2), scored(plain=10, reef=12), scored(plain=12, reef=10.0), RULE)
+    assert not verdict.promote
+    assert "reef is 2.00 % worse than bicubic" in verdict.reason
+
+
+def test_pairing_removes_noise_that_both_models_share():
+    champion = noisy(10.0, 3, seed=1)
+    area = champion["plain"]
+    better = {"plain": AreaScore("plain", area.group, {"rmse_m": 0.0}, area.block_squares * 0.9**2, area.block_pixels)}
+    _, low, high = bootstrap_gain(better, champion, resamples=500, seed=1)
+    assert (low, high) == pytest.approx((10, 10))
+
+
+def test_the_same_seed_draws_the_same_blocks():
+    pair = noisy(9.8, 3, seed=1), noisy(10.0, 3, seed=2)
+    assert bootstrap_gain(*pair, resamples=200, seed=5) == bootstrap_gain(*pair, resamples=200, seed=5)
+    assert bootstrap_gain(*pair, resamples=200, seed=5) != bootstrap_gain(*pair, resamples=200, seed=6)

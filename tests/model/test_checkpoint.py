@@ -1,0 +1,76 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from demsr.errors import CheckpointError
+from demsr.load import load_model
+from demsr.model.checkpoint import CONFIG, WEIGHTS, read_config, read_model, save_model
+from demsr.model.srnet import DemSrNet
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    torch.manual_seed(6)
+    net = DemSrNet(2, 8, elevation_scale_m=50.0)
+    torch.nn.init.normal_(net.last.weight)
+    save_model(net, tmp_path / "model", training={"profile": "test", "seed": 1})
+    return tmp_path / "model"
+
+
+def test_a_model_comes_back_bit_by_bit(folder):
+    torch.manual_seed(6)
+    net = DemSrNet(2, 8, elevation_scale_m=50.0)
+    torch.nn.init.normal_(net.last.weight)
+    again = read_model(folder)
+    assert again.config() == net.config()
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in net.state_dict().items())
+    assert not again.training
+
+
+@pytest.mark.parametrize("source", ["", WEIGHTS])
+def test_load_model_takes_a_folder_or_its_weights(folder, source):
+    net = load_model(folder / source, device="cpu")
+    assert net(torch.zeros(1, 1, 3, 4)).shape == (1, 1, 15, 20)
+
+
+def test_what_it_was_trained_on_travels_along(folder):
+    assert read_config(folder).training == {"profile": "test", "seed": 1}
+
+
+def test_damaged_weights_are_refused(folder):
+    content = bytearray((folder / WEIGHTS).read_bytes())
+    content[-1] ^= 1
+    (folder / WEIGHTS).write_bytes(content)
+    with pytest.raises(CheckpointError, match="SHA-256 is"):
+        read_model(folder)
+
+
+@pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
+def test_a_missing_file_is_named(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(CheckpointError, match=f"{name} is missing"):
+        read_model(folder)
+
+
+def test_a_strange_configuration_is_refused(folder):
+    content = json.loads((folder / CONFIG).read_text())
+    content["net"]["depth"] = 3
+    (folder / CONFIG).write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="not a model configuration"):
+        read_config(folder)
+
+
+def test_weights_of_another_net_are_refused(folder):
+    content = json.loads((folder / CONFIG).read_text())
+    content["net"]["num_blocks"] = 3
+    (folder / CONFIG).write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="do not fit the configuration"):
+        read_model(folder)
+
+
+@pytest.mark.parametrize("source", ["nowhere", "nowhere/other.safetensors"])
+def test_a_model_that_is_not_there_is_named(tmp_path, source):
+    with pytest.raises(CheckpointError, match="no such model"):
+        load_model(tmp_path / source)

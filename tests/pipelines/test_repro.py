@@ -1,0 +1,237 @@
+"""The whole pipeline as a user runs it, in a copy of the project, with a net that trains in a second."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import pytest
+from ruamel.yaml import YAML
+
+STAGES = ["fetch", "harmonise", "pairs", "pretrain", "finetune", "evaluate", "register"]
+
+
+class Project:
+    """A clone with commands run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        dropped = ("MLFLOW_TRACKING_URI", "DVC_ROOT")
+        self.env = {name: value for name, value in os.environ.items() if name not in dropped} | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(folder),
+            "GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.org",
+            "GIT_COMMITTER_NAME": "test", "GIT_COMMITTER_EMAIL": "test@example.org",
+        }  # fmt: skip
+
+    def run(self, *command: str, expect: int = 0) -> str:
+        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=500)
+        output = done.stdout + done.stderr
+        assert done.returncode == expect, f"{' '.join(command)} ended with {done.returncode}:\n{output}"
+        return output
+
+    def set_params(self, **changes: object) -> None:
+        yaml, path = YAML(), self.folder / "params.yaml"
+        params = yaml.load(path.read_text())
+        for key, value in changes.items():
+            section, _, name = key.partition("__")
+            params[section][name] = value
+        with path.open("w") as file:
+            yaml.dump(params, file)
+
+    def stages_to_run(self) -> list[str]:
+        output = self.run("dvc", "repro", "--dry")
+        return [stage for stage in STAGES if f"Running stage '{stage}'" in output]
+
+    def commit(self) -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-qm", "state")
+
+
+@pytest.fixture(scope="module")
+def reproduced(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+    """A copy of the tracked files after its first `dvc repro`, and what that printed."""
+    folder = tmp_path_factory.mktemp("clone") / "demsr"
+    names = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    for name in names:
+        if not name.startswith("results/") and name != "dvc.lock" and (root / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((root / name).read_bytes())
+    project = Project(folder)
+    project.run("git", "init", "-q")
+    project.set_params(
+        model__num_blocks=1, model__features=6, pretrain__max_epochs=2, finetune__max_epochs=2,
+        pretrain__precision="32-true",
+    )  # fmt: skip
+    project.commit()
+    printed = project.run("dvc", "repro")
+    project.commit()
+    return project, printed
+
+
+def test_the_closing_table_shows_baselines_models_and_what_was_registered(reproduced):
+    _, printed = reproduced
+    closing = printed[printed.index("land 3arcsec") :]
+    for row in ("bicubic", "back projected bicubic", "linear 7x7", "pretrained", "finetuned"):
+        assert row in closing
+    assert "marine 3arcsec synthetic" in closing
+    assert "dem-srnet-finetuned version 1 is" in closing
+    assert "make ui" in closing
+
+
+def test_a_second_run_does_nothing(reproduced):
+    project, _ = reproduced
+    assert "Data and pipelines are up to date" in project.run("dvc", "repro")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        # A dry run cannot know what the outputs will be, so it lists the stages that the change itself touches.
+        ({"register__max_loss_percent": 0.7}, ["register"]),
+        ({"evaluate__batch_size": 8}, ["evaluate"]),
+        ({"finetune__learning_rate": 0.002}, ["finetune"]),
+        ({"model__residual_scale": 0.2}, ["pretrain"]),
+        ({"pairs__gap_lr": 3}, ["pairs"]),
+        ({"base__seed": 1}, ["fetch", "pretrain", "finetune", "register"]),
+    ],
+)
+def test_a_changed_parameter_reruns_only_what_depends_on_it(reproduced, change, expected):
+    project, _ = reproduced
+    before = (project.folder / "params.yaml").read_text()
+    try:
+        project.set_params(**change)
+        assert project.stages_to_run() == expected
+    finally:
+        (project.folder / "params.yaml").write_text(before)
+
+
+def test_runs_carry_the_md5_of_dvc_lock(reproduced):
+    from mlflow import MlflowClient
+
+    project, _ = reproduced
+    client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("dem-srnet").experiment_id])
+    stages = {run.data.tags["stage"]: run for run in runs}
+    assert set(stages) == {"pretrain", "finetune", "evaluate"}
+    assert all(run.info.status == "FINISHED" for run in runs)
+    lock = YAML(typ="safe").load((project.folder / "dvc.lock").read_text())
+    recorded = {dep["path"]: dep["md5"] for dep in lock["stages"]["pretrain"]["deps"]}
+    logged = {entry.dataset.name: entry.dataset.digest for entry in stages["pretrain"].inputs.dataset_inputs}
+    assert logged == {path: md5 for path, md5 in recorded.items() if path.endswith(".h5")}
+    assert stages["pretrain"].data.tags["dvc.stage"] == "pretrain"
+    assert "valid_rmse_m" in stages["pretrain"].data.metrics
+
+
+def test_pull_brings_everything_into_a_second_clone_where_repro_does_nothing(reproduced, tmp_path):
+    project, _ = reproduced
+    project.run("dvc", "remote", "add", "-f", "-d", "local", str(tmp_path / "remote"))
+    project.run("dvc", "push")
+    project.run("git", "clone", "-q", str(project.folder), str(tmp_path / "second"))
+    second = Project(tmp_path / "second")
+    second.run("dvc", "remote", "add", "-f", "-d", "local", str(tmp_path / "remote"))
+    second.run("dvc", "pull")
+    for name in ("data/pairs/land/train.h5", "models/finetuned/weights.safetensors"):
+        assert (second.folder / name).read_bytes() == (project.folder / name).read_bytes()
+    assert "Data and pipelines are up to date" in second.run("dvc", "repro")
+    restored = second.run("demsr", "models", "--restore")  # the store did not travel, the files did
+    assert "dem-srnet-finetuned" in restored
+    assert second.run("demsr", "models", "--restore") == restored
+
+
+def test_the_pulled_model_super_resolves_a_raster_from_the_command_line(reproduced, tmp_path):
+    import rasterio
+
+    project, _ = reproduced
+    source = project.folder / "data" / "harmonised" / "land" / "jacksboro.tif"
+    said = project.run("demsr", "super-resolve", str(source), str(tmp_path / "fine.tif"))
+    assert "1720 x 2015 pixels, datum EGM96" in said
+    with rasterio.open(source) as lr, rasterio.open(tmp_path / "fine.tif") as sr:
+        assert sr.bounds == pytest.approx(lr.bounds, abs=1e-9)
+    again = project.run("demsr", "super-resolve", str(source), str(tmp_path / "fine.tif"), expect=1)
+    assert "exists already" in again
+
+
+def test_a_served_model_answers_metres_with_metres(reproduced):
+    project, _ = reproduced
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["mlflow", "models", "serve", "-m", "models:/dem-srnet-finetuned@champion", "--env-manager", "local"]
+    env = project.env | {"MLFLOW_TRACKING_URI": f"sqlite:///{project.folder / 'mlflow.db'}"}
+    with (project.folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [*command, "--port", str(port)], cwd=project.folder, env=env, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        plane = [[100.0 + 10 * row for _ in range(3)] for row in range(4)]
+        answer = json.loads(_post(f"http://127.0.0.1:{port}/invocations", {"inputs": [[plane]]}))
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+    ((image,),) = answer["predictions"]
+    assert len(image) == 20
+    assert [row[7] for row in image] == pytest.approx([100 + 2 * (row - 2) for row in range(20)], abs=2e-3)
+
+
+def _post(url: str, body: object) -> bytes:
+    """Post JSON as soon as the server is up."""
+    request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            with urlopen(request, timeout=60) as response:
+                return response.read()
+        except URLError:
+            assert time.monotonic() < deadline
+            time.sleep(0.3)
+
+
+def test_a_killed_training_goes_on_in_the_same_run(reproduced, tmp_path):
+    from mlflow import MlflowClient
+
+    project, _ = reproduced
+    before = (project.folder / "params.yaml").read_text()
+    try:
+        project.set_params(pretrain__max_epochs=60, pretrain__patience=60, pretrain__learning_rate=0.0007)
+        command = [sys.executable, "pipelines/pretrain.py"]
+        training = subprocess.Popen(command, cwd=project.folder, env=project.env, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while not list((project.folder / "work" / "pretrain").glob("*/last-epoch=*")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        training.send_signal(signal.SIGKILL)
+        training.wait()
+        project.run(*command)
+    finally:
+        (project.folder / "params.yaml").write_text(before)
+    client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
+    (run,) = client.search_runs(
+        [client.get_experiment_by_name("dem-srnet").experiment_id], "params.`pretrain.learning_rate` = '0.0007'"
+    )
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["resumed_from_epoch"] >= 1
+    steps = [point.step for point in client.get_metric_history(run.info.run_id, "train_loss")]
+    assert sorted(set(steps)) == list(range(1, 61))
+    assert not list((project.folder / "work" / "pretrain").iterdir())
+    assert json.loads((project.folder / "results" / "pretrain" / "metrics.json").read_text())["epochs"] == 60
+
+
+def test_a_wrong_parameter_ends_with_one_line_and_no_traceback(reproduced):
+    project, _ = reproduced
+    before = (project.folder / "params.yaml").read_text()
+    try:
+        project.set_params(pretrain__learning_rate="fast")
+        said = project.run(sys.executable, "pipelines/pretrain.py", expect=1)
+    finally:
+        (project.folder / "params.yaml").write_text(before)
+    assert said.splitlines()[-1].startswith("error: pretrain: params.yaml: pretrain.learning_rate is 'fast'")
+    assert "Traceback" not in said

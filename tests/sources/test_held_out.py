@@ -1,0 +1,110 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import rough, write_raw
+
+from demsr.errors import ParamsError
+from demsr.sources.held_out import HeldOut, choose_held_out, local_changes
+
+RELIEF_M = {"plain": 1, "low": 5, "middle": 20, "high": 60, "alps": 200}
+
+
+def terrain(folder: Path, relief_m: dict[str, float], *, coast: tuple[str, ...] = (), share: float = 0.3) -> list[Path]:
+    """Write noise of a given height; coasts have a share of it at zero."""
+    folder.mkdir(exist_ok=True)
+    paths = []
+    for name, rms in relief_m.items():
+        elevation = rough(30, 30, seed=len(name), level=400, rms=rms)
+        if name in coast:
+            elevation[: round(30 * share)] = 0
+        paths.append(write_raw(folder / f"{name}.tif", elevation))
+    return paths
+
+
+def test_flattest_and_roughest_are_tested_and_the_middling_of_the_others_validates(tmp_path):
+    paths = terrain(tmp_path, RELIEF_M)
+    assert choose_held_out(paths, water_level_m=None) == HeldOut(valid=["middle"], test=["alps", "plain"])
+
+
+def test_choice_does_not_depend_on_the_order_of_the_files(tmp_path):
+    paths = terrain(tmp_path, RELIEF_M)
+    assert choose_held_out(paths[::-1], water_level_m=0) == choose_held_out(paths, water_level_m=0)
+
+
+def test_coast_is_tested_too(tmp_path):
+    relief = {"plain": 1, "bay": 3, "low": 150, "middle": 200, "high": 250, "alps": 300}
+    chosen = choose_held_out(terrain(tmp_path, relief, coast=("bay",)), water_level_m=0)
+    assert "bay" in chosen.test
+    assert len(chosen.test) == 3
+    assert chosen.valid[0] not in chosen.test
+
+
+@pytest.mark.parametrize("share", [0.03, 0.97])
+def test_raster_with_hardly_any_land_or_sea_is_no_coast(tmp_path, share):
+    chosen = choose_held_out(terrain(tmp_path, RELIEF_M, coast=("middle",), share=share), water_level_m=0)
+    assert len(chosen.test) == 2
+
+
+def test_four_rasters_leave_one_for_training(tmp_path):
+    relief = {name: RELIEF_M[name] for name in ("plain", "low", "high", "alps")}
+    chosen = choose_held_out(terrain(tmp_path, relief, coast=("low",)), water_level_m=0)
+    assert len({*chosen.valid, *chosen.test}) == 3
+
+
+def test_three_rasters_are_too_few(tmp_path):
+    paths = terrain(tmp_path, {name: RELIEF_M[name] for name in ("plain", "low", "high")})
+    with pytest.raises(ParamsError, match="3 rasters are too few to hold some out; give four or more, or name --valid"):
+        choose_held_out(paths, water_level_m=None)
+
+
+def test_raster_without_a_measured_pixel_is_not_chosen(tmp_path):
+    empty = write_raw(tmp_path / "empty.tif", np.full((30, 30), np.nan, np.float32))
+    paths = terrain(tmp_path, RELIEF_M)
+    assert choose_held_out([empty, *paths], water_level_m=None) == choose_held_out(paths, water_level_m=None)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    terrain(tmp_path / "land", RELIEF_M)
+    terrain(tmp_path / "marine", {f"sea_{name}": relief for name, relief in RELIEF_M.items()})
+    return {"land": tmp_path / "land", "marine": tmp_path / "marine"}
+
+
+FILES = {"land": "*.tif", "marine": "*.tif"}
+
+
+def test_changes_point_at_the_folders_and_hold_files_out_in_each(folders):
+    changes = local_changes(folders, FILES, exclude=["low*"], valid=[], test=[])
+    assert changes["fetch"]["land"] == {"folder": str(folders["land"]), "include": ["*.tif"], "exclude": ["low*"]}
+    assert changes["pairs"] == {
+        "land": {"valid": ["high"], "test": ["alps", "plain"]},
+        "marine": {"valid": ["sea_middle"], "test": ["sea_alps", "sea_plain"]},
+    }
+
+
+def test_named_files_are_held_out_where_they_lie(folders):
+    changes = local_changes(folders, FILES, exclude=[], valid=["low", "sea_low"], test=["high", "sea_h*"])
+    assert changes["pairs"] == {
+        "land": {"valid": ["low"], "test": ["high"]},
+        "marine": {"valid": ["sea_low"], "test": ["sea_h*"]},
+    }
+
+
+def test_file_named_for_the_test_alone_is_tested_and_another_one_validates(folders):
+    changes = local_changes(folders, FILES, exclude=[], valid=[], test=["sea_middle"])
+    marine = changes["pairs"]["marine"]
+    assert marine["test"] == ["sea_middle"]
+    assert len(marine["valid"]) == 1
+    assert marine["valid"] != ["sea_middle"]
+
+
+def test_file_named_for_validation_alone_is_not_chosen_for_the_test(folders):
+    changes = local_changes(folders, FILES, exclude=[], valid=["alps"], test=[])
+    assert changes["pairs"]["land"] == {"valid": ["alps"], "test": ["high", "plain"]}
+
+
+@pytest.mark.parametrize("named", [{"valid": ["lowe"], "test": []}, {"valid": [], "test": ["lowe"]}])
+def test_name_of_no_file_is_refused(folders, named):
+    with pytest.raises(ParamsError, match="no file is called 'lowe'; there are alps, high"):
+        local_changes(folders, FILES, exclude=[], **named)

@@ -1,0 +1,44 @@
+import socket
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from demsr.errors import TrackingError
+from demsr.tracking.store import connect, experiment_id, tracking_uri
+
+SCRIPT = "from demsr.tracking.store import connect, experiment_id; print(experiment_id(connect()))"
+
+
+def test_the_embedded_store_lies_in_the_project_whatever_the_current_folder(store, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert tracking_uri() == f"sqlite:///{store / 'mlflow.db'}"
+
+
+def test_many_processes_make_one_whole_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    makers = [subprocess.Popen([sys.executable, "-c", SCRIPT], cwd=tmp_path, stderr=subprocess.PIPE) for _ in range(3)]
+    errors = [maker.communicate(timeout=200)[1].decode() for maker in makers]
+    assert [maker.returncode for maker in makers] == [0, 0, 0], errors
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        names = [row[0] for row in database.execute("SELECT name FROM experiments ORDER BY experiment_id")]
+    assert names == ["Default", "dem-srnet"]
+
+
+def test_artifacts_lie_beside_the_store(store):
+    client = connect()
+    experiment = client.get_experiment(experiment_id(client))
+    assert experiment.artifact_location == (store / "mlartifacts" / "dem-srnet").as_uri()
+
+
+def test_a_server_that_is_down_is_named_at_once(monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    with pytest.raises(TrackingError, match=f"127.0.0.1:{port}: no MLflow server answers"):
+        connect()
