@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import re
 import shutil
 import warnings
@@ -13,9 +14,10 @@ from typing import Any, Literal
 import torch
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.plugins import TorchCheckpointIO
 
 from demsr.errors import CheckpointError
-from demsr.files import write_json
+from demsr.files import whole_file, write_json
 from demsr.model.srnet import DemSrNet
 from demsr.training.progress import EpochBar, EpochReport, EpochRow, OnEpoch, peak_memory_gb
 from demsr.training.task import SuperResolution
@@ -92,6 +94,7 @@ def fit(
         precision=_resolved(precision), devices=devices, deterministic="warn", callbacks=callbacks, logger=False,
         enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
         default_root_dir=work_dir,
+        plugins=[WholeCheckpoints()],
     )  # fmt: skip
     finished, last = work_dir / "finished.json", _last_checkpoint(work_dir)
     if not finished.exists():
@@ -113,6 +116,17 @@ def fit(
         resumed_from_epoch=_epoch_of(last) if last else 0,
         curves=curves,
     )
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Write checkpoints beside their final name: Lightning's own way copies from another disk, and may be killed."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint, whole or not at all."""
+        with whole_file(Path(path)) as temporary:
+            torch.save(checkpoint, temporary)
 
 
 def new_net(*, seed: int, **options: Any) -> DemSrNet:

@@ -174,3 +174,25 @@ def test_two_processes_train_the_same_net_as_one(data, tmp_path):
     one, two = (torch.load(tmp_path / f"net{devices}.pt", weights_only=True) for devices in (1, 2))
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, atol=1e-5, rtol=1e-3)
+
+
+def test_a_checkpoint_that_cannot_be_written_whole_leaves_the_one_before(data, tmp_path, monkeypatch):
+    import demsr.training.fit as module
+
+    unbroken, _ = train(data, tmp_path / "unbroken", max_epochs=4)
+    save = torch.save
+
+    def fill_the_disk(checkpoint, path):
+        if "last-epoch=2" in str(path):
+            Path(path).write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        save(checkpoint, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module.torch, "save", fill_the_disk)
+        with pytest.raises(OSError, match="No space left"):
+            train(data, tmp_path / "broken", max_epochs=4)
+    assert [path.name for path in (tmp_path / "broken").glob("*last*")] == ["last-epoch=1.ckpt"]
+    resumed, result = train(data, tmp_path / "broken", max_epochs=4)
+    assert result.resumed_from_epoch == 2
+    assert torch.equal(weights(resumed), weights(unbroken))
