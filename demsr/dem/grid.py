@@ -114,6 +114,11 @@ class Grid:
             raise GridError(message)
         return self.pixel_width * 3600, self.pixel_height * 3600
 
+    @property
+    def is_three_arcsec(self) -> bool:
+        """Whether this is the spacing of the product: 15 arc-seconds divided by 5."""
+        return self.is_geographic and all(abs(size - 3) < 0.01 for size in self.pixel_size_arcsec())
+
     def pixel_size_m(self) -> tuple[float, float]:
         """Return (width, height) of a cell in the middle of the grid, in metres."""
         if not self.is_geographic:

@@ -58,9 +58,7 @@ class Patch:
 
 def pair_kind(grid: Grid) -> str:
     """Return whether pairs on this grid are 15 to 3 arc-second ones, or only share the factor of five."""
-    if grid.is_geographic and all(abs(size - 3) < 0.01 for size in grid.pixel_size_arcsec()):
-        return THREE_ARCSEC
-    return SCALE_FREE
+    return THREE_ARCSEC if grid.is_three_arcsec else SCALE_FREE
 
 
 def cut_patches(

@@ -47,7 +47,9 @@ def print_choices(params: Params, path: Path) -> None:
 def print_models(versions: Sequence[Version]) -> None:
     """Print the registered models, newest first."""
     table = Table(box=None)
-    for column in ("model", "version", "alias", "net", "profile", "standing"):
+    for column in ("model", "version", "alias"):
+        table.add_column(column, no_wrap=True)
+    for column in ("net", "profile", "standing"):
         table.add_column(column)
     for version in versions:
         tags = version.tags

@@ -22,25 +22,31 @@ class HeldOut:
     test: list[str]
 
 
-def choose_held_out(paths: Sequence[Path], *, water_level_m: float | None) -> HeldOut:
+def choose_held_out(paths: Sequence[Path], *, water_level_m: float | None, three_arcsec: bool = False) -> HeldOut:
     """Choose the flattest raster, the roughest and, on land, the one with most coast for the test.
 
     Of the others, the one of middling relief validates.
 
+    Parameters
+    ----------
+    three_arcsec : pass over rasters of another spacing, of which no pairs will be cut
+
     Raises
     ------
-    ParamsError : fewer than four rasters with measured pixels
+    ParamsError : fewer than four such rasters with measured pixels
     """
     relief_m, coast = {}, {}
     for path in paths:
-        elevation = read_dem(path, vertical_datum="MSL").elevation_m  # only differences matter here
-        if np.isnan(elevation).all():
+        dem = read_dem(path, vertical_datum="MSL")  # only differences of elevation matter here
+        elevation = dem.elevation_m
+        if np.isnan(elevation).all() or (three_arcsec and not dem.grid.is_three_arcsec):
             continue
         relief_m[path.stem] = float(np.nanstd(elevation))
         share = float(np.mean(elevation == water_level_m)) if water_level_m is not None else 0.0
         coast[path.stem] = share if _COAST_SHARE[0] < share < _COAST_SHARE[1] else 0.0
     if len(relief_m) < 4:
-        message = f"{len(relief_m)} rasters are too few to hold some out; give four or more, or name --valid and --test"
+        kind = "3 arc-second rasters" if three_arcsec else "rasters"
+        message = f"{len(relief_m)} {kind} are too few to hold some out; give four or more, or name --valid and --test"
         raise ParamsError(message)
     by_relief = sorted(relief_m, key=lambda name: relief_m[name])
     test = [by_relief[0], by_relief[-1]]
@@ -81,10 +87,10 @@ def local_changes(
         paths = found[domain]
         fetch[domain] = {"folder": str(folder), "include": [files[domain]], "exclude": list(exclude)}
         named = HeldOut(valid=_present(valid, paths), test=_present(test, paths))
-        water_level_m = 0.0 if domain == "land" else None
         if not (named.valid and named.test):
             free = [path for path in paths if not _named(path, [*named.valid, *named.test])]
-            chosen = choose_held_out(free, water_level_m=water_level_m)
+            land = domain == "land"
+            chosen = choose_held_out(free, water_level_m=0.0 if land else None, three_arcsec=land)
             named = HeldOut(valid=named.valid or chosen.valid, test=named.test or chosen.test)
         pairs[domain] = {"valid": named.valid, "test": named.test}
     return {"fetch": fetch, "pairs": pairs}

@@ -108,3 +108,9 @@ def test_file_named_for_validation_alone_is_not_chosen_for_the_test(folders):
 def test_name_of_no_file_is_refused(folders, named):
     with pytest.raises(ParamsError, match="no file is called 'lowe'; there are alps, high"):
         local_changes(folders, FILES, exclude=[], **named)
+
+
+def test_rasters_of_which_no_pairs_will_be_cut_are_passed_over(shared):
+    land = sorted((shared / "data" / "land").glob("*.tif"))
+    chosen = choose_held_out(land, water_level_m=0.0, three_arcsec=True)
+    assert all(name.startswith("srtm3_") for name in (*chosen.valid, *chosen.test))
