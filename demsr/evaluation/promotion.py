@@ -49,7 +49,7 @@ def judge(candidate: Scores, champion: Scores | None, bicubic: Scores, rule: Pro
         return Verdict(promote, f"first version, {mean_gain:+.2f} % RMSE gain over bicubic", numbers)
     gain, low, high = bootstrap_gain(candidate, champion, resamples=rule.resamples, seed=rule.seed)
     numbers |= {"gain_over_champion_percent": gain, "gain_interval_low": low, "gain_interval_high": high}
-    found = f"{gain:+.2f} % over the champion, 95 % interval {low:+.2f} to {high:+.2f}"
+    found = f"{gain:+.3f} % over the champion, 95 % interval {low:+.3f} to {high:+.3f}"
     if over_bicubic[worst_area] < -rule.max_loss_percent:
         why = f"{worst_area} is {-over_bicubic[worst_area]:.2f} % worse than bicubic, {rule.max_loss_percent} allowed"
         return Verdict(False, f"{found}; refused: {why}", numbers)

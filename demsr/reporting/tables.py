@@ -26,9 +26,16 @@ def summary(results: Results) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def write_areas(path: Path, results: Results) -> None:
-    """Write one line per area and method."""
+    """Write one line per area and method; the label is for plots."""
     rows = [
-        {"group": score.group, "area": area, "method": method, "gain_percent": gain, **score.metrics}
+        {
+            "label": f"{area}: {method}",
+            "group": score.group,
+            "area": area,
+            "method": method,
+            "gain_percent": gain,
+            **score.metrics,
+        }
         for method, scores in results.items()
         for (area, score), gain in zip(scores.items(), gains(scores, results[BICUBIC]).values(), strict=True)
     ]
