@@ -25,6 +25,7 @@ test: install  ## Run all tests
 	pytest
 
 ui: install  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=... for another port)
+	demsr models
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 	mlflow server --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --port $(PORT)
 

@@ -1,5 +1,6 @@
 """Put a trained model before the champion and into the registry. Used by the last stage and by `demsr models`."""
 
+import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,13 +77,10 @@ def register_trained(
 
 def _verdict(client: "MlflowClient", name: str, folder: Path, test: Path, rule: PromotionRule) -> Verdict:
     pairs = PairFile(test)
-    incumbent = champion(client, name)
-    scores = {
-        "candidate": score(read_model(folder), pairs),
-        "bicubic": score(Bicubic(scale=pairs.scale), pairs),
-        "champion": score(read_model(download(f"models:/{name}@{CHAMPION}")), pairs) if incumbent else None,
-    }
-    return judge(scores["candidate"] or {}, scores["champion"], scores["bicubic"] or {}, rule)
+    incumbent = None
+    if champion(client, name):
+        incumbent = score(read_model(download(f"models:/{name}@{CHAMPION}")), pairs)
+    return judge(score(read_model(folder), pairs), incumbent, score(Bicubic(scale=pairs.scale), pairs), rule)
 
 
 def _add(
@@ -119,11 +117,13 @@ def _recorded_run(run_file: Path) -> str | None:
 def _run_from_files(kind: str, config: ModelConfig, run_file: Path, test: Path) -> str:
     """Make a run for a model whose training run this store has never seen or has lost."""
     training = config.training
-    metrics = json.loads(run_file.with_name("metrics.json").read_text(encoding="utf-8"))
+    with run_file.with_name("curves.csv").open(encoding="utf-8", newline="") as file:
+        curves = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
     name = f"{kind} {training['profile']}, restored from files"
     with tracked_run(
         name, stage=str(training["stage"]), profile=str(training["profile"]), seed=int(training["seed"]),
         params=training["params"], inputs=[InputData(test, "testing")],
     ) as run:  # fmt: skip
-        run.log_metrics(metrics)
+        for row in curves:
+            run.log_epoch(row)
     return run.id

@@ -1,4 +1,4 @@
-import json
+import shutil
 from pathlib import Path
 
 import mlflow
@@ -44,7 +44,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemSrNet, D
 def register(net: DemSrNet, test: Path, folder: Path) -> Outcome:
     training = {"stage": "pretrain", "profile": "test", "seed": 1, "params": {"model": {"num_blocks": 1}}}
     save_model(net, folder / "pretrained", training=training)
-    (folder / "metrics.json").write_text(json.dumps({"valid_rmse_m": 3.5, "best_epoch": 2}))
+    (folder / "curves.csv").write_text("epoch,train_loss,valid_rmse_m\n1,0.5,4.5\n2,0.25,3.5\n")
     results = {"land_3arcsec": {"rmse_m": 3.5, "gain_percent": 12.0}}
     return register_trained(
         "pretrained", folder / "pretrained", test, RULE, run_file=folder / "run.json", results=results
@@ -72,7 +72,10 @@ def test_registering_twice_changes_nothing(store, trained):
     first = register(good, test, store)
     again = register(good, test, store)
     assert (again.version, again.promoted, again.reason) == (first.version, first.promoted, first.reason)
-    assert [version.version for version in list_versions(connect())] == [1]
+    (version,) = list_versions(connect())
+    assert version.version == 1
+    steps = [point.step for point in connect().get_metric_history(version.run_id, "valid_rmse_m")]
+    assert steps == [1, 2]  # the store had no run of this training, so one was made from the files
 
 
 def test_a_model_worse_than_bicubic_is_no_champion(store, trained):
@@ -115,3 +118,14 @@ def test_nothing_in_a_registered_model_is_pickled(store, trained):
 def test_a_model_that_does_not_exist_is_named(store):
     with pytest.raises(TrackingError, match="models:/nothing@champion: no such model.*registered are: none"):
         load_model("models:/nothing@champion")
+
+
+def test_lost_artifacts_are_registered_again(store, trained):
+    test, good, _ = trained
+    register(good, test, store)
+    shutil.rmtree(store / "mlartifacts")
+    with pytest.raises(TrackingError, match="demsr models --restore"):
+        load_model(f"models:/{NAME}@champion")
+    again = register(good, test, store)
+    assert (again.version, again.promoted) == (2, True)
+    assert load_model(f"models:/{NAME}@champion", device="cpu").num_blocks == 1

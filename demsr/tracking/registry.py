@@ -37,19 +37,21 @@ class Registered:
 
 
 def find_version(client: MlflowClient, name: str, weights_sha256: str) -> Registered | None:
-    """Return the version that holds these very weights."""
+    """Return the version that holds these very weights, files and all."""
     found = client.search_model_versions(f"name = '{name}' and tags.`{_SHA256_TAG}` = '{weights_sha256}'")
-    return _registered(client, found[0]) if found else None
+    versions = (_registered(client, version) for version in found)
+    return next((version for version in versions if _has_files(version)), None)
 
 
 def champion(client: MlflowClient, name: str) -> Registered | None:
-    """Return the version that carries the alias champion."""
+    """Return the version that carries the alias champion, None also where its files are lost."""
     try:
-        return _registered(client, client.get_model_version_by_alias(name, CHAMPION))
+        version = _registered(client, client.get_model_version_by_alias(name, CHAMPION))
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
+    return version if _has_files(version) else None
 
 
 def add_version(
@@ -126,6 +128,14 @@ def download(uri: str) -> Path:
             "train with `dvc repro`, or bring lost models back with `demsr models --restore`"
         )
         raise TrackingError(message) from error
+
+
+def _has_files(version: Registered) -> bool:
+    try:
+        download(f"models:/{version.name}/{version.version}")
+    except TrackingError:
+        return False
+    return True
 
 
 def _registered(client: MlflowClient, version: ModelVersion) -> Registered:
