@@ -1,11 +1,12 @@
 # docker build --build-arg TORCH_INDEX_URL=INDEX -t demsr .    INDEX has the CPU or CUDA builds; leave it out for pip's own
-# docker run --gpus all -v demsr:/home/demsr/project demsr     runs `dvc repro`; data, models and the store stay in the volume
+# docker run --gpus all --name demsr demsr                     `dvc repro`; `docker start -a demsr` goes on where it stopped
 ARG BASE_IMAGE=python:3.11-slim
 FROM ${BASE_IMAGE}
 
 RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -rf /var/lib/apt/lists/*
 RUN useradd --create-home demsr
 USER demsr
+RUN mkdir /home/demsr/project
 WORKDIR /home/demsr/project
 ENV PIP_NO_CACHE_DIR=1 PATH=/home/demsr/.local/bin:$PATH
 

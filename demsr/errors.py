@@ -84,6 +84,8 @@ def _message(error: BaseException) -> str | None:
     text = f"{error} {error.__cause__ or ''} {error.__context__ or ''}"
     if any(sign in text.lower() for sign in _DISK_FULL):
         return f"the disk is full ({error}); free space there and run the same command again"
+    if type(error).__module__.startswith("mlflow."):
+        return f"MLflow: {text.strip().splitlines()[0]}; check that its server or store is up, and run this again"
     if isinstance(error, OSError):
         return f"{error}; check the path and its permissions"
     return None

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from demsr.errors import CheckpointError
-from demsr.model.checkpoint import read_model
+from demsr.model.checkpoint import WEIGHTS, read_model
 from demsr.model.predict import best_device
 from demsr.model.srnet import DemSrNet
 
@@ -31,9 +31,9 @@ def model_folder(source: str | Path) -> Path:
 
         return download(str(source))
     path = Path(source)
-    if path.suffix == ".safetensors":
+    if path.is_file() and path.name == WEIGHTS:
         path = path.parent
     if not path.is_dir():
-        message = f"{source}: no such model; give models:/NAME@champion, a model folder or its .safetensors file"
+        message = f"{source}: no such model; give models:/NAME@champion, a model folder or its {WEIGHTS}"
         raise CheckpointError(message)
     return path

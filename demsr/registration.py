@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from demsr.evaluation.promotion import PromotionRule, Verdict, judge
+from demsr.evaluation.promotion import NUMBERS, PromotionRule, Verdict, judge
 from demsr.evaluation.scoring import score
 from demsr.model.baselines import Bicubic
 from demsr.model.checkpoint import ModelConfig, describe, read_config, read_model
+from demsr.model.predict import best_device
 from demsr.pairs.store import PairFile
 from demsr.params import Params
 from demsr.tracking.registry import CHAMPION, Registered, add_version, champion, download, find_version, set_standing
@@ -68,7 +69,8 @@ def register_trained(
     config, name = read_config(folder), NAMES[kind]
     version = find_version(client, name, config.weights_sha256)
     if version is not None and CHAMPION in version.aliases:
-        return Outcome(name, version.version, True, version.tags.get("promotion_reason", "is champion"), {})
+        numbers = {metric: float(value) for metric, value in version.tags.items() if metric in NUMBERS}
+        return Outcome(name, version.version, True, version.tags.get("promotion_reason", "is champion"), numbers)
     verdict = _verdict(client, name, folder, test, rule)
     version = version or _add(client, kind, folder, config, verdict, run_file=run_file, test=test, results=results)
     set_standing(client, version, promote=verdict.promote, reason=verdict.reason)
@@ -79,8 +81,10 @@ def _verdict(client: "MlflowClient", name: str, folder: Path, test: Path, rule: 
     pairs = PairFile(test)
     incumbent = None
     if champion(client, name):
-        incumbent = score(read_model(download(f"models:/{name}@{CHAMPION}")), pairs)
-    return judge(score(read_model(folder), pairs), incumbent, score(Bicubic(scale=pairs.scale), pairs), rule)
+        incumbent = score(read_model(download(f"models:/{name}@{CHAMPION}")).to(best_device()), pairs)
+    return judge(
+        score(read_model(folder).to(best_device()), pairs), incumbent, score(Bicubic(scale=pairs.scale), pairs), rule
+    )
 
 
 def _add(

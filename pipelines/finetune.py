@@ -39,10 +39,10 @@ def main() -> None:
         )  # fmt: skip
         metrics = write_training(results, result)
         run.log_metrics({**metrics, "parameters": parameter_count(net)})
-        save_comparison(results / "validation.png", comparisons(valid, net, rows=3, method="fine-tuned"))
-        run.log_file(results / "validation.png")
         training = {"stage": "finetune", "profile": base.profile, "seed": base.seed, "params": chosen}
         save_model(net, paths.models / "finetuned", training=training)
+        save_comparison(results / "validation.png", comparisons(valid, net, rows=3, method="fine-tuned"))
+        run.log_file(results / "validation.png")
         write_json(results / "run.json", {"run_id": run.id, "name": run.name})
     discard(work_dir)
 

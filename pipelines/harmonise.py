@@ -3,7 +3,7 @@
 from rich.progress import track
 
 from demsr.errors import VoidError, reported
-from demsr.files import write_json
+from demsr.files import whole_folder, write_json
 from demsr.params import DOMAINS, Params
 from demsr.sources.harmonise import harmonise
 from demsr.sources.local import checked_path, read_manifest
@@ -17,11 +17,12 @@ def main() -> None:
     for domain in DOMAINS:
         section = getattr(params.harmonise, domain)
         paths = (checked_path(entry) for entry in track(manifest[domain], description=f"harmonise {domain}"))
-        counts = harmonise(
-            paths, params.paths.harmonised / domain,
-            vertical_datum=section.vertical_datum, datum_by_file=section.vertical_datum_by_file,
-            water_level_m=section.water_level_m, water_min_pixels=section.water_min_pixels,
-        )  # fmt: skip
+        with whole_folder(params.paths.harmonised / domain) as folder:
+            counts = harmonise(
+                paths, folder,
+                vertical_datum=section.vertical_datum, datum_by_file=section.vertical_datum_by_file,
+                water_level_m=section.water_level_m, water_min_pixels=section.water_min_pixels,
+            )  # fmt: skip
         if not counts["written"]:
             message = f"{domain}: no raster is left ({dict(counts)}); give files with measured pixels"
             raise VoidError(message)

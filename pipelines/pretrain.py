@@ -38,10 +38,10 @@ def main() -> None:
         )  # fmt: skip
         metrics = write_training(results, result)
         run.log_metrics({**metrics, "parameters": parameter_count(net)})
-        save_comparison(results / "validation.png", comparisons(valid, net, rows=3, method="pretrained"))
-        run.log_file(results / "validation.png")
         training = {"stage": "pretrain", "profile": base.profile, "seed": base.seed, "params": chosen}
         save_model(net, paths.models / "pretrained", training=training)
+        save_comparison(results / "validation.png", comparisons(valid, net, rows=3, method="pretrained"))
+        run.log_file(results / "validation.png")
         write_json(results / "run.json", {"run_id": run.id, "name": run.name})
     discard(work_dir)
 

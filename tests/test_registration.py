@@ -120,6 +120,19 @@ def test_a_model_that_does_not_exist_is_named(store):
         load_model("models:/nothing@champion")
 
 
+def test_a_champion_that_cannot_be_reached_is_not_replaced(store, trained, monkeypatch):
+    test, good, better = trained
+    register(good, test, store)
+
+    def time_out(**_):
+        raise OSError("timed out")
+
+    monkeypatch.setattr("mlflow.artifacts.list_artifacts", time_out)
+    with pytest.raises(OSError, match="timed out"):
+        register(better, test, store)
+    assert [version.version for version in list_versions(connect())] == [1]
+
+
 def test_lost_artifacts_are_registered_again(store, trained):
     test, good, _ = trained
     register(good, test, store)

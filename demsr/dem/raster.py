@@ -20,6 +20,7 @@ from demsr.files import whole_file
 
 SYNTHETIC = "synthetic"  # how the source of terrain begins that was made, not measured
 _DATUM_TAG, _SOURCE_TAG = "VERTICAL_DATUM", "SOURCE"
+_USUAL_SENTINEL = -9999.0  # for voids in DEMs; a depth only in a few trenches
 _LOWEST_M, _HIGHEST_M = -12_000.0, 9_500.0  # Challenger Deep and Everest with room for errors of measurement
 
 
@@ -88,11 +89,19 @@ def read_dem(path: Path, *, vertical_datum: str | None = None) -> Dem:
         with rasterio.Env(GDAL_PAM_ENABLED="NO"), rasterio.open(path) as dataset:
             grid = _grid_of(dataset, str(path))
             band = dataset.read(1, masked=True) * dataset.scales[0] + dataset.offsets[0]
+            declared = dataset.nodata is not None
             tags, crs_wkt, south_up = dataset.tags(), dataset.crs.to_wkt(), dataset.transform.e > 0
     except RasterioIOError as error:
         message = f"{path}: cannot be read as a raster ({error}); give a GeoTIFF or another format of GDAL"
         raise RasterError(message) from error
     elevation = band.astype(np.float32).filled(np.nan)
+    if not declared and (elevation == _USUAL_SENTINEL).any():
+        count = int((elevation == _USUAL_SENTINEL).sum())
+        message = (
+            f"{path}: {count} pixels are {_USUAL_SENTINEL:.0f} and the file declares no value for voids; "
+            f"if these are voids, say so: `gdal_edit.py -a_nodata {_USUAL_SENTINEL:.0f} {path}`"
+        )
+        raise VoidError(message)
     datum = tags.get(_DATUM_TAG) or datum_of_crs(crs_wkt, where=str(path)) or vertical_datum
     if datum is None:
         message = f"{path}: the file names no vertical datum; name it in params.yaml or with --vertical-datum"

@@ -10,6 +10,13 @@ from demsr.evaluation.scoring import AreaScore, gains
 from demsr.seeding import generator
 
 Scores = Mapping[str, AreaScore]
+NUMBERS = (
+    "gain_over_bicubic_percent",
+    "worst_area_gain_percent",
+    "gain_over_champion_percent",
+    "gain_interval_low",
+    "gain_interval_high",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,9 @@
 """Errors of elevation in metres, on measured pixels only. error = sr - hr."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
+
+from demsr.errors import VoidError
 
 
 def elevation_errors(error_m: NDArray[np.floating]) -> dict[str, float]:
@@ -20,12 +20,12 @@ def elevation_errors(error_m: NDArray[np.floating]) -> dict[str, float]:
 
     Raises
     ------
-    ValueError : no pixel was measured
+    VoidError : no pixel was measured
     """
     error = error_m[np.isfinite(error_m)].astype(np.float64)
     if error.size == 0:
         message = "no pixel was measured; an error needs at least one"
-        raise ValueError(message)
+        raise VoidError(message)
     return {
         "bias_m": float(error.mean()),
         "mae_m": float(np.abs(error).mean()),
@@ -33,8 +33,3 @@ def elevation_errors(error_m: NDArray[np.floating]) -> dict[str, float]:
         "nmad_m": float(1.4826 * np.median(np.abs(error - np.median(error)))),
         "le90_m": float(np.percentile(np.abs(error), 90)),
     }
-
-
-def gain_percent(of: Mapping[str, float], over: Mapping[str, float], metric: str = "rmse_m") -> float:
-    """Return by how many per cent the metric of one method lies below that of another."""
-    return 100 * (1 - of[metric] / over[metric])

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from demsr.errors import VoidError
 from demsr.model.interpolation import keys_taps, pad_linear, pad_replicate, upsample
 
 
@@ -60,7 +61,7 @@ class LinearFilter(nn.Module):
 
         Raises
         ------
-        ValueError : no LR pixel has a wholly measured block
+        VoidError : no LR pixel has a wholly measured block
         """
         gram = torch.zeros(size**2, size**2, dtype=torch.float64)
         moment = torch.zeros(size**2, scale**2, dtype=torch.float64)
@@ -72,7 +73,7 @@ class LinearFilter(nn.Module):
             moment += seen[whole].T @ wanted[whole]
         if not gram.any():
             message = "the linear filter has nothing to learn from: no LR pixel has relief and a wholly measured block"
-            raise ValueError(message)
+            raise VoidError(message)
         ridge = 1e-9 * gram.trace() / size**2 * torch.eye(size**2, dtype=torch.float64)  # the centre's column is zero
         return cls(torch.linalg.solve(gram + ridge, moment).T.float(), scale=scale)
 

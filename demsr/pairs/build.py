@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +18,33 @@ from demsr.pairs.store import Area, PairWriter
 Regions = Callable[[str, Dem], list[Region]]
 
 
-def build_pairs(
-    rasters: Sequence[Path], folder: Path, regions_of: Regions, rule: CutRule, *, domain: str, scale_free: bool
-) -> dict[str, Any]:
-    """Write train.h5, valid.h5 and test.h5; memory holds one raster at a time.
+@dataclass(frozen=True)
+class Plan:
+    """Which regions of which rasters of a domain give pairs.
+
+    Attributes
+    ----------
+    regions : by raster
+    left_out : reasons and how often, for rasters that give none
+    """
+
+    domain: str
+    regions: Mapping[Path, list[Region]]
+    left_out: Counter[str]
+
+    def all_regions(self) -> list[Region]:
+        """Return the regions of all rasters."""
+        return [region for some in self.regions.values() for region in some]
+
+
+def plan_pairs(rasters: Sequence[Path], regions_of: Regions, *, domain: str, scale_free: bool) -> Plan:
+    """Split rasters into regions.
 
     Parameters
     ----------
     rasters : written by `harmonise`
     regions_of : splits a raster, given its file name without suffix
-    rule : of training; validation and test patches do not overlap
     scale_free : use grids of any spacing, not only of 3 arc-seconds
-
-    Returns
-    -------
-    summary : pairs by split, and what was left out by reason
-
-    Raises
-    ------
-    PairsError : a split has no pair
     """
     left_out: Counter[str] = Counter()
     regions: dict[Path, list[Region]] = {}
@@ -46,24 +54,41 @@ def build_pairs(
             left_out[f"{path.stem}: spacing is not 3 arc-seconds and scale_free is off"] += 1
             continue
         regions[path] = regions_of(path.stem, dem)
-    regions = _named_apart(regions)
-    everywhere = [region for some in regions.values() for region in some]
+    return Plan(domain, _named_apart(regions), left_out)
+
+
+def build_pairs(plan: Plan, folder: Path, rule: CutRule, *, everywhere: Sequence[Region]) -> dict[str, Any]:
+    """Write train.h5, valid.h5 and test.h5; memory holds one raster at a time.
+
+    Parameters
+    ----------
+    rule : of training; validation and test patches do not overlap
+    everywhere : the regions of all domains: what one domain holds out, the other must not train on either
+
+    Returns
+    -------
+    summary : pairs by split, and what was left out by reason
+
+    Raises
+    ------
+    PairsError : a split has no pair
+    """
+    left_out = Counter(plan.left_out)
     summary: dict[str, Any] = {}
     for split in SPLITS:
-        attributes = {"domain": domain, "split": split, "degradation": "block mean"}
+        attributes = {"domain": plan.domain, "split": split, "degradation": "block mean"}
         away = protected_boxes(everywhere, split)
         chosen = rule if split == "train" else replace(rule, stride_hr=rule.patch_lr * rule.scale)
         counts: dict[str, int] = {}
         with whole_file(folder / f"{split}.h5") as temporary:
             with PairWriter(temporary, patch_lr=rule.patch_lr, scale=rule.scale, attributes=attributes) as writer:
-                for path, region in track(_of_split(regions, split), description=f"cut {domain} {split}"):
+                for path, region in track(_of_split(plan.regions, split), description=f"cut {plan.domain} {split}"):
                     dem = read_dem(path)
-                    patches = list(cut_patches(dem, region, chosen, keep_away_from=away, left_out=left_out))
-                    writer.append(Area.of(region.name, dem), patches)
-                    counts[region.name] = len(patches)
+                    patches = cut_patches(dem, region, chosen, keep_away_from=away, left_out=left_out)
+                    counts[region.name] = writer.append(Area.of(region.name, dem), patches)
             if not sum(counts.values()):
                 message = (
-                    f"{domain}: the {split} split has no pair of {rule.patch_lr} x {rule.patch_lr} LR pixels "
+                    f"{plan.domain}: the {split} split has no pair of {rule.patch_lr} x {rule.patch_lr} LR pixels "
                     f"(left out: {dict(left_out)}); give larger or fuller rasters, or make pairs.patch_lr smaller"
                 )
                 raise PairsError(message)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from demsr.errors import ParamsError
 from demsr.pairs.store import PairFile
 from demsr.seeding import generator
 
@@ -77,7 +78,7 @@ class ValidPairs(Dataset[tuple[Tensor, Tensor]]):
 
 
 class PairDataModule(LightningDataModule):
-    """Loaders for training and validation, from any datasets that take such keys."""
+    """Loaders for training and validation, from any datasets that take such keys; devices share a batch."""
 
     def __init__(
         self,
@@ -94,8 +95,7 @@ class PairDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         """Return batches in the order of the epoch."""
-        trainer = self.trainer
-        rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        rank, world_size = self._place()
         count = len(self.train)  # type: ignore[arg-type]
         sampler = EpochSampler(count, seed=self.seed, rank=rank, world_size=world_size)
         return self._loader(self.train, sampler=sampler)
@@ -104,11 +104,21 @@ class PairDataModule(LightningDataModule):
         """Return batches in file order; every device sees all of them, so that the metric is exact."""
         return self._loader(self.valid)
 
+    def _place(self) -> tuple[int, int]:
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+
     def _loader(
         self, dataset: Dataset[tuple[Tensor, ...]], sampler: EpochSampler | None = None
     ) -> DataLoader[tuple[Tensor, ...]]:
+        _, world_size = self._place()
+        if self.batch_size % world_size:
+            message = (
+                f"batch_size is {self.batch_size}; it must be a multiple of the {world_size} devices that share it"
+            )
+            raise ParamsError(message)
         return DataLoader(
-            dataset, batch_size=self.batch_size, sampler=sampler, num_workers=self.workers,
+            dataset, batch_size=self.batch_size // world_size, sampler=sampler, num_workers=self.workers,
             persistent_workers=self.workers > 0, pin_memory=torch.cuda.is_available(),
         )  # fmt: skip
 

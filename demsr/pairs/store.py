@@ -8,8 +8,9 @@ import contextlib
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +29,7 @@ _SAMPLE_FIELDS = {
     "pixel_width_m": np.float64, "pixel_height_m": np.float64,
 }  # fmt: skip
 _AREA_FIELDS = ("name", "source", "pair_kind", "registration", "vertical_datum", "crs", "pixel_size")
+_CHUNK = 256  # pairs written at a time
 _TEXT = h5py.string_dtype()
 
 
@@ -91,10 +93,17 @@ class PairWriter:
                 self._file.close()
                 self._output.close()
 
-    def append(self, area: Area, patches: list[Patch]) -> None:
-        """Add the pairs of one area."""
-        if not patches:
-            return
+    def append(self, area: Area, patches: Iterable[Patch]) -> int:
+        """Add the pairs of one area, some hundred at a time, and return their number."""
+        remaining, count = iter(patches), 0
+        while chunk := list(islice(remaining, _CHUNK)):
+            self._append(chunk)
+            count += len(chunk)
+        if count:
+            self._areas.append(area)
+        return count
+
+    def _append(self, patches: list[Patch]) -> None:
         first = len(self._images[0])
         with self._output.checked():
             for dataset in (*self._images, *self._fields.values()):
@@ -103,7 +112,6 @@ class PairWriter:
                 dataset[first:, 0] = np.stack([getattr(patch, name) for patch in patches])
             for name, values in _sample_values(patches, len(self._areas)).items():
                 self._fields[name][first:] = values
-        self._areas.append(area)
 
     def _growing(self, name: str, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> h5py.Dataset:
         compression = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if shape else {}
@@ -168,7 +176,7 @@ class PairFile:
             self.samples = {name: file["sample"][name][:] for name in _SAMPLE_FIELDS} if "sample" in file else {}
         if not _pair_up(lr_shape, hr_shape):
             message = (
-                f"{path}: {names} have shapes {lr_shape} and {hr_shape}; they must be (N, 1, H, W) and pair up, "
+                f"{path}: {names} have shapes {lr_shape} and {hr_shape}; they must be (N, 1, H, W), HR finer than LR, "
                 "with at least one sample"
             )
             raise PairsError(message)
@@ -219,7 +227,7 @@ def _pair_up(lr_shape: tuple[int, ...], hr_shape: tuple[int, ...]) -> bool:
     if len(lr_shape) != 4 or 0 in lr_shape + hr_shape or lr_shape[0] != hr_shape[0]:
         return False
     scale = hr_shape[2] // lr_shape[2]
-    return hr_shape[2:] == (scale * lr_shape[2], scale * lr_shape[3])
+    return scale > 1 and hr_shape[2:] == (scale * lr_shape[2], scale * lr_shape[3])
 
 
 def _read_areas(file: h5py.File) -> list[Area]:

@@ -11,6 +11,7 @@ from demsr.dem.raster import read_dem
 from demsr.errors import ParamsError
 from demsr.sources.local import find_rasters
 
+_LEAST_VALID_SHARE = 0.2  # of the pixels of a raster that is worth holding out
 _COAST_SHARE = (0.05, 0.95)  # of pixels at the water level
 
 
@@ -33,16 +34,17 @@ def choose_held_out(paths: Sequence[Path], *, water_level_m: float | None, three
 
     Raises
     ------
-    ParamsError : fewer than four such rasters with measured pixels
+    ParamsError : fewer than four such rasters with enough measured land or sea floor
     """
     relief_m, coast = {}, {}
     for path in paths:
         dem = read_dem(path, vertical_datum="MSL")  # only differences of elevation matter here
-        elevation = dem.elevation_m
-        if np.isnan(elevation).all() or (three_arcsec and not dem.grid.is_three_arcsec):
+        water = dem.elevation_m == water_level_m if water_level_m is not None else ~dem.valid
+        elevation = np.where(water, np.nan, dem.elevation_m)
+        if np.isfinite(elevation).mean() < _LEAST_VALID_SHARE or (three_arcsec and not dem.grid.is_three_arcsec):
             continue
         relief_m[path.stem] = float(np.nanstd(elevation))
-        share = float(np.mean(elevation == water_level_m)) if water_level_m is not None else 0.0
+        share = float(water.mean()) if water_level_m is not None else 0.0
         coast[path.stem] = share if _COAST_SHARE[0] < share < _COAST_SHARE[1] else 0.0
     if len(relief_m) < 4:
         kind = "3 arc-second rasters" if three_arcsec else "rasters"

@@ -32,7 +32,7 @@ def find_rasters(folder: Path, *, include: Sequence[str], exclude: Sequence[str]
     if not folder.is_dir():
         message = f"{folder}: there is no such folder; name one in params.yaml with `demsr profile local --land FOLDER`"
         raise ParamsError(message)
-    found = {path for pattern in include for path in folder.rglob(pattern) if path.is_file()}
+    found = {path for pattern in include for path in folder.rglob(pattern) if _is_input(path)}
     kept = sorted(path for path in found if not any(path.match(pattern) for pattern in exclude))
     if not kept:
         message = (
@@ -46,6 +46,11 @@ def find_rasters(folder: Path, *, include: Sequence[str], exclude: Sequence[str]
         )
         raise ParamsError(message)
     return kept
+
+
+def _is_input(path: Path) -> bool:
+    """Whether a file is one of the user's, not the remains of an interrupted write."""
+    return path.is_file() and not path.name.startswith(".")
 
 
 def describe_file(path: Path) -> InputFile:

@@ -117,7 +117,7 @@ def download(uri: str) -> Path:
     ------
     TrackingError : no such model, or its files are gone
     """
-    client = connect()
+    client = connect(make=False)
     try:
         local = Path(mlflow.artifacts.download_artifacts(uri))
         return next(path.parent for path in sorted((local / "artifacts").rglob(CONFIG)))
@@ -131,11 +131,8 @@ def download(uri: str) -> Path:
 
 
 def _has_files(version: Registered) -> bool:
-    try:
-        download(f"models:/{version.name}/{version.version}")
-    except TrackingError:
-        return False
-    return True
+    """Whether the artifact store still has the model; a store that does not answer is an error, not an absence."""
+    return bool(mlflow.artifacts.list_artifacts(artifact_uri=f"models:/{version.name}/{version.version}"))
 
 
 def _registered(client: MlflowClient, version: ModelVersion) -> Registered:

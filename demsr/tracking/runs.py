@@ -43,9 +43,12 @@ class Run:
 
     def __init__(self, client: MlflowClient, run_id: str, name: str) -> None:
         self.client, self.id, self.name = client, run_id, name
+        self.logged_epochs = max((point.step for point in client.get_metric_history(run_id, "train_loss")), default=0)
 
     def log_epoch(self, row: Mapping[str, float]) -> None:
-        """Log the metrics of one epoch in one call."""
+        """Log the metrics of one epoch in one call, unless a killed process has already logged that epoch."""
+        if row["epoch"] <= self.logged_epochs:
+            return
         self.log_metrics({name: value for name, value in row.items() if name != "epoch"}, step=int(row["epoch"]))
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
@@ -67,6 +70,7 @@ class _SilentRun(Run):
 
     def __init__(self) -> None:
         self.id = self.name = ""
+        self.logged_epochs = 0
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
         """Do nothing."""
@@ -110,8 +114,9 @@ def tracked_run(
         yield run
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
-        run.log_tags({"error": f"{type(error).__name__}: {error}"[:500]})
-        client.set_terminated(run.id, "KILLED" if interrupted else "FAILED")
+        with contextlib.suppress(MlflowException):  # the store itself may be what failed
+            run.log_tags({"error": f"{type(error).__name__}: {error}"[:500]})
+            client.set_terminated(run.id, "KILLED" if interrupted else "FAILED")
         raise
     client.set_terminated(run.id, "FINISHED")
 
@@ -180,7 +185,8 @@ def _log_inputs(run: Run, inputs: Sequence[InputData]) -> None:
 
 def _provenance() -> dict[str, str]:
     commit = _git("rev-parse", "HEAD")
-    dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))
+    made_by_dvc = (":!results", ":!dvc.lock")
+    dirty = bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".", *made_by_dvc))
     versions = {package: importlib.metadata.version(package) for package in _PACKAGES if _installed(package)}
     experiment = {name.lower().replace("_", "."): os.environ[name] for name in _DVC_VARIABLES if name in os.environ}
     return {

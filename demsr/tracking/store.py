@@ -27,16 +27,24 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{project_root() / 'mlflow.db'}"
 
 
-def connect() -> MlflowClient:
-    """Return a client of the store; the embedded one is made first where it is missing.
+def connect(*, make: bool = True) -> MlflowClient:
+    """Return a client of the store.
+
+    Parameters
+    ----------
+    make : make the embedded store first where it is missing; who only reads has no use for an empty one
 
     Raises
     ------
-    TrackingError : a server does not answer
+    TrackingError : a server does not answer, or there is no store to read
     """
     uri = tracking_uri()
     if uri.startswith(_SQLITE):
-        _make_embedded_store(Path(uri.removeprefix(_SQLITE)).resolve())
+        path = Path(uri.removeprefix(_SQLITE)).resolve()
+        if not make and not path.exists():
+            message = f"{path}: there is no MLflow store; run `dvc repro`, or name a server in MLFLOW_TRACKING_URI"
+            raise TrackingError(message)
+        _make_embedded_store(path)
     elif uri.startswith("http"):
         _check_server(uri)
     mlflow.set_tracking_uri(uri)
@@ -78,9 +86,9 @@ def _check_server(uri: str) -> None:
     try:
         with urlopen(f"{uri.rstrip('/')}/health", timeout=5):
             return
-    except HTTPError:
-        return  # it answers; what it objects to, MLflow's client will say
     except (URLError, OSError) as error:
+        if isinstance(error, HTTPError) and error.code in (401, 403):
+            return  # it wants credentials, which MLflow's client brings
         message = (
             f"MLFLOW_TRACKING_URI={uri}: no MLflow server answers ({error}); "
             "start it, correct the address, or unset the variable to use the store in the project"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning import LightningDataModule, Trainer
+from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins import TorchCheckpointIO
 
@@ -85,7 +85,7 @@ def fit(
     callbacks: list[Callback] = [
         report,
         EpochBar(title),
-        EarlyStopping(_METRIC, patience=patience, check_finite=True),
+        ResumableEarlyStopping(_METRIC, patience=patience, check_finite=True),
         best,
         ModelCheckpoint(work_dir, "last-{epoch}", every_n_epochs=1, save_top_k=1, save_on_train_epoch_end=True),
     ]
@@ -116,6 +116,14 @@ def fit(
         resumed_from_epoch=_epoch_of(last) if last else 0,
         curves=curves,
     )
+
+
+class ResumableEarlyStopping(EarlyStopping):
+    """Stop at once where a resumed run had already run out of patience: Lightning keeps the count, not the verdict."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look at the count that came from the checkpoint."""
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -173,7 +181,11 @@ def _epoch_of(path: Path) -> int:
 def _resolved(precision: Precision) -> Literal["32-true", "bf16-mixed"]:
     if precision != "auto":
         return precision
-    fast = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else torch.cpu._is_avx512_bf16_supported()
+    fast = (
+        torch.cuda.is_bf16_supported(including_emulation=False)
+        if torch.cuda.is_available()
+        else torch.cpu._is_avx512_bf16_supported()
+    )
     return "bf16-mixed" if fast else "32-true"
 
 

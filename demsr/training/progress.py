@@ -25,11 +25,12 @@ class EpochReport(Callback):
     def __init__(self, on_epoch: OnEpoch | None) -> None:
         self.on_epoch = on_epoch
         self.rows: list[EpochRow] = []
-        self._started = 0.0
+        self._started = self._learning_rate = 0.0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
+        """Start the clock, and note the learning rate before the schedule moves it."""
         self._started = time.perf_counter()
+        self._learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Build the row of this epoch."""
@@ -39,7 +40,7 @@ class EpochReport(Callback):
         row = {
             "epoch": trainer.current_epoch + 1,
             "train_loss": float(metrics["train_loss"]),
-            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "learning_rate": self._learning_rate,
             "seconds": seconds,
             "samples_per_second": samples / seconds,
         }

@@ -10,12 +10,18 @@ import torch
 
 import demsr
 
-_CODE = ("model", "pairs/datamodule.py", "seeding.py", "training")
+_CODE = ("model", "pairs/datamodule.py", "pairs/store.py", "seeding.py", "training")
 
 
 def work_key(params: Mapping[str, Any], data_md5: Sequence[str]) -> str:
-    """Return 16 hexadecimal digits that change with any parameter, input file, the code of training, or torch."""
-    identity = {"params": params, "data": list(data_md5), "code": _code_sha256(), "torch": str(torch.__version__)}
+    """Return 16 hexadecimal digits that change with any parameter, input file, the code of training, torch, or GPUs."""
+    identity = {
+        "params": params,
+        "data": list(data_md5),
+        "code": _code_sha256(),
+        "torch": str(torch.__version__),
+        "gpus": torch.cuda.device_count(),
+    }
     return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -91,6 +91,14 @@ def test_nan_is_void_without_being_declared(tmp_path):
     assert (~read.valid).sum() == 2
 
 
+def test_the_usual_sentinel_is_refused_where_none_is_declared(tmp_path):
+    values = np.array([[5, -9999], [7, 8]], np.int16)
+    with pytest.raises(VoidError, match=r"a\.tif: 1 pixels are -9999 and the file declares no value for voids"):
+        read_dem(write_raw(tmp_path / "a.tif", values), vertical_datum="EGM96")
+    trench = read_dem(write_raw(tmp_path / "b.tif", values, nodata=-32768), vertical_datum="MSL")
+    assert trench.elevation_m[0, 1] == -9999
+
+
 @pytest.mark.parametrize(
     ("sentinel", "dtype"), [(32767, np.int16), (-32768, np.int16), (-99999, np.float32), (1e6, np.float32)]
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic import rough
 
-from demsr.metrics.elevation import elevation_errors, gain_percent
+from demsr.metrics.elevation import elevation_errors
 
 
 def median(values: list[float]) -> float:
@@ -66,12 +66,3 @@ def test_small_errors_are_summed_without_loss():
 def test_error_of_nothing_is_refused(nothing):
     with pytest.raises(ValueError, match="no pixel was measured"):
         elevation_errors(nothing)
-
-
-@pytest.mark.parametrize(("of", "gain"), [(8.0, 20), (10.0, 0), (15.0, -50), (0.0, 100)])
-def test_gain_is_the_share_taken_off_the_other_method(of, gain):
-    assert gain_percent({"rmse_m": of}, {"rmse_m": 10.0}) == pytest.approx(gain)
-
-
-def test_gain_may_be_taken_of_another_metric():
-    assert gain_percent({"nmad_m": 1.0}, {"nmad_m": 4.0}, "nmad_m") == 75

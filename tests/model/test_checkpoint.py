@@ -70,7 +70,7 @@ def test_weights_of_another_net_are_refused(folder):
         read_model(folder)
 
 
-@pytest.mark.parametrize("source", ["nowhere", "nowhere/other.safetensors"])
-def test_a_model_that_is_not_there_is_named(tmp_path, source):
+@pytest.mark.parametrize("source", ["nowhere", "nowhere/weights.safetensors", "model/other.safetensors"])
+def test_a_model_that_is_not_there_is_named(folder, source):
     with pytest.raises(CheckpointError, match="no such model"):
-        load_model(tmp_path / source)
+        load_model(folder.parent / source)

@@ -10,7 +10,7 @@ from synthetic import ARCSEC_3, dem, rough
 
 from demsr.dem.raster import read_dem, write_dem
 from demsr.errors import PairsError
-from demsr.pairs.build import build_pairs
+from demsr.pairs.build import Plan, build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.split import SPLITS, regions_of
@@ -27,7 +27,8 @@ def build(rasters: Sequence[Path], folder: Path, **changes: Any) -> dict[str, An
     }  # fmt: skip
     rule, scale_free = options.pop("rule"), options.pop("scale_free")
     splitter = partial(regions_of, **options)
-    return build_pairs(rasters, folder, splitter, rule, domain="land", scale_free=scale_free)
+    plan = plan_pairs(rasters, splitter, domain="land", scale_free=scale_free)
+    return build_pairs(plan, folder, rule, everywhere=plan.all_regions())
 
 
 def raster(
@@ -102,6 +103,27 @@ def test_no_pixel_belongs_to_two_files_of_different_splits(tmp_path, row, col):
     ]
     build(rasters, tmp_path / "pairs", method="files", valid=["valid*"], test=["test*"])
     assert_apart(tmp_path / "pairs")
+
+
+def test_what_one_domain_holds_out_the_other_does_not_train_on(tmp_path):
+    def plan(domain: str, names: Sequence[str], **held_out: list[str]) -> Plan:
+        options = {"method": "files", "quadrant_splits": (), "gap_lr": GAP_LR, "scale": SCALE}
+        rasters = [raster(tmp_path, name, row=300 * (place // 2), col=300 * (place % 2)) for place, name in names]
+        return plan_pairs(rasters, partial(regions_of, **options, **held_out), domain=domain, scale_free=False)
+
+    land = plan(
+        "land",
+        [(0, "land_train"), (1, "land_valid"), (2, "land_test"), (3, "land_more")],
+        valid=["land_valid"],
+        test=["land_test"],
+    )
+    marine = plan(
+        "marine", [(0, "sea_test"), (1, "sea_valid"), (3, "sea_train")], valid=["sea_valid"], test=["sea_test"]
+    )
+    everywhere = [*land.all_regions(), *marine.all_regions()]
+    summary = build_pairs(land, tmp_path / "land", RULE, everywhere=everywhere)
+    assert summary["train"]["areas"]["land_train"] == 0  # it lies where the sea floor is tested
+    assert summary["train"]["areas"]["land_more"] > 0
 
 
 def test_quadrants_of_overlapping_rasters_are_kept_apart(tmp_path):

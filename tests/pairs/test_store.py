@@ -159,12 +159,13 @@ def test_file_without_two_sizes_is_refused(tmp_path):
         ((2, 1, 8, 8), (2, 1, 40, 35)),
         ((2, 8, 8), (2, 40, 40)),
         ((2, 1, 0, 0), (2, 1, 40, 40)),
+        ((2, 1, 8, 8), (2, 1, 8, 8)),
     ],
 )
 def test_datasets_that_do_not_pair_up_are_refused(tmp_path, lr_shape, hr_shape):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["8_8"], file["40_40"] = np.zeros(lr_shape), np.zeros(hr_shape)
-    with pytest.raises(PairsError, match=r"a\.h5: \['8_8', '40_40'\] have shapes .* they must be .* and pair up"):
+    with pytest.raises(PairsError, match=r"a\.h5: \['8_8', '40_40'\] have shapes .* they must be .* HR finer than LR"):
         PairFile(tmp_path / "a.h5")
 
 

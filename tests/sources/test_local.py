@@ -63,3 +63,9 @@ def test_file_that_changed_or_went_is_refused(folder, change):
     change(folder / "a.tif")
     with pytest.raises(ParamsError, match=r"a\.tif: the file has changed or gone since `fetch` listed it"):
         checked_path(entry)
+
+
+def test_remains_of_an_interrupted_write_are_no_input(tmp_path):
+    (tmp_path / "tile.tif").touch()
+    (tmp_path / ".tile.123.part.tif").touch()
+    assert find_rasters(tmp_path, include=["*.tif"], exclude=[]) == [tmp_path / "tile.tif"]

@@ -29,6 +29,14 @@ def test_many_processes_make_one_whole_store(tmp_path, monkeypatch):
     assert names == ["Default", "dem-srnet"]
 
 
+def test_who_only_reads_makes_no_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(TrackingError, match="mlflow.db: there is no MLflow store; run `dvc repro`"):
+        connect(make=False)
+    assert not list(tmp_path.iterdir())
+
+
 def test_artifacts_lie_beside_the_store(store):
     client = connect()
     experiment = client.get_experiment(experiment_id(client))

@@ -1,4 +1,5 @@
 import copy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,8 @@ import pytest
 import torch
 from pair_files import make_pairs
 
-from demsr.errors import CheckpointError
+import demsr
+from demsr.errors import CheckpointError, ParamsError
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
 from demsr.training.features import cache_features
@@ -42,6 +44,7 @@ def test_training_lowers_the_validation_error_below_the_base(data, tmp_path):
     assert [row["epoch"] for row in result.curves] == [1, 2, 3, 4, 5, 6]
     assert result.valid_rmse_m == min(rmse)
     assert rmse[-1] < 0.9 * rmse[0]
+    assert [row["learning_rate"] for row in result.curves[:2]] == pytest.approx([3e-3, 2.7e-3])
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_one_others(data, tmp_path):
@@ -84,6 +87,26 @@ def test_training_stops_early_and_keeps_the_best_epoch(data, tmp_path):
     _, result = train(data, tmp_path / "work", max_epochs=30, learning_rate=1e-12, patience=2)
     assert result.epochs < 30
     assert result.epochs == result.best_epoch + 2
+
+
+def test_a_run_that_dies_after_running_out_of_patience_does_not_train_on(data, tmp_path, monkeypatch):
+    options = {"max_epochs": 30, "learning_rate": 1e-12, "patience": 2}
+    _, expected = train(data, tmp_path / "unbroken", **options)
+
+    def die(*_):
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="killed"):
+        patched.setattr("demsr.training.fit.write_json", die)
+        train(data, tmp_path / "broken", **options)
+    _, result = train(data, tmp_path / "broken", **options)
+    assert (result.epochs, result.best_epoch) == (expected.epochs, expected.best_epoch)
+
+
+def test_a_batch_that_devices_cannot_share_is_refused(data, monkeypatch):
+    monkeypatch.setattr(type(data), "_place", lambda _: (0, 4))
+    with pytest.raises(ParamsError, match="batch_size is 2; it must be a multiple of the 4 devices"):
+        data.train_dataloader()
 
 
 def test_nan_ends_with_a_clear_message(data, tmp_path):
@@ -140,9 +163,16 @@ def test_work_key_changes_with_parameters_and_data_and_nothing_else():
     assert len({key, work_key({"learning_rate": 2e-3}, ["a", "b"]), work_key({"learning_rate": 1e-3}, ["a", "c"])}) == 3
 
 
-def test_work_key_changes_with_the_code_of_training(monkeypatch):
+@pytest.mark.parametrize("name", ["model/srnet.py", "pairs/store.py", "training/task.py", "seeding.py"])
+def test_work_key_changes_with_the_code_of_training(name, tmp_path, monkeypatch):
+    package = tmp_path / "demsr"
+    shutil.copytree(Path(demsr.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(demsr, "__file__", str(package / "__init__.py"))
     key = work_key({}, [])
-    monkeypatch.setattr("demsr.training.resume._CODE", ("model",))
+    (package / "metrics" / "terrain.py").write_text("")
+    assert work_key({}, []) == key
+    with (package / name).open("a") as code:
+        code.write("# changed")
     assert work_key({}, []) != key
 
 
@@ -168,7 +198,7 @@ torch.save(net.state_dict(), folder / f"net{devices}.pt")
 
 def test_two_processes_train_the_same_net_as_one(data, tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
-    for devices, batch in ((1, 2), (2, 1)):
+    for devices, batch in ((1, 2), (2, 2)):
         command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path), str(devices), str(batch)]
         subprocess.run(command, check=True, capture_output=True, timeout=200)
     one, two = (torch.load(tmp_path / f"net{devices}.pt", weights_only=True) for devices in (1, 2))
