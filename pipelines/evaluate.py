@@ -51,7 +51,13 @@ def main() -> None:
         write_json(results / "metrics.json", numbers)
         write_areas(results / "areas.csv", scores)
         run.log_file(results / "areas.csv")
-        run.log_metrics(flattened(numbers))
+        run.log_metrics(
+            {
+                f"{group}/{name}": value
+                for group, methods in numbers.items()
+                for name, value in flattened(methods).items()
+            }
+        )
 
 
 if __name__ == "__main__":
