@@ -1,18 +1,17 @@
 """Stage `evaluate`: score baselines and both models on held-out areas of both domains."""
 
-import torch
 from rich.progress import track
 
 from demsr.errors import reported
+from demsr.evaluation.methods import baselines
 from demsr.evaluation.scoring import score
 from demsr.files import write_json
-from demsr.model.baselines import BackProjectedBicubic, Bicubic, LinearFilter
 from demsr.model.checkpoint import read_model
 from demsr.model.predict import best_device
 from demsr.pairs.store import PairFile
 from demsr.params import DOMAINS, Params
 from demsr.reporting.figures import save_comparison
-from demsr.reporting.tables import BICUBIC, summary, write_areas
+from demsr.reporting.tables import summary, write_areas
 from demsr.reporting.training import comparisons
 from demsr.tracking.runs import InputData, flattened, tracked_run
 
@@ -30,17 +29,9 @@ def main() -> None:
         params={"evaluate": section.model_dump()}, inputs=[InputData(test.path, "testing") for test in tests.values()],
     ) as run:  # fmt: skip
         for domain, test in tests.items():
-            batches = PairFile(params.paths.pairs / domain / "train.h5").batches(section.batch_size)
-            tensors = ((torch.from_numpy(lr), torch.from_numpy(hr)) for _, lr, hr in batches)
-            methods = {
-                BICUBIC: Bicubic(),
-                "bicubic_a-0.5": Bicubic(a=-0.5),
-                "back_projected_bicubic": BackProjectedBicubic(),
-                f"linear_{section.linear_filter_size}x{section.linear_filter_size}": LinearFilter.fit(
-                    tensors, size=section.linear_filter_size
-                ),
-                **models,
-            }
+            train = PairFile(params.paths.pairs / domain / "train.h5")
+            methods = baselines(train, linear_filter_size=section.linear_filter_size, batch_size=section.batch_size)
+            methods |= models
             for name, method in track(methods.items(), description=f"evaluate {domain}"):
                 scores.setdefault(name, {}).update(score(method, test, batch_size=section.batch_size))
             picture = results / f"{domain}.png"

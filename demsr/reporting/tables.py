@@ -9,10 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from demsr.evaluation.methods import BICUBIC
 from demsr.evaluation.scoring import AreaScore, gains, mean_metrics
 from demsr.files import write_text
 
-BICUBIC = "bicubic"
 Results = Mapping[str, Mapping[str, AreaScore]]  # method, area
 
 

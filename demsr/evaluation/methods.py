@@ -1,0 +1,20 @@
+"""The baselines that stand in every table, by the names that they have there."""
+
+import torch
+from torch import nn
+
+from demsr.model.baselines import BackProjectedBicubic, Bicubic, LinearFilter
+from demsr.pairs.store import PairFile
+
+BICUBIC = "bicubic"
+
+
+def baselines(train: PairFile, *, linear_filter_size: int, batch_size: int) -> dict[str, nn.Module]:
+    """Return bicubic, its variants, and a linear filter fitted on the training pixels of the same domain."""
+    batches = ((torch.from_numpy(lr), torch.from_numpy(hr)) for _, lr, hr in train.batches(batch_size))
+    return {
+        BICUBIC: Bicubic(),
+        "bicubic_a-0.5": Bicubic(a=-0.5),
+        "back_projected_bicubic": BackProjectedBicubic(),
+        f"linear_{linear_filter_size}x{linear_filter_size}": LinearFilter.fit(batches, size=linear_filter_size),
+    }
