@@ -74,7 +74,8 @@ def register_trained(
     verdict = _verdict(client, name, folder, test, rule)
     version = version or _add(client, kind, folder, config, verdict, run_file=run_file, test=test, results=results)
     set_standing(client, version, promote=verdict.promote, reason=verdict.reason)
-    return Outcome(name, version.version, verdict.promote, verdict.reason, verdict.numbers)
+    numbers = {metric: round(value, 3) for metric, value in verdict.numbers.items()}  # as in the tags of the version
+    return Outcome(name, version.version, verdict.promote, verdict.reason, numbers)
 
 
 def _verdict(client: "MlflowClient", name: str, folder: Path, test: Path, rule: PromotionRule) -> Verdict:
