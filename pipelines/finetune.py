@@ -1,14 +1,12 @@
 """Stage `finetune`: train the tail on the sea floor, on features of the frozen trunk that are computed once."""
 
 from demsr.errors import reported
-from demsr.files import write_json
-from demsr.model.checkpoint import describe, parameter_count, read_config, read_model, save_model
+from demsr.model.checkpoint import describe, read_config, read_model
 from demsr.model.predict import best_device
 from demsr.pairs.datamodule import PairDataModule
 from demsr.pairs.store import PairFile
 from demsr.params import Params
-from demsr.reporting.figures import save_comparison
-from demsr.reporting.training import comparisons, write_training
+from demsr.reporting.training import keep_training
 from demsr.tracking.runs import InputData, tracked_run
 from demsr.training.features import cache_features
 from demsr.training.fit import discard, fit
@@ -26,7 +24,7 @@ def main() -> None:
     chosen = {"finetune": section.model_dump(), "pretrained_sha256": pretrained_sha256}
     key = work_key({**chosen, "seed": base.seed}, [data.md5() for data in inputs])
     net = read_model(start)
-    results, work_dir = paths.results / "finetune", paths.work / "finetune" / key
+    work_dir = paths.work / "finetune" / key
     with tracked_run(
         f"finetune {base.profile}: {describe(net)}", stage="finetune", profile=base.profile, seed=base.seed,
         params={"model": net.config(), **chosen}, inputs=inputs, work_key=key,
@@ -37,13 +35,11 @@ def main() -> None:
             net, data, work_dir=work_dir, title="finetune", on_epoch=run.log_epoch, tail_only=True,
             **section.model_dump(exclude={"batch_size", "workers"}),
         )  # fmt: skip
-        metrics = write_training(results, result)
-        run.log_metrics({**metrics, "parameters": parameter_count(net)})
         training = {"stage": "finetune", "profile": base.profile, "seed": base.seed, "params": chosen}
-        save_model(net, paths.models / "finetuned", training=training)
-        save_comparison(results / "validation.png", comparisons(valid, net, rows=3, method="fine-tuned"))
-        run.log_file(results / "validation.png")
-        write_json(results / "run.json", {"run_id": run.id, "name": run.name})
+        keep_training(
+            run, net, result, model=paths.models / "finetuned", results=paths.results / "finetune",
+            valid=valid, training=training,
+        )  # fmt: skip
     discard(work_dir)
 
 

@@ -1,13 +1,11 @@
 """Stage `pretrain`: train the whole net on land."""
 
 from demsr.errors import reported
-from demsr.files import write_json
-from demsr.model.checkpoint import describe, parameter_count, save_model
+from demsr.model.checkpoint import describe
 from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
 from demsr.pairs.store import PairFile
 from demsr.params import Params
-from demsr.reporting.figures import save_comparison
-from demsr.reporting.training import comparisons, write_training
+from demsr.reporting.training import keep_training
 from demsr.seeding import sub_seed
 from demsr.tracking.runs import InputData, tracked_run
 from demsr.training.fit import discard, fit, new_net
@@ -27,7 +25,7 @@ def main() -> None:
         TrainPairs(train, seed=base.seed, augment=True), ValidPairs(valid),
         batch_size=section.batch_size, workers=section.workers, seed=base.seed,
     )  # fmt: skip
-    results, work_dir = paths.results / "pretrain", paths.work / "pretrain" / key
+    work_dir = paths.work / "pretrain" / key
     with tracked_run(
         f"pretrain {base.profile}: {describe(net)}", stage="pretrain", profile=base.profile, seed=base.seed,
         params=chosen, inputs=inputs, work_key=key,
@@ -36,13 +34,11 @@ def main() -> None:
             net, data, work_dir=work_dir, title="pretrain", on_epoch=run.log_epoch,
             **section.model_dump(exclude={"batch_size", "workers"}),
         )  # fmt: skip
-        metrics = write_training(results, result)
-        run.log_metrics({**metrics, "parameters": parameter_count(net)})
         training = {"stage": "pretrain", "profile": base.profile, "seed": base.seed, "params": chosen}
-        save_model(net, paths.models / "pretrained", training=training)
-        save_comparison(results / "validation.png", comparisons(valid, net, rows=3, method="pretrained"))
-        run.log_file(results / "validation.png")
-        write_json(results / "run.json", {"run_id": run.id, "name": run.name})
+        keep_training(
+            run, net, result, model=paths.models / "pretrained", results=paths.results / "pretrain",
+            valid=valid, training=training,
+        )  # fmt: skip
     discard(work_dir)
 
 

@@ -1,7 +1,8 @@
-"""What a finished training leaves in results/: metrics for `dvc metrics`, curves for `dvc plots`, a picture."""
+"""What a finished training leaves: the model, metrics for `dvc metrics`, curves for `dvc plots`, a picture."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,32 +10,50 @@ from torch import nn
 
 from demsr.files import write_json
 from demsr.model.baselines import Bicubic
+from demsr.model.checkpoint import parameter_count, save_model
 from demsr.model.predict import super_resolve_array
+from demsr.model.srnet import DemSrNet
 from demsr.pairs.cut import THREE_ARCSEC
 from demsr.pairs.store import PairFile
-from demsr.reporting.figures import Comparison
+from demsr.reporting.figures import Comparison, save_comparison
 from demsr.reporting.tables import write_csv
+from demsr.tracking.runs import Run
 from demsr.training.fit import FitResult
 
+_PICTURE_ROWS = 3
 _CURVES = ("epoch", "train_loss", "valid_rmse_m", "learning_rate")
 
 
-def write_training(folder: Path, result: FitResult) -> dict[str, float]:
-    """Write metrics.json and curves.csv, and return what else to log.
+def keep_training(
+    run: Run, net: DemSrNet, result: FitResult, *, model: Path, results: Path, valid: PairFile, training: dict[str, Any]
+) -> None:
+    """Write what a training leaves, the model first, and log it to its run.
 
     What differs from one run to the next (seconds, memory) goes to MLflow alone.
+
+    Parameters
+    ----------
+    model, results : folders of the model and of metrics.json, curves.csv, validation.png and run.json
+    training : how the weights came about, kept with them
     """
+    save_model(net, model, training=training)
     metrics = {"valid_rmse_m": result.valid_rmse_m, "best_epoch": result.best_epoch, "epochs": result.epochs}
-    write_json(folder / "metrics.json", metrics)
-    write_csv(folder / "curves.csv", [{name: row[name] for name in _CURVES if name in row} for row in result.curves])
-    return {  # under names of their own, beside the curves of the epochs
-        "best_valid_rmse_m": result.valid_rmse_m,
-        "best_epoch": result.best_epoch,
-        "epochs": result.epochs,
-        "median_samples_per_second": result.samples_per_second,
-        "peak_memory_gb": result.peak_memory_gb,
-        "resumed_from_epoch": result.resumed_from_epoch,
-    }
+    write_json(results / "metrics.json", metrics)
+    write_csv(results / "curves.csv", [{name: row[name] for name in _CURVES if name in row} for row in result.curves])
+    write_json(results / "run.json", {"run_id": run.id, "name": run.name})
+    run.log_metrics(
+        {  # under names of their own, beside the curves of the epochs
+            "best_valid_rmse_m": result.valid_rmse_m,
+            "best_epoch": result.best_epoch,
+            "epochs": result.epochs,
+            "parameters": parameter_count(net),
+            "median_samples_per_second": result.samples_per_second,
+            "peak_memory_gb": result.peak_memory_gb,
+            "resumed_from_epoch": result.resumed_from_epoch,
+        }
+    )
+    save_comparison(results / "validation.png", comparisons(valid, net, rows=_PICTURE_ROWS, method=model.name))
+    run.log_file(results / "validation.png")
 
 
 def comparisons(pairs: PairFile, net: nn.Module, *, rows: int, method: str) -> list[Comparison]:
