@@ -131,6 +131,12 @@ def test_runs_carry_the_md5_of_dvc_lock(reproduced):
     assert "valid_rmse_m" in stages["pretrain"].data.metrics
 
 
+def test_a_fresh_clone_runs_every_stage(reproduced, tmp_path):
+    project, _ = reproduced
+    project.run("git", "clone", "-q", str(project.folder), str(tmp_path / "fresh"))
+    assert Project(tmp_path / "fresh").stages_to_run() == STAGES
+
+
 def test_pull_brings_everything_into_a_second_clone_where_repro_does_nothing(reproduced, tmp_path):
     project, _ = reproduced
     project.run("dvc", "remote", "add", "-f", "-d", "local", str(tmp_path / "remote"))
