@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from demsr.errors import CheckpointError
+from demsr.errors import CheckpointError, ParamsError
 from demsr.model.checkpoint import WEIGHTS, read_model
 from demsr.model.predict import best_device
 from demsr.model.srnet import DemSrNet
@@ -19,9 +19,15 @@ def load_model(source: str | Path, device: str = "auto") -> DemSrNet:
     Raises
     ------
     CheckpointError : no such model, or its files are damaged
+    ParamsError : no such device on this machine
     TrackingError : the registry does not have it
     """
-    return read_model(model_folder(source)).to(best_device(device))
+    net = read_model(model_folder(source))
+    try:
+        return net.to(best_device(device))
+    except (RuntimeError, AssertionError) as error:  # torch raises either, by device
+        message = f"device is {device!r}: {str(error).splitlines()[0]}; use auto, cpu or one that this machine has"
+        raise ParamsError(message) from error
 
 
 def model_folder(source: str | Path) -> Path:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from demsr.errors import CheckpointError
+from demsr.errors import CheckpointError, ParamsError
 from demsr.load import load_model
 from demsr.model.checkpoint import CONFIG, WEIGHTS, read_config, read_model, save_model
 from demsr.model.srnet import DemSrNet
@@ -33,6 +33,12 @@ def test_a_model_comes_back_bit_by_bit(folder):
 def test_load_model_takes_a_folder_or_its_weights(folder, source):
     net = load_model(folder / source, device="cpu")
     assert net(torch.zeros(1, 1, 3, 4)).shape == (1, 1, 15, 20)
+
+
+@pytest.mark.parametrize("device", ["banana", "cuda:99"])
+def test_a_device_that_is_not_there_is_named(folder, device):
+    with pytest.raises(ParamsError, match=f"device is '{device}': .*; use auto, cpu or one that this machine has"):
+        load_model(folder, device=device)
 
 
 def test_what_it_was_trained_on_travels_along(folder):
