@@ -77,7 +77,8 @@ def super_resolve(
     if target.exists() and not overwrite:
         message = f"{target}: exists already; choose another name or add --overwrite"
         raise RasterError(message)
-    from demsr.dem.raster import read_dem, write_dem
+    from demsr.dem.raster import write_dem
+    from demsr.dem.reading import read_dem
     from demsr.inference.super_resolve import super_resolve as run
     from demsr.load import load_model
 

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from demsr.cli import app
 from demsr.dem.grid import Grid
-from demsr.dem.raster import Dem, read_dem, write_dem
+from demsr.dem.raster import Dem, write_dem
+from demsr.dem.reading import read_dem
 from demsr.model.checkpoint import save_model
 from demsr.model.srnet import DemSrNet
 

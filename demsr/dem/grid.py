@@ -122,10 +122,18 @@ class Grid:
     def pixel_size_m(self) -> tuple[float, float]:
         """Return (width, height) of a cell in the middle of the grid, in metres."""
         if not self.is_geographic:
-            metres = _crs(self.crs).axis_info[0].unit_conversion_factor
-            return self.pixel_width * metres, self.pixel_height * metres
+            return self._projected_pixel_size_m()
         lon_m, lat_m = metres_per_degree(self.centre((self.rows - 1) / 2, 0)[1])
         return self.pixel_width * lon_m, self.pixel_height * lat_m
+
+    def _projected_pixel_size_m(self) -> tuple[float, float]:
+        """Divide by the scale of the projection: a Web Mercator metre at 60 degrees is half a metre on the ground."""
+        crs = _crs(self.crs)
+        metres = crs.axis_info[0].unit_conversion_factor
+        x, y = self.centre((self.rows - 1) / 2, (self.cols - 1) / 2)
+        lon, lat = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform(x, y)
+        factors = pyproj.Proj(crs).get_factors(lon, lat)
+        return self.pixel_width * metres / factors.parallel_scale, self.pixel_height * metres / factors.meridional_scale
 
     def lonlat_bounds(self) -> tuple[float, float, float, float]:
         """Return (west, south, east, north) in degrees; for projected grids the box around the outline.

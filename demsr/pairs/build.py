@@ -8,7 +8,8 @@ from typing import Any
 
 from rich.progress import track
 
-from demsr.dem.raster import Dem, read_dem
+from demsr.dem.raster import Dem
+from demsr.dem.reading import read_dem
 from demsr.errors import PairsError
 from demsr.files import whole_file
 from demsr.pairs.cut import THREE_ARCSEC, CutRule, cut_patches, pair_kind

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from demsr.dem.raster import Dem, read_dem, write_dem
+from demsr.dem.raster import Dem, write_dem
+from demsr.dem.reading import read_dem
 from demsr.dem.vertical import named_datum
 from demsr.dem.voids import flat_water
 from demsr.errors import ParamsError

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from demsr.dem.raster import read_dem
+from demsr.dem.reading import read_dem
 from demsr.errors import ParamsError
 from demsr.sources.local import find_rasters
 

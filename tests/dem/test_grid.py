@@ -66,7 +66,13 @@ def test_projected_grid_has_no_spacing_in_arc_seconds():
 
 def test_pixel_size_of_a_projected_grid_is_turned_into_metres():
     feet = grid(2, 2, crs="EPSG:2263", pixel_width=100, pixel_height=200)  # New York Long Island, US survey feet
-    assert feet.pixel_size_m() == pytest.approx((100 * 1200 / 3937, 200 * 1200 / 3937))
+    assert feet.pixel_size_m() == pytest.approx((100 * 1200 / 3937, 200 * 1200 / 3937), rel=1e-3)
+
+
+def test_pixel_size_of_web_mercator_shrinks_with_latitude():
+    north_m = 6_378_137 * math.log(math.tan(math.radians(45 + 60 / 2)))
+    made = grid(2, 2, crs="EPSG:3857", west=0, north=north_m + 100, pixel_width=100, pixel_height=100)
+    assert made.pixel_size_m() == pytest.approx((50, 50), rel=5e-3)
 
 
 @pytest.mark.parametrize("latitude", [-75, -30, 0, 45, 80])

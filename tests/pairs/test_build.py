@@ -8,7 +8,8 @@ import pytest
 from scipy import ndimage
 from synthetic import ARCSEC_3, dem, rough
 
-from demsr.dem.raster import read_dem, write_dem
+from demsr.dem.raster import write_dem
+from demsr.dem.reading import read_dem
 from demsr.errors import PairsError
 from demsr.pairs.build import Plan, build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule

@@ -3,7 +3,7 @@ import pytest
 from rasterio.transform import Affine
 from synthetic import ARCSEC_3, plane, write_raw
 
-from demsr.dem.raster import read_dem
+from demsr.dem.reading import read_dem
 from demsr.errors import DatumError, ParamsError
 from demsr.sources.harmonise import harmonise
 
