@@ -1,0 +1,198 @@
+"""Heights from one vertical datum to another, through PROJ and real geoid grids.
+
+No height is carried over unchanged: without the grid of PROJ's best transformation the conversion is refused. Tidal
+and chart datums are not converted; PROJ has no surfaces for them.
+"""
+
+import math
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pyproj.datadir import append_data_dir, get_data_dir, set_data_dir
+from pyproj.exceptions import ProjError
+from pyproj.network import is_network_enabled, set_network_enabled  # type: ignore[attr-defined]
+from pyproj.transformer import AreaOfInterest, Transformer, TransformerGroup
+
+from demsr.dem.grid import Grid
+from demsr.dem.raster import Dem
+from demsr.dem.vertical import DATUMS, compound_crs, named_datum
+from demsr.errors import DatumError
+
+# Horizontal CRS of a datum's heights, and three-dimensional CRS that its grids lead to. NAVD88 hangs on NAD83(2011),
+# whose ellipsoid lies 1 to 2 m off that of WGS 84. PROJ takes the two for one, but knows the way to ITRF2014
+# (EPSG:7912), from which WGS 84 differs by centimetres (NGA.STND.0036).
+_TIES = {
+    "WGS84 ellipsoid": ("EPSG:4979", "EPSG:4979"),
+    "EGM96": ("EPSG:4326", "EPSG:4979"),
+    "EGM2008": ("EPSG:4326", "EPSG:4979"),
+    "NAVD88": ("EPSG:6318", "EPSG:7912"),
+}
+_BLOCK_PIXELS = 2**20  # some 60 MB of coordinates
+
+_Floats = NDArray[np.float64]
+
+
+def convert_datum(dem: Dem, to: str, *, grids: Path | None = None, network: bool = False) -> Dem:
+    """Refer a raster to another vertical datum: H_to = H + N_from - N_to at each pixel's centre; voids stay void.
+
+    PROJ's search path and network setting belong to the process: they are changed while this runs, then restored.
+
+    Parameters
+    ----------
+    to : a name of `demsr.dem.vertical.DATUMS`; a raster that refers to it already is returned as it is
+    grids : folder of geoid grids under the names that PROJ gives them, GeoTIFF or the older .gtx; searched after
+        PROJ's own folders
+    network : consent to PROJ's downloading the parts of grids it needs; without it, it does not, whatever PROJ_NETWORK
+
+    Raises
+    ------
+    DatumError : unknown datum, no transformation, a grid that is missing or broken, measured pixels outside the grid
+    """
+    named_datum(to, where=dem.source)
+    if to == dem.vertical_datum:
+        return dem
+    where = f"{dem.source}: {dem.vertical_datum} to {to}"
+    elevation = np.empty_like(dem.elevation_m)
+    with _proj(grids, network=network, where=where):
+        both = _transformers((dem.vertical_datum, to), dem.grid.lonlat_bounds(), where)
+        to_lonlat = Transformer.from_crs(dem.grid.crs, "EPSG:4326", always_xy=True)
+        for rows, x, y in _row_blocks(dem.grid):
+            start, end = (_undulation(one, *to_lonlat.transform(x, y)) for one in both)
+            with np.errstate(invalid="ignore"):  # infinite outside both grids
+                elevation[rows] = dem.elevation_m[rows] + (start - end)
+        lost = dem.valid & ~np.isfinite(elevation)
+        if lost.any():
+            row, col = np.argwhere(lost)[0]
+            first = to_lonlat.transform(*dem.grid.centre(row, col))
+            raise DatumError(_uncovered(f"{lost.sum()} of {dem.valid.sum()} measured pixels", first, both, where))
+    return replace(dem, elevation_m=elevation, vertical_datum=to)
+
+
+def geoid_undulation_m(
+    lon: ArrayLike, lat: ArrayLike, *, datum: str, grids: Path | None = None, network: bool = False
+) -> _Floats:
+    """Return N in h = H + N, metres: how high the zero of a datum lies above the WGS84 ellipsoid.
+
+    Parameters
+    ----------
+    lon, lat : degrees, shapes that broadcast
+    datum, grids, network : see `convert_datum`
+
+    Raises
+    ------
+    DatumError : as for `convert_datum`; no places, or some that are not finite
+    """
+    where = f"undulation of {named_datum(datum, where='undulation').name}"
+    lon, lat = np.broadcast_arrays(np.asarray(lon, np.float64), np.asarray(lat, np.float64))
+    if not (lon.size and np.isfinite(lon + lat).all()):
+        message = f"{where}: among {lon.size} places some or all are missing; give finite degrees"
+        raise DatumError(message)
+    with _proj(grids, network=network, where=where):
+        (one,) = _transformers([datum], (lon.min(), lat.min(), lon.max(), lat.max()), where)
+        undulation = _undulation(one, lon, lat)
+        lost = ~np.isfinite(undulation)
+        if lost.any():
+            first = lon[lost][0], lat[lost][0]
+            raise DatumError(_uncovered(f"{lost.sum()} of {lost.size} places", first, [one], where))
+    return undulation
+
+
+@contextmanager
+def _proj(grids: Path | None, *, network: bool, where: str) -> Iterator[None]:
+    if grids is not None and not grids.is_dir():
+        message = f"{where}: {grids} is no folder; name one with geoid grids (harmonise.geoid_grids, --geoid-grids)"
+        raise DatumError(message)
+    folders, consent = get_data_dir(), is_network_enabled()
+    try:
+        set_network_enabled(network)
+        if grids is not None:
+            append_data_dir(grids)
+        yield
+    finally:
+        set_data_dir(folders)
+        set_network_enabled(consent)
+
+
+def _transformers(datums: Sequence[str], bounds: tuple[float, float, float, float], where: str) -> list[Transformer]:
+    """Return PROJ's best way from each datum to the ellipsoid within bounds, or refuse if one lacks its grid."""
+    groups = [_group(datum, bounds, where) for datum in datums]
+    lacking = [group.unavailable_operations[0] for group in groups if not group.best_available]
+    missing = [grid for operation in lacking for grid in operation.grids if not grid.available]
+    if lacking:
+        message = (
+            f"{where} needs {' and '.join(grid.short_name for grid in missing)}, which PROJ does not find; "
+            f"download {' and '.join(grid.url for grid in missing)} into a folder and name the folder "
+            "(harmonise.geoid_grids in params.yaml, --geoid-grids FOLDER), "
+            "or let PROJ download what it needs (harmonise.proj_network: true, --proj-network)"
+        )
+        raise DatumError(message)
+    return [group.transformers[0] for group in groups]
+
+
+def _group(datum: str, bounds: tuple[float, float, float, float], where: str) -> TransformerGroup:
+    if datum not in _TIES:
+        message = (
+            f"{where}: PROJ has no surface for {datum}, and a geoid does not stand in for it; "
+            "keep the datum, or convert beforehand with a separation surface from a hydrographic office"
+        )
+        raise DatumError(message)
+    horizontal, ellipsoid = _TIES[datum]
+    try:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # what is missing becomes an error here
+            group = TransformerGroup(
+                compound_crs(horizontal, DATUMS[datum]), ellipsoid, always_xy=True, allow_ballpark=False,
+                area_of_interest=_area(*bounds),
+            )  # fmt: skip
+    except ProjError as error:
+        message = f"{where}: PROJ cannot read a grid of {datum} ({error}); download the grid anew"
+        raise DatumError(message) from error
+    if not (group.transformers or group.unavailable_operations):
+        west, south, east, north = bounds
+        message = (
+            f"{where}: PROJ has no transformation of {datum} for longitudes {west:.2f} to {east:.2f}, "
+            f"latitudes {south:.2f} to {north:.2f}; keep the datum"
+        )
+        raise DatumError(message)
+    return group
+
+
+def _area(west: float, south: float, east: float, north: float) -> AreaOfInterest:
+    """Return bounds as PROJ wants them: longitudes within 180 degrees, west above east across the antimeridian."""
+    return AreaOfInterest(math.remainder(west, 360), south, math.remainder(east, 360), north)
+
+
+def _row_blocks(grid: Grid) -> Iterator[tuple[slice, _Floats, _Floats]]:
+    """Yield some rows at a time with the x and y of their pixels, each (rows, cols)."""
+    height = max(1, _BLOCK_PIXELS // grid.cols)
+    for row in range(0, grid.rows, height):
+        part = grid.window(row, 0, min(height, grid.rows - row), grid.cols)
+        (west, north), (east, south) = part.centre(0, 0), part.centre(part.rows - 1, part.cols - 1)
+        x, y = np.meshgrid(np.linspace(west, east, part.cols), np.linspace(north, south, part.rows))
+        yield slice(row, row + part.rows), x, y
+
+
+def _undulation(to_ellipsoid: Transformer, lon: _Floats, lat: _Floats) -> _Floats:
+    height: _Floats = to_ellipsoid.transform(lon, lat, np.zeros_like(lon))[2]
+    return height
+
+
+def _uncovered(count: str, first: tuple[float, float], transformers: Sequence[Transformer], where: str) -> str:
+    """Return a message with the reason that PROJ gives for the first place."""
+    used = [name for one in transformers for name in re.findall(r"grids=(\S+)", one.definition)]
+    reason = "no reason given"
+    for one in transformers:
+        try:
+            one.transform(*first, 0.0, errcheck=True)
+        except ProjError as error:
+            reason = str(error)
+    return (
+        f"{where}: {' or '.join(used)} gives no height to {count}, the first at longitude {first[0]:.4f}, latitude "
+        f"{first[1]:.4f} (PROJ: {reason}); cut the raster to the area of the grid, or put the whole grid into a folder "
+        "and name that (harmonise.geoid_grids in params.yaml, --geoid-grids FOLDER)"
+    )
