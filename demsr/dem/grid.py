@@ -5,6 +5,7 @@ of the cell ("area") or for the point in its middle ("point"). Reading and writi
 """
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
@@ -14,6 +15,7 @@ import pyproj
 from demsr.errors import GridError
 
 Registration = Literal["area", "point"]
+_NEAR_M = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,39 @@ class Grid:
     def is_geographic(self) -> bool:
         """Whether coordinates are degrees of longitude and latitude."""
         return _crs(self.crs).is_geographic
+
+    @property
+    def geographic_crs(self) -> str:
+        """Longitude and latitude on the datum of the grid: the CRS itself, or the one that it is projected from.
+
+        Raises
+        ------
+        GridError : the CRS is not tied to the Earth
+        """
+        if self.is_geographic:
+            return self.crs
+        geographic = _crs(self.crs).geodetic_crs
+        if geographic is None:
+            message = f"grid is in {self.crs[:60]!r}, which is not tied to the Earth; give an EPSG code or WKT that is"
+            raise GridError(message)
+        epsg = geographic.to_epsg(min_confidence=70)
+        return f"EPSG:{epsg}" if epsg else str(geographic.to_wkt())
+
+    @property
+    def is_near_wgs84(self) -> bool:
+        """Whether its datum lies within metres of WGS 84, as NAD83, ETRS89 and GDA94 do: too little to matter at 3"."""
+        west, south, east, north = self.lonlat_bounds()
+        lon, lat = (west + east) / 2, (south + north) / 2
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a better transformation needs a grid; metres are enough here
+            ways = pyproj.transformer.TransformerGroup(
+                self.geographic_crs, "EPSG:4326", always_xy=True, allow_ballpark=False
+            ).transformers
+        if not ways:
+            return False
+        to_lon, to_lat = ways[0].transform(lon, lat)
+        lon_m, lat_m = metres_per_degree(lat)
+        return math.hypot((to_lon - lon) * lon_m, (to_lat - lat) * lat_m) < _NEAR_M
 
     def centre(self, row: float, col: float) -> tuple[float, float]:
         """Return (x, y) of a pixel; fractional indices lie between centres."""
