@@ -41,6 +41,10 @@ class PairsError(DemsrError, ValueError):
     """A set of LR/HR pairs is missing, empty or broken."""
 
 
+class WorkerError(DemsrError, RuntimeError):
+    """A process that did a part of the work ended without an answer."""
+
+
 class TrackingError(DemsrError, RuntimeError):
     """The MLflow store or registry does not answer, or lacks what was asked for."""
 

@@ -27,6 +27,8 @@ class Base(_Section):
     profile: str
     """Name of the profile that wrote this file, for run names."""
     seed: int
+    processes: PositiveInt | Literal["auto"]
+    """Of `harmonise` and `pairs`; results do not depend on it."""
 
 
 class Paths(_Section):
@@ -49,12 +51,37 @@ class Folder(_Section):
     exclude: list[str]
 
 
+class RealLr(_Section):
+    """Where real LR grids lie, and the grids of their source types."""
+
+    folder: Path
+    include: list[str]
+    """Patterns; an empty list for none."""
+    exclude: list[str]
+    tid: list[str]
+    """Patterns of grids of GEBCO's type identifiers, in the same folder."""
+
+
 class Fetch(_Section):
     """Stage `fetch`."""
 
-    source: Literal["sample", "local"]
+    source: Literal["sample", "local", "pairs"]
+    """`pairs`: the folders (or .zip files) of both domains hold train.h5, valid.h5 and test.h5, ready to train on."""
     land: Folder
     marine: Folder
+    lr: RealLr
+
+
+class DeclaredFile(_Section):
+    """What a file does not say, or says wrongly; see `demsr.dem.header.Declared`."""
+
+    crs: str | None = None
+    vertical_datum: str | None = None
+    unit: str | None = None
+    positive: Literal["up", "down"] | None = None
+    nodata: float | None = None
+    registration: Literal["area", "point"] | None = None
+    layer: str | None = None
 
 
 class HarmoniseDomain(_Section):
@@ -62,18 +89,33 @@ class HarmoniseDomain(_Section):
 
     vertical_datum: str
     """Taken for files that name none; a file that names one is believed."""
-    vertical_datum_by_file: dict[str, str]
-    """Exceptions: file name without suffix -> datum."""
-    water_level_m: float | None
-    """Connected pixels at exactly this value are water, not terrain; null to keep them."""
-    water_min_pixels: PositiveInt
+    convert_to: str | None
+    """Datum that all heights are brought to; null keeps each file's own."""
+    sea_level_m: float | None
+    min_water_km2: Positive | None
+    """Flat sea, lakes and rivers of this size are no terrain; null keeps them."""
+    average_to_3arcsec: bool
+    """Average rasters of finer spacing onto the grid of the product."""
+
+
+class HarmoniseLr(_Section):
+    """How real LR grids are read."""
+
+    vertical_datum: str
 
 
 class Harmonise(_Section):
     """Stage `harmonise`."""
 
+    geoid_grids: Path | None
+    """Folder with geoid grids of PROJ; null: only those that PROJ finds itself."""
+    proj_network: bool
+    """Consent to PROJ fetching a missing grid."""
+    files: dict[str, DeclaredFile]
+    """By file name without suffix."""
     land: HarmoniseDomain
     marine: HarmoniseDomain
+    lr: HarmoniseLr
 
 
 class PairsDomain(_Section):
@@ -85,6 +127,8 @@ class PairsDomain(_Section):
     test: list[str]
     scale_free: bool
     """Cut pairs at any spacing, marked as such; otherwise only 3 arc-second grids are used."""
+    degradations: Annotated[list[Literal["block mean", "fitted", "real"]], Field(min_length=1)]
+    """Where LR comes from: the mean of HR, that mean through the fitted model, or a real grid where there is one."""
     stride_hr: PositiveInt
     """HR pixels from one training patch to the next; validation and test patches do not overlap."""
 
@@ -99,6 +143,14 @@ class PairsDomain(_Section):
         return self
 
 
+class FittedDegradation(_Section):
+    """Arguments of `DegradationModel`."""
+
+    blur_lr_px: Annotated[float, Field(ge=0)]
+    sounding_share: Annotated[float, Field(gt=0, le=1)]
+    rounding_m: Annotated[float, Field(ge=0)]
+
+
 class Pairs(_Section):
     """Stage `pairs`."""
 
@@ -106,8 +158,22 @@ class Pairs(_Section):
     gap_lr: Annotated[int, Field(ge=1)]
     max_void_share: Share
     min_relief_m: Annotated[float, Field(ge=0)]
+    scaled_range_m: tuple[float, float] | None
+    """Heights that 0 and 1 stand for in ready-made pairs; null: unknown, and results are in scaled units."""
+    fitted: FittedDegradation | None
+    """Written by `demsr fit-degradation`."""
     land: PairsDomain
     marine: PairsDomain
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Self:
+        if self.fitted is None and any("fitted" in part.degradations for part in (self.land, self.marine)):
+            message = "degradations name `fitted`, whose model is null; get one with `demsr fit-degradation LR HR`"
+            raise ValueError(message)
+        if self.scaled_range_m is not None and self.scaled_range_m[0] >= self.scaled_range_m[1]:
+            message = f"scaled_range_m is {self.scaled_range_m}; give the lower height first"
+            raise ValueError(message)
+        return self
 
 
 class Model(_Section):

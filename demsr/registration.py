@@ -14,6 +14,7 @@ from demsr.model.checkpoint import ModelConfig, describe, read_config, read_mode
 from demsr.model.predict import best_device
 from demsr.pairs.store import PairFile
 from demsr.params import Params
+from demsr.reporting.tables import unit_of
 from demsr.tracking.registry import CHAMPION, Registered, add_version, champion, download, find_version, set_standing
 from demsr.tracking.runs import InputData, existing_run, tracked_run
 from demsr.tracking.store import connect
@@ -95,13 +96,10 @@ def _add(
     training = config.training
     run_id = existing_run(client, _recorded_run(run_file)) or _run_from_files(kind, config, run_file, test)
     net = describe(read_model(folder))
-    rows = "\n".join(
-        f"| {group.replace('_', ' ')} | {row['rmse_m']:.2f} | {row['gain_percent']:+.1f} % |"
-        for group, row in results.items()
-    )
+    rows = "\n".join(_table_row(group, row) for group, row in results.items())
     description = (
         f"{net}; profile {training['profile']}, seed {training['seed']}.\n\n"
-        f"| held-out areas | RMSE (m) | gain over bicubic |\n|---|---|---|\n{rows}\n\n{verdict.reason}\n"
+        f"| held-out areas | RMSE | gain over bicubic |\n|---|---|---|\n{rows}\n\n{verdict.reason}\n"
     )
     metrics = {f"{group}/{metric}": value for group, row in results.items() for metric, value in row.items()}
     tags = {"profile": str(training["profile"]), "net": net, "test_md5": InputData(test, "testing").md5()}
@@ -132,3 +130,8 @@ def _run_from_files(kind: str, config: ModelConfig, run_file: Path, test: Path) 
         for row in curves:
             run.log_epoch(row)
     return run.id
+
+
+def _table_row(group: str, row: Mapping[str, float]) -> str:
+    unit = unit_of(row)
+    return f"| {group.replace('_', ' ')} | {row[f'rmse_{unit}']:.4g} {unit} | {row['gain_percent']:+.1f} % |"

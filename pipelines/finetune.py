@@ -32,7 +32,7 @@ def main() -> None:
         features = cache_features(net, (train, valid), work_dir, device=best_device(), batch_size=section.batch_size)
         data = PairDataModule(*features, batch_size=section.batch_size, workers=section.workers, seed=base.seed)
         result = fit(
-            net, data, work_dir=work_dir, title="finetune", on_epoch=run.log_epoch, tail_only=True,
+            net, data, work_dir=work_dir, title="finetune", on_epoch=run.log_epoch, tail_only=True, unit=train.unit,
             **section.model_dump(exclude={"batch_size", "workers"}),
         )  # fmt: skip
         training = {"stage": "finetune", "profile": base.profile, "seed": base.seed, "params": chosen}

@@ -1,33 +1,40 @@
 """Stage `harmonise`: bring all input rasters to one kind."""
 
-from rich.progress import track
+import shutil
+from dataclasses import asdict
 
 from demsr.errors import VoidError, reported
 from demsr.files import whole_folder, write_json
 from demsr.params import DOMAINS, Params
-from demsr.sources.harmonise import harmonise
-from demsr.sources.local import checked_path, read_manifest
+from demsr.reporting.tables import write_csv
+from demsr.sources.harmonise import WRITTEN, check_declared, harmonise, recipe_of, summarised
+from demsr.sources.local import read_manifest
 
 
 def main() -> None:
-    """Write data/harmonised/<domain>/*.tif."""
+    """Write data/harmonised/<domain>/*.tif, and what became of each file."""
     params = Params.read()
-    manifest = read_manifest(params.paths.raw / "inputs.json")
-    summary = {}
+    paths, section = params.paths, params.harmonise
+    manifest = read_manifest(paths.raw / "inputs.json")
+    check_declared(section.files, [entry for entries in manifest.values() for entry in entries])
+    work, results = paths.work / "harmonise", paths.results / "harmonise"
+    summary, files = {}, []
     for domain in DOMAINS:
-        section = getattr(params.harmonise, domain)
-        paths = (checked_path(entry) for entry in track(manifest[domain], description=f"harmonise {domain}"))
-        with whole_folder(params.paths.harmonised / domain) as folder:
-            counts = harmonise(
-                paths, folder,
-                vertical_datum=section.vertical_datum, datum_by_file=section.vertical_datum_by_file,
-                water_level_m=section.water_level_m, water_min_pixels=section.water_min_pixels,
+        with whole_folder(paths.harmonised / domain) as folder:
+            if params.fetch.source == "pairs":
+                continue
+            records = harmonise(
+                manifest[domain], folder, recipe_of(section, domain), work=work / domain,
+                processes=params.base.processes, description=f"harmonise {domain}",
             )  # fmt: skip
-        if not counts["written"]:
-            message = f"{domain}: no raster is left ({dict(counts)}); give files with measured pixels"
+        summary[domain] = summarised(records)
+        files += [{"domain": domain, **asdict(record)} for record in records]
+        if not any(record.result == WRITTEN for record in records):
+            message = f"{domain}: no raster is left ({summary[domain]['files']}); give files with measured pixels"
             raise VoidError(message)
-        summary[domain] = dict(sorted(counts.items()))
-    write_json(params.paths.results / "harmonise" / "summary.json", summary)
+    write_json(results / "summary.json", summary)
+    write_csv(results / "files.csv", files)
+    shutil.rmtree(work, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,51 @@
-"""Stage `pairs`: cut LR/HR pairs and split them by region."""
+"""Stage `pairs`: cut LR/HR pairs and split them by region, or take over pairs that others have made."""
 
+import shutil
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from demsr.errors import PairsError, reported
 from demsr.files import write_json
-from demsr.pairs.build import build_pairs, plan_pairs
+from demsr.pairs.adopt import adopt_pairs
+from demsr.pairs.build import Degradations, build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
-from demsr.pairs.split import check_named_files, regions_of
+from demsr.pairs.fitted import DegradationModel
+from demsr.pairs.region_pairs import lr_files
+from demsr.pairs.split import SPLITS, check_named_files, regions_of
 from demsr.params import DOMAINS, Params
+from demsr.sources.harmonise import declared_files
+from demsr.sources.local import InputFile, checked_path, read_manifest
+from demsr.tracking.runs import InputData, tracked_run
+
+Manifest = dict[str, list[InputFile]]
 
 
 def main() -> None:
     """Write data/pairs/<domain>/{train,valid,test}.h5."""
     params = Params.read()
+    base, paths = params.base, params.paths
+    work, results = paths.work / "pairs", paths.results / "pairs"
+    listing = paths.raw / "inputs.json"
+    with tracked_run(
+        f"pairs {base.profile}", stage="pairs", profile=base.profile, seed=base.seed,
+        params={"pairs": params.pairs.model_dump()}, inputs=[InputData(listing, "listing")],
+    ) as run:  # fmt: skip
+        make = taken_over if params.fetch.source == "pairs" else cut
+        summary = make(params, read_manifest(listing), work)
+        write_json(results / "summary.json", summary)
+        run.log_file(results / "summary.json")
+        run.log_numbers(summary)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def cut(params: Params, manifest: Manifest, work: Path) -> dict[str, Any]:
+    """Cut pairs out of the harmonised rasters."""
     pairs, plans, rules = params.pairs, {}, {}
+    lr = lr_files(
+        *(list(map(checked_path, manifest[kind])) for kind in ("lr", "lr_tid")),
+        vertical_datum=params.harmonise.lr.vertical_datum, declared=declared_files(params.harmonise),
+    )  # fmt: skip
     for domain in DOMAINS:
         section = getattr(pairs, domain)
         rasters = sorted((params.paths.harmonised / domain).glob("[!.]*.tif"))
@@ -31,13 +63,35 @@ def main() -> None:
             regions_of, method=section.split, quadrant_splits=section.quadrants, valid=section.valid,
             test=section.test, gap_lr=pairs.gap_lr, scale=rules[domain].scale,
         )  # fmt: skip
-        plans[domain] = plan_pairs(rasters, splitter, domain=domain, scale_free=section.scale_free)
-    everywhere = [region for plan in plans.values() for region in plan.all_regions()]
-    summary = {
-        domain: build_pairs(plans[domain], params.paths.pairs / domain, rules[domain], everywhere=everywhere)
+        model = DegradationModel(**pairs.fitted.model_dump()) if pairs.fitted else None
+        degradations = Degradations(kinds=section.degradations, model=model, lr_files=lr)
+        plans[domain] = plan_pairs(
+            rasters, splitter, domain=domain, scale_free=section.scale_free, degradations=degradations
+        )
+    everywhere = [region for plan in plans.values() for region in plan.regions]
+    return {
+        domain: build_pairs(
+            plans[domain], params.paths.pairs / domain, rules[domain], everywhere=everywhere,
+            work=work / domain, seed=params.base.seed, processes=params.base.processes,
+        )
         for domain in DOMAINS
-    }
-    write_json(params.paths.results / "pairs" / "summary.json", summary)
+    }  # fmt: skip
+
+
+def taken_over(params: Params, manifest: Manifest, _: Path) -> dict[str, Any]:
+    """Bring pairs that others have made into the layout of demsr."""
+    return {
+        domain: {
+            split: {
+                "pairs": adopt_pairs(
+                    checked_path(entry), params.paths.pairs / domain / f"{split}.h5", domain=domain, split=split,
+                    scaled_range_m=params.pairs.scaled_range_m,
+                )
+            }
+            for split, entry in zip(SPLITS, manifest[domain], strict=True)
+        }
+        for domain in DOMAINS
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

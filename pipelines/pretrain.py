@@ -20,7 +20,7 @@ def main() -> None:
     inputs = [InputData(train.path, "training"), InputData(valid.path, "validation")]
     chosen = {"model": params.model.model_dump(), "pretrain": section.model_dump()}
     key = work_key({**chosen, "seed": base.seed}, [data.md5() for data in inputs])
-    net = new_net(seed=sub_seed(base.seed, "weights"), **params.net_options())
+    net = new_net(seed=sub_seed(base.seed, "weights"), unit=train.unit, **params.net_options())
     data = PairDataModule(
         TrainPairs(train, seed=base.seed, augment=True), ValidPairs(valid),
         batch_size=section.batch_size, workers=section.workers, seed=base.seed,
@@ -31,7 +31,7 @@ def main() -> None:
         params=chosen, inputs=inputs, work_key=key,
     ) as run:  # fmt: skip
         result = fit(
-            net, data, work_dir=work_dir, title="pretrain", on_epoch=run.log_epoch,
+            net, data, work_dir=work_dir, title="pretrain", on_epoch=run.log_epoch, unit=train.unit,
             **section.model_dump(exclude={"batch_size", "workers"}),
         )  # fmt: skip
         training = {"stage": "pretrain", "profile": base.profile, "seed": base.seed, "params": chosen}

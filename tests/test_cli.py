@@ -94,5 +94,5 @@ def test_an_empty_folder_of_rasters_is_named(root, tmp_path, monkeypatch):
         [DEMSR, "profile", "local", "--land", "tiles"], cwd=tmp_path, capture_output=True, text=True, timeout=100
     )
     assert done.returncode == 1
-    assert "tiles: no file matches ['*.tif']" in done.stderr
+    assert "tiles: no file matches ['*.tif', '*.tiff', '*.hgt'" in done.stderr
     assert (tmp_path / "params.yaml").read_text() == (root / "params.yaml").read_text()

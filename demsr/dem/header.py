@@ -31,7 +31,9 @@ METRES_PER_UNIT = {
     "us_survey_foot": 1200 / 3937, "fathom": 1.8288, "fathoms": 1.8288,
 }  # fmt: skip
 
-_ELEVATION_NAMES = ("elevation", "z", "band1", "height", "altitude", "topo", "topography", "bathymetry", "dem", "depth")
+_ELEVATION_NAMES = (  # in the order of preference
+    "elevation", "z", "band1", "height", "altitude", "topo", "topography", "bathymetry", "dem", "depth",
+)  # fmt: skip
 _COARSEST_DEG = 0.25  # a raster without CRS and with finer cells inside +-180, +-90 lies in degrees
 _LATTICE = 1e-3  # of a cell: how far a corner may lie from a multiple of the spacing
 
@@ -127,10 +129,10 @@ def read_header(path: Path, declared: Declared | None = None) -> Header:
     """
     declared = declared or Declared()
     with gdal_errors(path), rasterio.Env(GDAL_PAM_ENABLED="NO"):
-        name, band = _layer(_gdal_name(path), declared.layer, str(path))
+        notes: list[str] = []
+        name, band = _layer(_gdal_name(path), declared.layer, notes, str(path))
         with rasterio.open(name) as dataset:
             tags = {**dataset.tags(), **dataset.tags(band)}
-            notes: list[str] = []
             crs = _crs(dataset, declared.crs, tags, notes, str(path))
             grid, south_up, first_col = _grid(dataset, crs, declared.registration, tags, notes, str(path))
             vertical = vertical_of_crs(crs.to_wkt())
@@ -180,7 +182,7 @@ def _gdal_name(path: Path) -> str:
     return f"/vsizip/{{{path.resolve()}}}/{inside[0]}"
 
 
-def _layer(gdal_name: str, wanted: str | None, where: str) -> tuple[str, int]:
+def _layer(gdal_name: str, wanted: str | None, notes: list[str], where: str) -> tuple[str, int]:
     """Return what to open, and the band in it, that holds the elevation."""
     with rasterio.open(gdal_name) as dataset:
         if dataset.count == 0:
@@ -188,13 +190,16 @@ def _layer(gdal_name: str, wanted: str | None, where: str) -> tuple[str, int]:
         elif dataset.count == 1 and wanted is None:
             return gdal_name, 1
         else:
-            layers = {str(band): (gdal_name, band) for band in dataset.indexes}
-            layers |= {text: layers[str(band)] for band, text in enumerate(dataset.descriptions, 1) if text}
-    named = [wanted] if wanted is not None else [name for name in layers if name.lower() in _ELEVATION_NAMES]
-    if len(named) != 1 or named[0] not in layers:
+            texts = zip(dataset.indexes, dataset.descriptions, strict=True)
+            layers = {text or str(band): (gdal_name, band) for band, text in texts}
+    known = {name.lower(): name for name in layers}
+    chosen = wanted or next((known[name] for name in _ELEVATION_NAMES if name in known), None)
+    if chosen not in layers:
         message = f"{where}: has the layers {', '.join(layers) or 'none'}; name the one of elevation with `layer`"
         raise GridError(message)
-    return layers[named[0]]
+    if wanted is None and len(layers) > 1:
+        notes.append(f"layer: the file has {', '.join(layers)}; {chosen} taken")
+    return layers[chosen]
 
 
 def _crs(

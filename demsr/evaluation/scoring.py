@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from demsr.errors import PairsError
 from demsr.metrics.elevation import elevation_errors
 from demsr.metrics.terrain import slope_deg
 from demsr.model.predict import device_of
 from demsr.pairs.cut import THREE_ARCSEC
-from demsr.pairs.store import Area, PairFile
+from demsr.pairs.store import FITTED, METRES, REAL, Area, PairFile
 
 BLOCK_HR_PX = 40  # side of the blocks that are resampled: errors of neighbouring pixels are not independent
 
@@ -25,15 +26,22 @@ class AreaScore:
     Attributes
     ----------
     group : slug such as "land_3arcsec"; areas of different groups never share a row
-    metrics : from `elevation_errors`, and slope_rmse_deg
-    block_squares, block_pixels : sum of squared errors (m2) and number of measured pixels of each block
+    unit : of the heights: m, or scaled
+    metrics : from `elevation_errors`, and slope_rmse_deg where pixels have a size
+    block_squares, block_pixels : sum of squared errors and number of measured pixels of each block
     """
 
     area: str
     group: str
+    unit: str
     metrics: Mapping[str, float]
     block_squares: NDArray[np.float64]
     block_pixels: NDArray[np.int64]
+
+    @property
+    def rmse(self) -> float:
+        """RMSE, in `unit`."""
+        return self.metrics[f"rmse_{self.unit}"]
 
 
 def score(method: nn.Module, pairs: PairFile, *, batch_size: int = 16) -> dict[str, AreaScore]:
@@ -43,6 +51,9 @@ def score(method: nn.Module, pairs: PairFile, *, batch_size: int = 16) -> dict[s
     ----------
     method : maps (B, 1, h, w) metres to (B, 1, scale*h, scale*w) metres, on the device of its parameters
     """
+    if not pairs.areas:
+        message = f"{pairs.path}: has no areas to score; take it over with `demsr profile mindearth --pairs FILE`"
+        raise PairsError(message)
     errors: dict[int, list[NDArray[np.float32]]] = defaultdict(list)
     slope_errors: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
     device = device_of(method)
@@ -60,31 +71,35 @@ def score(method: nn.Module, pairs: PairFile, *, batch_size: int = 16) -> dict[s
     }
 
 
-def group_slug(domain: str, area: Area) -> str:
+def group_slug(domain: str, area: Area, *, unit: str = METRES) -> str:
     """Return the name of a row of results: pairs of different kinds never share one, nor made and measured terrain."""
-    kind = "3arcsec" if area.pair_kind == THREE_ARCSEC else "scale_free"
-    return f"{domain}_{kind}{'_synthetic' if area.synthetic else ''}"
+    parts = [domain, "3arcsec" if area.pair_kind == THREE_ARCSEC else area.pair_kind.replace("-", "_")]
+    parts += [area.degradation] if area.degradation in (FITTED, REAL) else []
+    parts += ["synthetic"] if area.synthetic else []
+    return "_".join(parts + ([unit] if unit != METRES else []))
 
 
 def mean_metrics(scores: Mapping[str, AreaScore], group: str) -> dict[str, float]:
     """Return the mean over the areas of a group, each area counting once."""
     rows = [score.metrics for score in scores.values() if score.group == group]
-    return {metric: float(np.mean([row[metric] for row in rows])) for metric in rows[0]}
+    everywhere = [metric for metric in rows[0] if all(metric in row for row in rows)]
+    return {metric: float(np.mean([row[metric] for row in rows])) for metric in everywhere}
 
 
-def gains(of: Mapping[str, AreaScore], over: Mapping[str, AreaScore], metric: str = "rmse_m") -> dict[str, float]:
-    """Return by area how many per cent the metric of one method lies below that of another."""
-    return {area: 100 * (1 - of[area].metrics[metric] / over[area].metrics[metric]) for area in of}
+def gains(of: Mapping[str, AreaScore], over: Mapping[str, AreaScore]) -> dict[str, float]:
+    """Return by area how many per cent the RMSE of one method lies below that of another."""
+    return {area: 100 * (1 - of[area].rmse / over[area].rmse) for area in of}
 
 
 def _area_score(pairs: PairFile, area: int, error: NDArray[np.float32], slope_error: NDArray[np.float64]) -> AreaScore:
     squares, pixels = _blocks(error)
-    metrics = elevation_errors(error)
+    metrics = elevation_errors(error, unit=pairs.unit)
     measured = slope_error[np.isfinite(slope_error)]
-    metrics["slope_rmse_deg"] = float(np.sqrt(np.square(measured).mean())) if measured.size else float("nan")
+    if measured.size:
+        metrics["slope_rmse_deg"] = float(np.sqrt(np.square(measured).mean()))
     described = pairs.areas[area]
-    group = group_slug(str(pairs.attributes["domain"]), described)
-    return AreaScore(described.name, group, metrics, squares, pixels)
+    group = group_slug(str(pairs.attributes["domain"]), described, unit=pairs.unit)
+    return AreaScore(described.name, group, pairs.unit, metrics, squares, pixels)
 
 
 def _blocks(error: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -3,8 +3,10 @@
 from torch import nn
 
 from demsr.dem.raster import Dem
-from demsr.errors import GridError, VoidError
+from demsr.errors import CheckpointError, GridError, VoidError
 from demsr.model.predict import super_resolve_array
+
+METRES = "m"
 
 
 def super_resolve(dem: Dem, model: nn.Module) -> Dem:
@@ -17,9 +19,16 @@ def super_resolve(dem: Dem, model: nn.Module) -> Dem:
 
     Raises
     ------
+    CheckpointError : the model does not take metres
     GridError : a side is shorter than 2 pixels
     VoidError : nothing was measured
     """
+    if getattr(model, "unit", METRES) != METRES:
+        message = (
+            f"{dem.source}: the model was trained on scaled values whose range is not known; train or import it again "
+            "with the range in metres (pairs.scaled_range_m, or `demsr import-mindspore --range`)"
+        )
+        raise CheckpointError(message)
     if min(dem.elevation_m.shape) < 2:
         message = f"{dem.source}: the raster has {dem.grid.rows} x {dem.grid.cols} pixels; both sides must be 2 or more"
         raise GridError(message)

@@ -1,4 +1,4 @@
-"""Errors of elevation in metres, on measured pixels only. error = sr - hr."""
+"""Errors of elevation, on measured pixels only. error = sr - hr."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,12 +6,13 @@ from numpy.typing import NDArray
 from demsr.errors import VoidError
 
 
-def elevation_errors(error_m: NDArray[np.floating]) -> dict[str, float]:
+def elevation_errors(errors: NDArray[np.floating], *, unit: str = "m") -> dict[str, float]:
     """Summarise errors.
 
     Parameters
     ----------
-    error_m : any shape, metres, NaN where not measured
+    errors : any shape, NaN where not measured
+    unit : of the errors, which the names of the results end with
 
     Returns
     -------
@@ -22,14 +23,15 @@ def elevation_errors(error_m: NDArray[np.floating]) -> dict[str, float]:
     ------
     VoidError : no pixel was measured
     """
-    error = error_m[np.isfinite(error_m)].astype(np.float64)
+    error = errors[np.isfinite(errors)].astype(np.float64)
     if error.size == 0:
         message = "no pixel was measured; an error needs at least one"
         raise VoidError(message)
-    return {
-        "bias_m": float(error.mean()),
-        "mae_m": float(np.abs(error).mean()),
-        "rmse_m": float(np.sqrt(np.square(error).mean())),
-        "nmad_m": float(1.4826 * np.median(np.abs(error - np.median(error)))),
-        "le90_m": float(np.percentile(np.abs(error), 90)),
+    summary = {
+        "bias": float(error.mean()),
+        "mae": float(np.abs(error).mean()),
+        "rmse": float(np.sqrt(np.square(error).mean())),
+        "nmad": float(1.4826 * np.median(np.abs(error - np.median(error)))),
+        "le90": float(np.percentile(np.abs(error), 90)),
     }
+    return {f"{name}_{unit}": value for name, value in summary.items()}

@@ -93,7 +93,9 @@ def read_model(folder: Path) -> DemSrNet:
             "the file was damaged or exchanged, fetch the model again"
         )
         raise CheckpointError(message)
-    return build_net(config.net, folder / WEIGHTS)
+    net = build_net(config.net, folder / WEIGHTS)
+    net.unit = str(config.training.get("unit", net.unit))
+    return net
 
 
 def build_net(config: NetConfig, weights: Path) -> DemSrNet:

@@ -51,6 +51,7 @@ class DemSrNet(nn.Module):
     elevation_scale_m, elevation_offset_m : the net sees (elevation - offset) / scale; by default 100 m and 0 for
         "residual", the range of the Earth for "direct"
 
+    Attribute `unit` names the heights that the weights were trained on: m, or scaled to a range that is not known.
     Convolutions have no bias. `parameters()` runs in data-flow order: head, blocks, body, before, last.
     """
 
@@ -70,6 +71,7 @@ class DemSrNet(nn.Module):
         elevation_offset_m: float | None = None,
     ) -> None:
         super().__init__()
+        self.unit = "m"
         if long_skip == "input" and in_channels != 1:
             message = f"in_channels is {in_channels}; long_skip='input' broadcasts one channel, set long_skip='head'"
             raise ValueError(message)
@@ -165,6 +167,12 @@ class DemSrNet(nn.Module):
                 "with height and width of 2 or more"
             )
             raise ValueError(message)
+
+
+def scaled_units(formulation: Formulation) -> dict[str, float]:
+    """Return the scale and offset for heights that are scaled to 0..1 over, as is supposed, the range of the Earth."""
+    scale_m = _RESIDUAL_SCALE_M if formulation == "residual" else _EARTH_RANGE_M
+    return {"elevation_scale_m": scale_m / _EARTH_RANGE_M, "elevation_offset_m": 0.0}
 
 
 def _conv(in_channels: int, out_channels: int) -> nn.Conv2d:

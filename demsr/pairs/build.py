@@ -1,22 +1,41 @@
 """From harmonised rasters to the three HDF5 files of a domain."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from rich.progress import track
-
-from demsr.dem.raster import Dem
-from demsr.dem.reading import read_dem
+from demsr.dem.grid import Grid
+from demsr.dem.header import read_header
 from demsr.errors import PairsError
 from demsr.files import whole_file
-from demsr.pairs.cut import THREE_ARCSEC, CutRule, cut_patches, pair_kind
-from demsr.pairs.split import SPLITS, Region, protected_boxes
-from demsr.pairs.store import Area, PairWriter
+from demsr.pairs.cut import THREE_ARCSEC, CutRule, pair_kind
+from demsr.pairs.fitted import DegradationModel
+from demsr.pairs.region_pairs import Job, LrFile, Piece, make_piece
+from demsr.pairs.split import SPLITS, Box, Region, closer_than, protected_boxes
+from demsr.pairs.store import BLOCK_MEAN, FITTED, REAL, PairWriter
+from demsr.parallel import each
 
-Regions = Callable[[str, Dem], list[Region]]
+Regions = Callable[[str, str, Grid], list[Region]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Degradations:
+    """Where LR comes from: any of the three kinds, with what they need.
+
+    Attributes
+    ----------
+    kinds : of `demsr.pairs.store.DEGRADATIONS`
+    model : of fitted pairs
+    lr_files : of real pairs, wherever they cover a raster
+    """
+
+    kinds: Sequence[str] = (BLOCK_MEAN,)
+    model: DegradationModel | None = None
+    lr_files: Sequence[LrFile] = ()
 
 
 @dataclass(frozen=True)
@@ -25,76 +44,108 @@ class Plan:
 
     Attributes
     ----------
-    regions : by raster
+    regions : all of them, also those that others must only keep away from
+    jobs : a region can give pairs of several kinds
     left_out : reasons and how often, for rasters that give none
     """
 
     domain: str
-    regions: Mapping[Path, list[Region]]
+    regions: list[Region]
+    jobs: list[Job]
     left_out: Counter[str]
 
-    def all_regions(self) -> list[Region]:
-        """Return the regions of all rasters."""
-        return [region for some in self.regions.values() for region in some]
 
-
-def plan_pairs(rasters: Sequence[Path], regions_of: Regions, *, domain: str, scale_free: bool) -> Plan:
-    """Split rasters into regions.
+def plan_pairs(
+    rasters: Sequence[Path], regions_of: Regions, *, domain: str, scale_free: bool, degradations: Degradations
+) -> Plan:
+    """Split rasters into regions and say what to make of each; only their headers are read.
 
     Parameters
     ----------
     rasters : written by `harmonise`
-    regions_of : splits a raster, given its file name without suffix
-    scale_free : use grids of any spacing, not only of 3 arc-seconds
+    regions_of : splits a raster, given its file name without suffix, its source and its grid
+    scale_free : use grids of any spacing, not only of 3 arc-seconds; real pairs come from any that is fine enough
     """
     left_out: Counter[str] = Counter()
-    regions: dict[Path, list[Region]] = {}
-    for path in track(rasters, description=f"split {domain}"):
-        dem = read_dem(path)
-        if not scale_free and pair_kind(dem.grid) != THREE_ARCSEC:
-            left_out[f"{path.stem}: spacing is not 3 arc-seconds and scale_free is off"] += 1
-            continue
-        regions[path] = regions_of(path.stem, dem)
-    return Plan(domain, _named_apart(regions), left_out)
+    headers = {path: read_header(path) for path in rasters}
+    found = {path: regions_of(path.stem, header.source, header.grid) for path, header in headers.items()}
+    jobs = []
+    for path, regions in _named_apart(found).items():
+        of_raster = _jobs(path, regions, degradations, scale_free=scale_free)
+        if not of_raster:
+            left_out[f"{path.stem}: {_why_none(headers[path].grid, degradations)}"] += 1
+        jobs += of_raster
+    return Plan(domain, [region for some in found.values() for region in some], jobs, left_out)
 
 
-def build_pairs(plan: Plan, folder: Path, rule: CutRule, *, everywhere: Sequence[Region]) -> dict[str, Any]:
-    """Write train.h5, valid.h5 and test.h5; memory holds one raster at a time.
+def build_pairs(
+    plan: Plan, folder: Path, rule: CutRule, *,
+    everywhere: Sequence[Region], work: Path, seed: int = 0, processes: int | Literal["auto"] = 1,
+) -> dict[str, Any]:  # fmt: skip
+    """Write train.h5, valid.h5 and test.h5; each process holds one raster at a time.
+
+    Every region is finished in a file of its own, so an interrupted build goes on from there; the files of a domain
+    are put together from these, always in the same order.
 
     Parameters
     ----------
     rule : of training; validation and test patches do not overlap
     everywhere : the regions of all domains: what one domain holds out, the other must not train on either
+    work : folder of finished regions
+    seed : base seed, for fitted degradation
 
     Returns
     -------
-    summary : pairs by split, and what was left out by reason
+    summary : pairs by split and area, what was left out by reason, and how real pairs were co-registered
 
     Raises
     ------
     PairsError : a split has no pair
     """
-    left_out = Counter(plan.left_out)
+    protected: dict[str, list[Box]] = {split: protected_boxes(everywhere, split) for split in SPLITS}
+    make = partial(make_piece, rule=rule, protected=protected, seed=seed, work=work)
+    pieces = list(each(make, plan.jobs, processes=processes, description=f"cut {plan.domain}"))
+    left_out = sum((Counter(piece.left_out) for piece in pieces), start=Counter(plan.left_out))
     summary: dict[str, Any] = {}
     for split in SPLITS:
-        attributes = {"domain": plan.domain, "split": split, "degradation": "block mean"}
-        away = protected_boxes(everywhere, split)
-        chosen = rule if split == "train" else replace(rule, stride_hr=rule.patch_lr * rule.scale)
-        counts: dict[str, int] = {}
-        with whole_file(folder / f"{split}.h5") as temporary:
-            with PairWriter(temporary, patch_lr=rule.patch_lr, scale=rule.scale, attributes=attributes) as writer:
-                for path, region in track(_of_split(plan.regions, split), description=f"cut {plan.domain} {split}"):
-                    dem = read_dem(path)
-                    patches = cut_patches(dem, region, chosen, keep_away_from=away, left_out=left_out)
-                    counts[region.name] = writer.append(Area.of(region.name, dem), patches)
-            if not sum(counts.values()):
-                message = (
-                    f"{plan.domain}: the {split} split has no pair of {rule.patch_lr} x {rule.patch_lr} LR pixels "
-                    f"(left out: {dict(left_out)}); give larger or fuller rasters, or make pairs.patch_lr smaller"
-                )
-                raise PairsError(message)
-        summary[split] = {"pairs": sum(counts.values()), "areas": counts}
-    return {**summary, "left_out": dict(sorted(left_out.items()))}
+        chosen = [piece for piece, job in zip(pieces, plan.jobs, strict=True) if job.region.split == split]
+        if not any(piece.count for piece in chosen):
+            message = (
+                f"{plan.domain}: the {split} split has no pair of {rule.patch_lr} x {rule.patch_lr} LR pixels "
+                f"(left out: {dict(left_out)}); give larger or fuller rasters, or make pairs.patch_lr smaller"
+            )
+            raise PairsError(message)
+        attributes = {"domain": plan.domain, "split": split}
+        with (
+            whole_file(folder / f"{split}.h5") as temporary,
+            PairWriter(temporary, patch_lr=rule.patch_lr, scale=rule.scale, attributes=attributes) as writer,
+        ):
+            for piece in chosen:
+                if piece.path is not None:
+                    writer.append_file(piece.path)
+        areas = {piece.area["name"]: piece.count for piece in chosen if piece.area}
+        summary[split] = {"pairs": sum(areas.values()), "areas": areas}
+    return {**summary, "left_out": dict(sorted(left_out.items())), "coregistration": _coregistration(pieces)}
+
+
+def _jobs(path: Path, regions: Sequence[Region], degradations: Degradations, *, scale_free: bool) -> list[Job]:
+    jobs = []
+    for region, kind in itertools.product(regions, degradations.kinds):
+        if kind == REAL:
+            jobs += [Job(path, region, kind, lr=lr) for lr in degradations.lr_files if _covers(lr, region.grid)]
+        elif scale_free or pair_kind(region.grid) == THREE_ARCSEC:
+            jobs.append(Job(path, region, kind, model=degradations.model if kind == FITTED else None))
+    return jobs
+
+
+def _why_none(grid: Grid, degradations: Degradations) -> str:
+    if tuple(degradations.kinds) == (REAL,):
+        return "no real LR grid covers it"
+    return "spacing is not 3 arc-seconds and scale_free is off" if pair_kind(grid) != THREE_ARCSEC else "no region"
+
+
+def _covers(lr: LrFile, grid: Grid) -> bool:
+    return closer_than(grid, [read_header(lr.path, lr.declared).grid.lonlat_bounds()], gap_lr=0, scale=1)
 
 
 def _named_apart(regions: Mapping[Path, list[Region]]) -> dict[Path, list[Region]]:
@@ -106,5 +157,7 @@ def _named_apart(regions: Mapping[Path, list[Region]]) -> dict[Path, list[Region
     }
 
 
-def _of_split(regions: Mapping[Path, list[Region]], split: str) -> list[tuple[Path, Region]]:
-    return [(path, region) for path, some in regions.items() for region in some if region.split == split]
+def _coregistration(pieces: Sequence[Piece]) -> dict[str, Any]:
+    keys = ("coregistration", "east_m", "north_m", "bias_m", "std_before_m", "std_after_m")
+    areas = [piece.area for piece in pieces if piece.area and piece.area["coregistration"]]
+    return {area["name"]: {key: area[key] for key in keys} for area in areas}

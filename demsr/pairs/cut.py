@@ -1,8 +1,8 @@
 """Choose and cut LR/HR patches out of a region, with a reason for every one that is left out."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,10 @@ from demsr.dem.grid import Grid
 from demsr.dem.raster import Dem
 from demsr.dem.voids import fill_voids
 from demsr.pairs.degrade import block_mean
+from demsr.pairs.source_types import source_shares
 from demsr.pairs.split import Box, Region, closer_than
 
-THREE_ARCSEC, SCALE_FREE = "3 arc-second", "scale-free"
+THREE_ARCSEC, SCALE_FREE, READY_MADE = "3 arc-second", "scale-free", "ready-made"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,20 @@ class CutRule:
 
 
 @dataclass(frozen=True)
+class GivenLr:
+    """LR of a whole region that is not simply the mean of its HR.
+
+    Attributes
+    ----------
+    elevation_m : (H, W) float32, metres, NaN where void; cell (0, 0) covers the first scale x scale HR pixels
+    tid : (H, W) type identifiers of GEBCO, None where unknown
+    """
+
+    elevation_m: NDArray[np.float32]
+    tid: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
 class Patch:
     """One pair.
 
@@ -47,6 +62,7 @@ class Patch:
     hr : (scale*h, scale*w) float32, metres, NaN where void
     row, col : HR index of the patch in its raster
     grid : the HR pixels
+    lr_shares : share of LR cells by what they stand on, see `source_shares`
     """
 
     lr: NDArray[np.float32]
@@ -54,6 +70,7 @@ class Patch:
     row: int
     col: int
     grid: Grid
+    lr_shares: Mapping[str, float] = field(default_factory=lambda: source_shares(None))
 
 
 def pair_kind(grid: Grid) -> str:
@@ -62,8 +79,9 @@ def pair_kind(grid: Grid) -> str:
 
 
 def cut_patches(
-    dem: Dem, region: Region, rule: CutRule, *, keep_away_from: Sequence[Box], left_out: Counter[str]
-) -> Iterator[Patch]:
+    dem: Dem, region: Region, rule: CutRule, *,
+    keep_away_from: Sequence[Box], left_out: Counter[str], given: GivenLr | None = None,
+) -> Iterator[Patch]:  # fmt: skip
     """Yield the patches of a region in row order.
 
     Parameters
@@ -71,9 +89,10 @@ def cut_patches(
     dem : the raster that the region is part of
     keep_away_from : outlines of regions of other splits
     left_out : counts the reasons, in place
+    given : LR of the region; patches then begin where its cells do. By default LR is the mean of each patch's blocks
     """
     side = rule.patch_lr * rule.scale
-    step = rule.stride_hr
+    step = rule.stride_hr if given is None else -(-rule.stride_hr // rule.scale) * rule.scale
     if min(region.grid.rows, region.grid.cols) < side:
         left_out[f"region smaller than one patch of {side} x {side} HR pixels"] += 1
     for row in range(0, region.grid.rows - side + 1, step):
@@ -84,12 +103,14 @@ def cut_patches(
             if reason is not None:
                 left_out[reason] += 1
                 continue
-            lr = block_mean(hr, scale=rule.scale)
+            place = np.s_[row // rule.scale :, col // rule.scale :], np.s_[: rule.patch_lr, : rule.patch_lr]
+            lr = block_mean(hr, scale=rule.scale) if given is None else given.elevation_m[place[0]][place[1]]
             if np.isnan(lr).all():
-                left_out["no LR pixel with half of its block measured"] += 1
+                left_out["no LR pixel measured, or with half of its block measured"] += 1
                 continue
+            tid = None if given is None or given.tid is None else given.tid[place[0]][place[1]]
             scored = np.where(np.kron(np.isnan(lr), np.ones((rule.scale, rule.scale), bool)), np.float32(np.nan), hr)
-            yield Patch(fill_voids(lr), scored, region.row + row, region.col + col, grid)
+            yield Patch(fill_voids(lr), scored, region.row + row, region.col + col, grid, source_shares(tid))
 
 
 def _objection(hr: NDArray[np.float32], grid: Grid, rule: CutRule, boxes: Sequence[Box]) -> str | None:

@@ -6,7 +6,6 @@ from pathlib import PurePath
 from typing import Literal
 
 from demsr.dem.grid import Grid
-from demsr.dem.raster import Dem
 from demsr.errors import GridError, ParamsError
 
 Split = Literal["train", "valid", "test"]
@@ -37,7 +36,8 @@ class Region:
 
 def regions_of(
     name: str,
-    dem: Dem,
+    source: str,
+    grid: Grid,
     *,
     method: Literal["quadrants", "files"],
     quadrant_splits: Sequence[Split],
@@ -46,10 +46,16 @@ def regions_of(
     gap_lr: int,
     scale: int,
 ) -> list[Region]:
-    """Split one raster: into quadrants, or as a whole by the names of held-out files."""
+    """Split one raster: into quadrants, or as a whole by the names of held-out files.
+
+    Parameters
+    ----------
+    name : of the file, without suffix
+    source : names the regions, for people
+    """
     if method == "quadrants":
-        return quadrants(dem.source, dem.grid, quadrant_splits, gap_lr=gap_lr, scale=scale)
-    return [Region(dem.source, split_of_file(name, valid=valid, test=test), 0, 0, dem.grid)]
+        return quadrants(source, grid, quadrant_splits, gap_lr=gap_lr, scale=scale)
+    return [Region(source, split_of_file(name, valid=valid, test=test), 0, 0, grid)]
 
 
 def quadrants(name: str, grid: Grid, splits: Sequence[Split], *, gap_lr: int, scale: int) -> list[Region]:
@@ -101,6 +107,11 @@ def protected_boxes(regions: Sequence[Region], split: Split) -> list[Box]:
     """Return the outlines that patches of a split must keep away from: training gives way to validation and test."""
     above = SPLITS[SPLITS.index(split) + 1 :]
     return [region.grid.lonlat_bounds() for region in regions if region.split in above]
+
+
+def boxes_near(grid: Grid, boxes: Sequence[Box], *, gap_lr: int, scale: int) -> list[Box]:
+    """Return the boxes that a patch anywhere on a grid could come too close to: mostly none, of thousands."""
+    return [box for box in boxes if closer_than(grid, [box], gap_lr=gap_lr, scale=scale)]
 
 
 def closer_than(grid: Grid, boxes: Sequence[Box], *, gap_lr: int, scale: int) -> bool:

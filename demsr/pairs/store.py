@@ -6,10 +6,11 @@ set; beside them, per sample, where it lies, and per area, what it is. The same 
 
 import contextlib
 import io
+import math
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -22,20 +23,33 @@ from numpy.typing import NDArray
 from demsr.dem.raster import SYNTHETIC, Dem
 from demsr.errors import PairsError
 from demsr.pairs.cut import Patch, pair_kind
+from demsr.pairs.source_types import KINDS
 
+BLOCK_MEAN, FITTED, REAL = DEGRADATIONS = ("block mean", "fitted", "real")
+METRES, SCALED = "m", "scaled"  # units of the values; scaled to 0..1 over a range that is not known
 _SIZE_NAME = re.compile(r"^(\d+)_\1$")
 _SAMPLE_FIELDS = {
     "area": np.int32, "row": np.int64, "col": np.int64, "lon": np.float64, "lat": np.float64,
     "pixel_width_m": np.float64, "pixel_height_m": np.float64,
+    "lr_measured_share": np.float64, "lr_interpolated_share": np.float64, "lr_predicted_share": np.float64,
 }  # fmt: skip
-_AREA_FIELDS = ("name", "source", "pair_kind", "registration", "vertical_datum", "crs", "pixel_size")
 _CHUNK = 256  # pairs written at a time
 _TEXT = h5py.string_dtype()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Area:
-    """What all samples of one region share."""
+    """What all samples of one region share.
+
+    Attributes
+    ----------
+    pair_kind : 15 to 3 arc-seconds, or only a factor of five
+    degradation : where LR comes from, one of `DEGRADATIONS`
+    lr_source : the real grid or the model behind LR
+    coregistration : what was found when HR was laid on a real LR grid, and whether HR was moved
+    east_m, north_m, bias_m : by how much HR was moved and raised
+    std_before_m, std_after_m : standard deviation of LR minus block means of HR, without and with the shift
+    """
 
     name: str
     source: str
@@ -44,6 +58,14 @@ class Area:
     vertical_datum: str
     crs: str
     pixel_size: str
+    degradation: str = BLOCK_MEAN
+    lr_source: str = "mean of each block"
+    coregistration: str = ""
+    east_m: float = 0.0
+    north_m: float = 0.0
+    bias_m: float = 0.0
+    std_before_m: float = math.nan
+    std_after_m: float = math.nan
 
     @property
     def synthetic(self) -> bool:
@@ -51,13 +73,14 @@ class Area:
         return self.source.startswith(SYNTHETIC)
 
     @classmethod
-    def of(cls, name: str, dem: Dem) -> Self:
-        """Describe a region of a raster."""
+    def of(cls, name: str, dem: Dem, **lr: Any) -> Self:
+        """Describe a region of a raster; `lr` says where LR comes from, unless it is the mean of each block."""
         grid = dem.grid
         unit = "degree" if grid.is_geographic else "CRS unit"
         return cls(
-            name, dem.source, pair_kind(grid), grid.registration, dem.vertical_datum, grid.crs,
-            f"{grid.pixel_width:.10g} x {grid.pixel_height:.10g} {unit}",
+            name=name, source=dem.source, pair_kind=pair_kind(grid), registration=grid.registration,
+            vertical_datum=dem.vertical_datum, crs=grid.crs,
+            pixel_size=f"{grid.pixel_width:.10g} x {grid.pixel_height:.10g} {unit}", **lr,
         )  # fmt: skip
 
 
@@ -73,7 +96,7 @@ class PairWriter:
             name: self._growing(f"sample/{name}", (), np.dtype(kind)) for name, kind in _SAMPLE_FIELDS.items()
         }
         self._areas: list[Area] = []
-        self._file.attrs.update({"units": "m", "positive": "up", "scale": scale, **attributes})
+        self._file.attrs.update({"units": METRES, "positive": "up", "scale": scale, **attributes})
 
     def __enter__(self) -> Self:
         """Return the writer."""
@@ -86,9 +109,10 @@ class PairWriter:
         with self._output.checked():
             try:
                 if kind is None:
-                    for field in _AREA_FIELDS:
-                        values = [getattr(area, field) for area in self._areas]
-                        self._file.create_dataset(f"area/{field}", data=values, dtype=_TEXT, track_times=False)
+                    for field in fields(Area):
+                        values = [getattr(area, field.name) for area in self._areas]
+                        kind_of = _TEXT if field.type is str else np.dtype(np.float64)
+                        self._file.create_dataset(f"area/{field.name}", data=values, dtype=kind_of, track_times=False)
             finally:
                 self._file.close()
                 self._output.close()
@@ -97,21 +121,46 @@ class PairWriter:
         """Add the pairs of one area, some hundred at a time, and return their number."""
         remaining, count = iter(patches), 0
         while chunk := list(islice(remaining, _CHUNK)):
-            self._append(chunk)
+            if not count:
+                self.begin(area)
+            lr, hr = (np.stack([getattr(patch, name) for patch in chunk])[:, None] for name in ("lr", "hr"))
+            self.add_values(lr, hr, _sample_values(chunk))
             count += len(chunk)
-        if count:
-            self._areas.append(area)
         return count
 
-    def _append(self, patches: list[Patch]) -> None:
-        first = len(self._images[0])
+    def begin(self, area: Area) -> None:
+        """Let what is added from now on belong to an area."""
+        self._areas.append(area)
+
+    def add_values(
+        self, lr: NDArray[np.float32], hr: NDArray[np.float32], samples: Mapping[str, Sequence[Any]] | None = None
+    ) -> None:
+        """Add (n, 1, h, w) and (n, 1, scale*h, scale*w); what is not known of samples is NaN, or -1 for indices."""
+        first, count = len(self._images[0]), len(lr)
+        values: dict[str, Any] = {"area": [len(self._areas) - 1] * count, **(samples or {})}
         with self._output.checked():
             for dataset in (*self._images, *self._fields.values()):
-                dataset.resize(first + len(patches), axis=0)
-            for dataset, name in zip(self._images, ("lr", "hr"), strict=True):
-                dataset[first:, 0] = np.stack([getattr(patch, name) for patch in patches])
-            for name, values in _sample_values(patches, len(self._areas)).items():
-                self._fields[name][first:] = values
+                dataset.resize(first + count, axis=0)
+            for dataset, image in zip(self._images, (lr, hr), strict=True):
+                dataset[first:] = image
+            for name, field in self._fields.items():
+                unknown = -1 if field.dtype.kind == "i" else np.nan
+                field[first:] = values.get(name, np.full(count, unknown))
+
+    def append_file(self, path: Path) -> None:
+        """Add all areas and pairs of another file of the same layout; compressed pairs are copied as they are."""
+        with _reading(path), h5py.File(path, "r") as other, self._output.checked():
+            first, count = len(self._images[0]), len(other["sample/area"])
+            for dataset in (*self._images, *self._fields.values()):
+                dataset.resize(first + count, axis=0)
+            for dataset in self._images:
+                source = other[dataset.name]
+                for index in range(count):
+                    mask, pair = source.id.read_direct_chunk((index, 0, 0, 0))
+                    dataset.id.write_direct_chunk((first + index, 0, 0, 0), pair, mask)
+            for name, field in self._fields.items():
+                field[first:] = other[f"sample/{name}"][:] + (len(self._areas) if name == "area" else 0)
+            self._areas += _read_areas(other)
 
     def _growing(self, name: str, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> h5py.Dataset:
         compression = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if shape else {}
@@ -181,6 +230,8 @@ class PairFile:
             )
             raise PairsError(message)
         self.count, self.patch_lr, self.scale = lr_shape[0], lr_shape[2], hr_shape[2] // lr_shape[2]
+        self.channels = lr_shape[1]
+        self.unit = METRES if self.attributes.get("units") == METRES else SCALED
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -233,22 +284,25 @@ def _pair_up(lr_shape: tuple[int, ...], hr_shape: tuple[int, ...]) -> bool:
 def _read_areas(file: h5py.File) -> list[Area]:
     if "area" not in file:
         return []
-    columns = [file["area"][field].asstr()[:] for field in _AREA_FIELDS]
-    return [Area(*values) for values in zip(*columns, strict=True)]
+    stored = {field.name: file["area"][field.name] for field in fields(Area)}
+    columns = [
+        column.asstr()[:] if h5py.check_string_dtype(column.dtype) else column[:].tolist() for column in stored.values()
+    ]
+    return [Area(**dict(zip(stored, values, strict=True))) for values in zip(*columns, strict=True)]
 
 
-def _sample_values(patches: list[Patch], area: int) -> dict[str, list[Any]]:
+def _sample_values(patches: list[Patch]) -> dict[str, list[Any]]:
     middles = []
     for patch in patches:
         west, south, east, north = patch.grid.lonlat_bounds()
         middles.append(((west + east) / 2, (south + north) / 2))
     sizes = [patch.grid.pixel_size_m() for patch in patches]
     return {
-        "area": [area] * len(patches),
         "row": [patch.row for patch in patches],
         "col": [patch.col for patch in patches],
         "lon": [lon for lon, _ in middles],
         "lat": [lat for _, lat in middles],
         "pixel_width_m": [width for width, _ in sizes],
         "pixel_height_m": [height for _, height in sizes],
+        **{f"lr_{kind}_share": [patch.lr_shares[kind] for patch in patches] for kind in KINDS},
     }

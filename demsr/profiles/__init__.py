@@ -32,24 +32,51 @@ def write_profile(name: str, path: Path, changes: Mapping[str, Any] | None = Non
     ------
     ParamsError : no such profile, no params.yaml to change, or the result would be no valid one
     """
+    return _write(path, merged(name, path), {**(changes or {}), "base": {"profile": name}}, where=f"profile {name}")
+
+
+def write_changes(path: Path, changes: Mapping[str, Any]) -> Params:
+    """Put some values into params.yaml, keeping its comments, checked before anything is written."""
+    return _write(path, _read(path), changes, where=str(path))
+
+
+def merged(name: str, path: Path) -> Any:
+    """Return params.yaml with the values of a profile, as `write_profile` begins; nothing is checked or written.
+
+    Raises
+    ------
+    ParamsError : no such profile, or no params.yaml to change
+    """
     if name not in profile_names():
         message = f"profile is {name!r}; it must be one of {', '.join(profile_names())}"
         raise ParamsError(message)
-    yaml = _yaml()
+    params = _read(path)
+    _overlay(params, _yaml().load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")))
+    return params
+
+
+def declared_files(path: Path) -> dict[str, Any]:
+    """Return what params.yaml says about single files."""
+    return dict(_read(path).get("harmonise", {}).get("files") or {})
+
+
+def _read(path: Path) -> Any:
     try:
-        params = yaml.load(path.read_text(encoding="utf-8"))
+        params = _yaml().load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         message = f"{path}: cannot be read as YAML ({error}); run this in the project's folder, on a whole params.yaml"
         raise ParamsError(message) from error
     if not isinstance(params, Mapping) or not isinstance(params.get("base"), Mapping):
         message = f"{path}: has no section `base`; get the file back with `git checkout {path}`"
         raise ParamsError(message)
-    _overlay(params, yaml.load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")))
-    _overlay(params, changes or {})
-    params["base"]["profile"] = name
+    return params
+
+
+def _write(path: Path, params: Any, changes: Mapping[str, Any], *, where: str) -> Params:
+    _overlay(params, changes)
     text = StringIO()
-    yaml.dump(params, text)
-    checked = Params.checked(YAML(typ="safe").load(text.getvalue()), where=f"profile {name}")
+    _yaml().dump(params, text)
+    checked = Params.checked(YAML(typ="safe").load(text.getvalue()), where=where)
     write_text(path, text.getvalue())
     return checked
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.table import Table
 
 from demsr.params import DOMAINS, Params
+
+if TYPE_CHECKING:
+    from demsr.pairs.coregister import Coregistration
+    from demsr.pairs.fitted import DegradationModel
 
 
 class Version(Protocol):
@@ -42,6 +46,16 @@ def print_choices(params: Params, path: Path) -> None:
                 f"{domain}: {folder}; validates: {', '.join(section.valid)}; tests: {', '.join(section.test)}"
             )
     console.print("Next: [bold]dvc repro[/]")
+
+
+def print_degradation(model: "DegradationModel", found: "Coregistration") -> None:
+    """Say how a real LR grid differs from block means, after HR was laid on it."""
+    console = Console(highlight=False)
+    console.print(f"co-registration {found.verdict}; HR moved {found.east_m:.0f} m east, {found.north_m:.0f} m north")
+    console.print(
+        f"fitted: blur_lr_px: {model.blur_lr_px:.3g}, sounding_share: {model.sounding_share:.3g}, "
+        f"rounding_m: {model.rounding_m:g}"
+    )
 
 
 def print_models(versions: Sequence[Version]) -> None:

@@ -52,6 +52,11 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     write_text(path, text.getvalue())
 
 
+def unit_of(row: Mapping[str, float]) -> str:
+    """Return the unit of the heights in a row of results: m, or scaled."""
+    return next(name.removeprefix("rmse_") for name in row if name.startswith("rmse_"))
+
+
 def print_summary(numbers: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     """Print one table for each group of areas."""
     for group, methods in numbers.items():
@@ -59,25 +64,33 @@ def print_summary(numbers: Mapping[str, Mapping[str, Mapping[str, float]]]) -> N
         title = f"{group.replace('_', ' ')}: mean of {areas} held-out area{'s' if areas > 1 else ''}"
         table = Table(title=title, title_justify="left")
         table.add_column("method", no_wrap=True)
-        for name in ("RMSE (m)", "gain over\nbicubic", "gain in\nworst area", "slope\nRMSE (deg)"):
+        unit = unit_of(methods[BICUBIC])
+        for name in (f"RMSE ({unit})", "gain over\nbicubic", "gain in\nworst area", "slope\nRMSE (deg)"):
             table.add_column(name, justify="right")
         for method, row in methods.items():
             gain, worst = f"{row['gain_percent']:+.1f} %", f"{row['worst_area_gain_percent']:+.1f} %"
-            table.add_row(method.replace("_", " "), f"{row['rmse_m']:.2f}", gain, worst, f"{row['slope_rmse_deg']:.2f}")
+            slope = f"{row['slope_rmse_deg']:.2f}" if "slope_rmse_deg" in row else "-"
+            table.add_row(method.replace("_", " "), f"{row[f'rmse_{unit}']:.4g}", gain, worst, slope)
         Console().print(table)
 
 
 def _row(scores: Mapping[str, AreaScore], bicubic: Mapping[str, AreaScore], group: str) -> dict[str, float]:
     inside = {area: gain for area, gain in gains(scores, bicubic).items() if scores[area].group == group}
     row = mean_metrics(scores, group)
+    slope, slope_of_bicubic = (part.get("slope_rmse_deg") for part in (row, mean_metrics(bicubic, group)))
     return {
         **row,
         "gain_percent": sum(inside.values()) / len(inside),
         "worst_area_gain_percent": min(inside.values()),
-        "slope_gain_percent": 100 * (1 - row["slope_rmse_deg"] / mean_metrics(bicubic, group)["slope_rmse_deg"]),
+        **({"slope_gain_percent": 100 * (1 - slope / slope_of_bicubic)} if slope and slope_of_bicubic else {}),
         "areas": len(inside),
     }
 
 
 def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()}
+    return {name: _short(value) if isinstance(value, float) else value for name, value in row.items()}
+
+
+def _short(value: float) -> float:
+    """Keep four decimals, or four digits where the value is small, as in scaled units."""
+    return round(value, 4) if abs(value) >= 1 else float(f"{value:.4g}")

@@ -19,9 +19,9 @@ from demsr.reporting.figures import Comparison, save_comparison
 from demsr.reporting.tables import write_csv
 from demsr.tracking.runs import Run
 from demsr.training.fit import FitResult
+from demsr.training.task import valid_rmse_name
 
 _PICTURE_ROWS = 3
-_CURVES = ("epoch", "train_loss", "valid_rmse_m", "learning_rate")
 
 
 def keep_training(
@@ -36,14 +36,16 @@ def keep_training(
     model, results : folders of the model and of metrics.json, curves.csv, validation.png and run.json
     training : how the weights came about, kept with them
     """
-    save_model(net, model, training=training)
-    metrics = {"valid_rmse_m": result.valid_rmse_m, "best_epoch": result.best_epoch, "epochs": result.epochs}
+    save_model(net, model, training={**training, "unit": valid.unit})
+    metric = valid_rmse_name(valid.unit)
+    metrics = {metric: result.valid_rmse, "best_epoch": result.best_epoch, "epochs": result.epochs}
     write_json(results / "metrics.json", metrics)
-    write_csv(results / "curves.csv", [{name: row[name] for name in _CURVES if name in row} for row in result.curves])
+    columns = ("epoch", "train_loss", metric, "learning_rate")
+    write_csv(results / "curves.csv", [{name: row[name] for name in columns if name in row} for row in result.curves])
     write_json(results / "run.json", {"run_id": run.id, "name": run.name})
     run.log_metrics(
         {  # under names of their own, beside the curves of the epochs
-            "best_valid_rmse_m": result.valid_rmse_m,
+            f"best_{metric}": result.valid_rmse,
             "best_epoch": result.best_epoch,
             "epochs": result.epochs,
             "parameters": parameter_count(net),

@@ -1,57 +1,191 @@
-"""Bring rasters of any kind to one kind: north-up float32 metres, a named datum, voids as NaN."""
+"""Bring rasters of any kind to one kind: north-up float32 metres, a named datum, water and voids as NaN."""
 
+import os
+import re
+import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
+from demsr.dem.average import average, finer_than, product_grid
+from demsr.dem.geoid import convert_datum
+from demsr.dem.grid import Grid
+from demsr.dem.header import Declared, raster_name
 from demsr.dem.raster import Dem, write_dem
-from demsr.dem.reading import read_dem
-from demsr.dem.vertical import named_datum
-from demsr.dem.voids import flat_water
-from demsr.errors import ParamsError
+from demsr.dem.reading import read_raster
+from demsr.dem.water import find_water
+from demsr.errors import GridError, ParamsError
+from demsr.files import read_json, write_json
+from demsr.identity import work_key
+from demsr.parallel import each
+from demsr.params import Harmonise
+from demsr.sources.local import InputFile, checked_path
+
+WRITTEN = "written"
+_CODE = ("dem", "sources/harmonise.py", "sources/local.py")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How the rasters of a domain are read.
+
+    Attributes
+    ----------
+    vertical_datum : for files that name none
+    declared : what single files do not say or say wrongly, by name without suffix
+    convert_to : datum that heights are brought to; None keeps each file's own
+    geoid_grids, proj_network : see `convert_datum`
+    sea_level_m, min_water_km2 : see `find_water`; no area keeps water as it is
+    average_to_3arcsec : average rasters of finer spacing onto the grid of the product
+    """
+
+    vertical_datum: str
+    declared: Mapping[str, Declared] = field(default_factory=dict)
+    convert_to: str | None = None
+    geoid_grids: Path | None = None
+    proj_network: bool = False
+    sea_level_m: float | None = None
+    min_water_km2: float | None = None
+    average_to_3arcsec: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of one file: `result` is WRITTEN or why it was left out."""
+
+    name: str
+    result: str
+    stored: str
+    grid: str
+    vertical_datum: str
+    void_percent: float
+    assumptions: list[str]
+
+
+def declared_files(section: Harmonise) -> dict[str, Declared]:
+    """Return what params.yaml says about single files, by name without suffix."""
+    return {name: Declared(**file.model_dump()) for name, file in section.files.items()}
+
+
+def recipe_of(section: Harmonise, domain: str) -> Recipe:
+    """Return the recipe that params.yaml asks for."""
+    common: dict[str, Any] = {
+        "declared": declared_files(section), "geoid_grids": section.geoid_grids, "proj_network": section.proj_network,
+    }  # fmt: skip
+    return Recipe(**getattr(section, domain).model_dump(), **common)
 
 
 def harmonise(
-    paths: Iterable[Path],
-    folder: Path,
-    *,
-    vertical_datum: str,
-    datum_by_file: Mapping[str, str],
-    water_level_m: float | None,
-    water_min_pixels: int,
-) -> Counter[str]:
-    """Write each raster to `folder` under its own name.
+    entries: Sequence[InputFile], folder: Path, recipe: Recipe, *, work: Path, processes: int | Literal["auto"] = 1,
+    description: str = "harmonise",
+) -> list[Record]:  # fmt: skip
+    """Write each raster to `folder` under its own name and return what became of each, in order.
 
     Parameters
     ----------
-    vertical_datum : for files that name none
-    datum_by_file : exceptions, file name without suffix -> datum
-    water_level_m, water_min_pixels : see `flat_water`; None keeps all pixels
-
-    Returns
-    -------
-    counts : files written and files left out, by reason
-
-    Raises
-    ------
-    ParamsError : `datum_by_file` names a file that is not among them
+    work : where finished rasters wait until all are done, so that an interrupted run goes on from there
     """
-    counts: Counter[str] = Counter()
-    unseen = set(datum_by_file)
-    for path in paths:
-        unseen.discard(path.stem)
-        datum = named_datum(datum_by_file.get(path.stem, vertical_datum), where=str(path)).name
-        dem = read_dem(path, vertical_datum=datum)
-        if water_level_m is not None:
-            dem = _without_water(dem, water_level_m, water_min_pixels)
-        if dem.valid.any():
-            write_dem(folder / f"{path.stem}.tif", dem)
-        counts["written" if dem.valid.any() else "left out: no pixel measured"] += 1
-    if unseen:
-        message = f"vertical_datum_by_file names {', '.join(sorted(unseen))}; there is no such file, correct the name"
+    records = list(
+        each(partial(_finished, work=work, recipe=recipe), entries, processes=processes, description=description)
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry, record in zip(entries, records, strict=True):
+        if record.result == WRITTEN:
+            _link(_waiting(entry, work, recipe), folder / f"{record.name}.tif")
+    return records
+
+
+def check_declared(declared: Collection[str], entries: Iterable[InputFile]) -> None:
+    """Raise ParamsError if something is declared about a file that is not among the input."""
+    names = {raster_name(Path(entry.path)) for entry in entries}
+    if unknown := sorted(set(declared) - names):
+        message = f"params.yaml: harmonise.files names {', '.join(unknown)}; there is no such file, correct the name"
         raise ParamsError(message)
-    return counts
 
 
-def _without_water(dem: Dem, level_m: float, min_pixels: int) -> Dem:
-    return dem.without(flat_water(dem.elevation_m, level_m=level_m, min_pixels=min_pixels))
+def summarised(records: Sequence[Record]) -> dict[str, Any]:
+    """Count results, and how often each assumption was made."""
+    results = Counter(record.result for record in records)
+    assumptions = Counter(_kind(text) for record in records for text in record.assumptions)
+    return {"files": dict(sorted(results.items())), "assumed": dict(sorted(assumptions.items()))}
+
+
+def harmonised(path: Path, recipe: Recipe) -> tuple[Dem, Record]:
+    """Read one raster and bring it to the common kind."""
+    name = raster_name(path)
+    reading = read_raster(path, declared=recipe.declared.get(name), vertical_datum=recipe.vertical_datum)
+    dem, notes = reading.dem, list(reading.assumptions)
+    if recipe.min_water_km2 is not None:
+        dem = dem.without(find_water(dem, sea_level_m=recipe.sea_level_m, min_area_km2=recipe.min_water_km2))
+    if recipe.convert_to is not None:
+        dem = convert_datum(dem, recipe.convert_to, grids=recipe.geoid_grids, network=recipe.proj_network)
+    result = WRITTEN if dem.valid.any() else "left out: no pixel measured"
+    if recipe.average_to_3arcsec and result == WRITTEN:
+        dem, result = _averaged(dem)
+    record = Record(
+        name=name, result=result, stored=f"{reading.header.driver}, {reading.header.layer}, {reading.header.dtype}",
+        grid=described(dem.grid), vertical_datum=dem.vertical_datum,
+        void_percent=round(100 * float((~dem.valid).mean()), 3), assumptions=notes,
+    )  # fmt: skip
+    return dem, record
+
+
+def described(grid: Grid) -> str:
+    """Return the size, spacing, registration and CRS of a grid in words."""
+    unit = "arcsec" if grid.is_geographic else "CRS units"
+    width, height = grid.pixel_size_arcsec() if grid.is_geographic else (grid.pixel_width, grid.pixel_height)
+    crs = grid.crs if grid.crs.startswith("EPSG") else "a CRS of its own"
+    return f"{grid.rows} x {grid.cols} at {width:.6g} x {height:.6g} {unit}, pixel is {grid.registration}, {crs}"
+
+
+def _finished(entry: InputFile, *, work: Path, recipe: Recipe) -> Record:
+    """Harmonise one file unless that was done before."""
+    waiting = _waiting(entry, work, recipe)
+    note = waiting.with_suffix(".json")
+    if note.is_file():
+        record = Record(**read_json(note))
+        if record.result != WRITTEN or waiting.is_file():
+            return record
+    dem, record = harmonised(checked_path(entry), recipe)
+    if record.result == WRITTEN:
+        write_dem(waiting, dem)
+    write_json(note, asdict(record))  # last: what it speaks of is there
+    return record
+
+
+def _waiting(entry: InputFile, work: Path, recipe: Recipe) -> Path:
+    name = raster_name(Path(entry.path))
+    own = {**asdict(recipe), "declared": recipe.declared.get(name)}
+    return work / f"{name}.{work_key([entry.sha256, own], code=_CODE)}.tif"
+
+
+def _averaged(dem: Dem) -> tuple[Dem, str]:
+    """Average onto the 3 arc-second grid what is finer; leave the rest on its own grid."""
+    if dem.grid.is_three_arcsec:
+        return dem, WRITTEN
+    try:
+        target = product_grid(dem.grid)
+    except GridError:
+        return dem, "left out: smaller than a cell of 3 arc-seconds"
+    if finer_than(target, dem.grid):
+        return dem, WRITTEN
+    width, height = dem.grid.pixel_size_arcsec() if dem.grid.is_geographic else dem.grid.pixel_size_m()
+    unit = "arcsec" if dem.grid.is_geographic else "m"
+    mean = average(dem, target)
+    mean = replace(mean, source=f"{dem.source} (from {width:.3g} x {height:.3g} {unit})")
+    return mean, WRITTEN if mean.valid.any() else "left out: no cell of 3 arc-seconds is half measured"
+
+
+def _kind(assumption: str) -> str:
+    """Return an assumption without its numbers, for counting."""
+    return re.sub(r"-?\d+(\.\d+)?(?=[ ,;]|$)", "N", assumption)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from demsr.dem.reading import read_dem
+from demsr.dem.header import raster_name
 from demsr.errors import ParamsError
-from demsr.sources.local import find_rasters
+from demsr.params import DOMAINS, Harmonise
+from demsr.sources.harmonise import WRITTEN, Recipe, harmonised, recipe_of
+from demsr.sources.local import RASTER_PATTERNS, find_rasters
 
+_SCALE = 5
 _LEAST_VALID_SHARE = 0.2  # of the pixels of a raster that is worth holding out
-_COAST_SHARE = (0.05, 0.95)  # of pixels at the water level
+_COAST_SHARE = (0.05, 0.95)  # of void pixels, where flat water is void
 
 
 @dataclass(frozen=True)
@@ -23,31 +26,41 @@ class HeldOut:
     test: list[str]
 
 
-def choose_held_out(paths: Sequence[Path], *, water_level_m: float | None, three_arcsec: bool = False) -> HeldOut:
-    """Choose the flattest raster, the roughest and, on land, the one with most coast for the test.
+@dataclass(frozen=True, kw_only=True)
+class Fitness:
+    """Which rasters are worth holding out, once they are harmonised.
+
+    Attributes
+    ----------
+    three_arcsec : only those on 3 arc-second grids
+    least_pixels : along the shorter side; smaller ones hold no patch
+    """
+
+    three_arcsec: bool = False
+    least_pixels: int = 1
+
+
+def choose_held_out(paths: Sequence[Path], recipe: Recipe, fitness: Fitness) -> HeldOut:
+    """Choose the flattest raster, the roughest and, where water is void, the one with most coast for the test.
 
     Of the others, the one of middling relief validates.
 
-    Parameters
-    ----------
-    three_arcsec : pass over rasters of another spacing, of which no pairs will be cut
-
     Raises
     ------
-    ParamsError : fewer than four such rasters with enough measured land or sea floor
+    ParamsError : fewer than four fit rasters with enough measured land or sea floor
     """
     relief_m, coast = {}, {}
     for path in paths:
-        dem = read_dem(path, vertical_datum="MSL")  # only differences of elevation matter here
-        water = dem.elevation_m == water_level_m if water_level_m is not None else ~dem.valid
-        elevation = np.where(water, np.nan, dem.elevation_m)
-        if np.isfinite(elevation).mean() < _LEAST_VALID_SHARE or (three_arcsec and not dem.grid.is_three_arcsec):
+        dem, record = harmonised(path, recipe)
+        if record.result != WRITTEN or dem.valid.mean() < _LEAST_VALID_SHARE:
             continue
-        relief_m[path.stem] = float(np.nanstd(elevation))
-        share = float(water.mean()) if water_level_m is not None else 0.0
-        coast[path.stem] = share if _COAST_SHARE[0] < share < _COAST_SHARE[1] else 0.0
+        if (fitness.three_arcsec and not dem.grid.is_three_arcsec) or min(dem.valid.shape) < fitness.least_pixels:
+            continue
+        relief_m[record.name] = float(np.nanstd(dem.elevation_m))
+        void = 1 - float(dem.valid.mean()) if recipe.min_water_km2 is not None else 0.0
+        coast[record.name] = void if _COAST_SHARE[0] < void < _COAST_SHARE[1] else 0.0
     if len(relief_m) < 4:
-        kind = "3 arc-second rasters" if three_arcsec else "rasters"
+        kind = "3 arc-second rasters of enough size" if fitness.three_arcsec else "rasters of enough size"
         message = f"{len(relief_m)} {kind} are too few to hold some out; give four or more, or name --valid and --test"
         raise ParamsError(message)
     by_relief = sorted(relief_m, key=lambda name: relief_m[name])
@@ -61,41 +74,61 @@ def choose_held_out(paths: Sequence[Path], *, water_level_m: float | None, three
 
 
 def local_changes(
-    folders: Mapping[str, Path], files: Mapping[str, str], *,
-    exclude: Sequence[str], valid: Sequence[str], test: Sequence[str],
+    values: Mapping[str, Any], folders: Mapping[str, Path], *, declared: Mapping[str, Any],
+    files: Mapping[str, Sequence[str]], exclude: Sequence[str], valid: Sequence[str], test: Sequence[str],
+    lr: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the values of params.yaml that point at a user's folders, held-out files chosen where none is named.
 
     Parameters
     ----------
-    folders, files : domain -> folder and pattern of file names
+    values : of params.yaml, for how rasters are read and cut
+    declared : what params.yaml says about single files; it is kept for those that are there
+    folders, files : domain -> folder and patterns of file names
     valid, test : patterns of file names without suffix, in any of the folders
+    lr : folder of real LR grids; those with "tid" in their names hold source types
 
     Raises
     ------
     ParamsError : a pattern matches no file, a folder is missing or empty, or has too few rasters to choose from
     """
-    found = {
-        domain: find_rasters(folder, include=[files[domain]], exclude=exclude) for domain, folder in folders.items()
-    }
+    found = {domain: find_rasters(folder, include=files[domain], exclude=exclude) for domain, folder in folders.items()}
     everything = [path for paths in found.values() for path in paths]
     for pattern in (*valid, *test):
         if not _present([pattern], everything):
-            message = f"no file is called {pattern!r}; there are {', '.join(path.stem for path in everything)}"
+            message = f"no file is called {pattern!r}; there are {', '.join(map(raster_name, everything))}"
             raise ParamsError(message)
     fetch: dict[str, Any] = {}
     pairs: dict[str, Any] = {}
+    kept = {name: said for name, said in declared.items() if name in map(raster_name, everything)}
+    section = Harmonise.model_validate({**values["harmonise"], "files": kept})
     for domain, folder in folders.items():
         paths = found[domain]
-        fetch[domain] = {"folder": str(folder), "include": [files[domain]], "exclude": list(exclude)}
+        fetch[domain] = {"folder": str(folder), "include": list(files[domain]), "exclude": list(exclude)}
         named = HeldOut(valid=_present(valid, paths), test=_present(test, paths))
         if not (named.valid and named.test):
             free = [path for path in paths if not _named(path, [*named.valid, *named.test])]
-            land = domain == "land"
-            chosen = choose_held_out(free, water_level_m=0.0 if land else None, three_arcsec=land)
+            three_arcsec, side = not values["pairs"][domain]["scale_free"], _SCALE * int(values["pairs"]["patch_lr"])
+            fitness = Fitness(three_arcsec=three_arcsec, least_pixels=side)
+            chosen = choose_held_out(free, recipe_of(section, domain), fitness)
             named = HeldOut(valid=named.valid or chosen.valid, test=named.test or chosen.test)
         pairs[domain] = {"valid": named.valid, "test": named.test}
-    return {"fetch": fetch, "pairs": pairs}
+    if lr is not None:
+        fetch["lr"] = _real_lr(lr, exclude)
+        for domain in folders:
+            pairs[domain]["degradations"] = ["block mean", "real"]
+    return {"fetch": fetch, "pairs": pairs, "harmonise": {"files": kept}}
+
+
+def ready_changes(source: Path) -> dict[str, Any]:
+    """Return the values of params.yaml that point both domains at pairs that others have made."""
+    return {"fetch": {domain: {"folder": str(source)} for domain in DOMAINS}}
+
+
+def _real_lr(folder: Path, exclude: Sequence[str]) -> dict[str, Any]:
+    found = find_rasters(folder, include=RASTER_PATTERNS, exclude=exclude)
+    tid = ["*tid*"] if any("tid" in path.name.lower() for path in found) else []
+    return {"folder": str(folder), "include": RASTER_PATTERNS, "exclude": list(exclude), "tid": tid}
 
 
 def _present(patterns: Sequence[str], paths: Sequence[Path]) -> list[str]:
@@ -103,4 +136,4 @@ def _present(patterns: Sequence[str], paths: Sequence[Path]) -> list[str]:
 
 
 def _named(path: Path, patterns: Sequence[str]) -> bool:
-    return any(PurePath(path.stem).match(pattern) for pattern in patterns)
+    return any(PurePath(raster_name(path)).match(pattern) for pattern in patterns)

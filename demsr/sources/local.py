@@ -3,10 +3,14 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
+from demsr.dem.header import RASTER_SUFFIXES, raster_name
 from demsr.errors import ParamsError
 from demsr.files import sha256_of, write_json
+
+RASTER_PATTERNS = [f"*{suffix}" for suffix in (*RASTER_SUFFIXES, ".zip")]
 
 
 @dataclass(frozen=True)
@@ -32,20 +36,36 @@ def find_rasters(folder: Path, *, include: Sequence[str], exclude: Sequence[str]
     if not folder.is_dir():
         message = f"{folder}: there is no such folder; name one in params.yaml with `demsr profile local --land FOLDER`"
         raise ParamsError(message)
-    found = {path for pattern in include for path in folder.rglob(pattern) if _is_input(path)}
-    kept = sorted(path for path in found if not any(path.match(pattern) for pattern in exclude))
+    files = filter(_is_input, folder.rglob("*"))
+    kept = sorted(path for path in files if _matches(path, include) and not _matches(path, exclude))
     if not kept:
         message = (
             f"{folder}: no file matches {list(include)} without {list(exclude)}; put rasters there or change these"
         )
         raise ParamsError(message)
-    stems = [path.stem for path in kept]
+    stems = [raster_name(path) for path in kept]
     if doubles := sorted({stem for stem in stems if stems.count(stem) > 1}):
         message = (
             f"{folder}: several files are called {', '.join(doubles)}; names must be unique, rename or exclude some"
         )
         raise ParamsError(message)
     return kept
+
+
+def find_real_lr(
+    folder: Path, *, include: Sequence[str], exclude: Sequence[str], tid: Sequence[str]
+) -> dict[str, list[Path]]:
+    """Return real LR grids ("lr") and grids of their source types ("lr_tid"); no patterns, no files."""
+    wanted = {"lr": (include, [*exclude, *tid]), "lr_tid": (tid, exclude)}
+    return {
+        kind: find_rasters(folder, include=patterns, exclude=others) if patterns else []
+        for kind, (patterns, others) in wanted.items()
+    }
+
+
+def _matches(path: Path, patterns: Sequence[str]) -> bool:
+    """Whether the name fits a pattern; upper and lower case are the same, as in .TIF and .tif."""
+    return any(fnmatch(path.name.lower(), pattern.lower()) for pattern in patterns)
 
 
 def _is_input(path: Path) -> bool:

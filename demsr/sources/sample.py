@@ -15,12 +15,13 @@ def land() -> Dem:
     """Return a 3 arc-second DEM of the Jacksboro fault, ridges and valleys of Tennessee, USA.
 
     344 x 403 pixels, real. The file gives the corner coordinates but no datum; its heights are whole metres as in
-    SRTM, whose datum EGM96 is taken. Its `ymin` and `ymax` are swapped: rows run from the north.
+    SRTM, whose datum EGM96 is taken. Its `ymax` is the northern edge, but its `ymin` lies as far north of that as it
+    should lie south: only then is the highest pixel Cross Mountain (36.1983 N, 84.2306 W).
     """
     packaged = files("matplotlib") / "mpl-data" / "sample_data" / "jacksboro_fault_dem.npz"
     with as_file(packaged) as path, np.load(path, allow_pickle=False) as archive:
         elevation = archive["elevation"].astype(np.float32)
-        west, north = float(archive["xmin"]), float(max(archive["ymin"], archive["ymax"]))
+        west, north = float(archive["xmin"]), float(archive["ymax"])
     grid = Grid(
         rows=elevation.shape[0], cols=elevation.shape[1], west=west, north=north,
         pixel_width=_ARCSEC_3, pixel_height=_ARCSEC_3, crs="EPSG:4326", registration="point",

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,6 +56,11 @@ class Run:
         """Log metrics, in one call."""
         now = int(time.time() * 1000)
         self.client.log_batch(self.id, metrics=[Metric(name, value, now, step) for name, value in metrics.items()])
+
+    def log_numbers(self, values: Mapping[str, Any]) -> None:
+        """Log what is a number among nested values; names have slashes, and no signs that MLflow refuses."""
+        flat = {re.sub(r"[^\w\-. :/]", "_", name): value for name, value in flattened(values, separator="/").items()}
+        self.log_metrics({name: float(value) for name, value in flat.items() if isinstance(value, int | float)})
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags, in one call."""
@@ -133,12 +139,12 @@ def existing_run(client: MlflowClient, run_id: str | None) -> str | None:
         raise
 
 
-def flattened(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested parameters as one level, names joined by dots."""
+def flattened(params: Mapping[str, Any], prefix: str = "", *, separator: str = ".") -> dict[str, Any]:
+    """Return nested parameters as one level, names joined."""
     flat: dict[str, Any] = {}
     for name, value in params.items():
         if isinstance(value, Mapping):
-            flat |= flattened(value, f"{prefix}{name}.")
+            flat |= flattened(value, f"{prefix}{name}{separator}", separator=separator)
         else:
             flat[f"{prefix}{name}"] = value
     return flat

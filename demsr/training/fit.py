@@ -18,12 +18,11 @@ from lightning.pytorch.plugins import TorchCheckpointIO
 
 from demsr.errors import CheckpointError
 from demsr.files import whole_file, write_json
-from demsr.model.srnet import DemSrNet
+from demsr.model.srnet import DemSrNet, scaled_units
 from demsr.training.progress import EpochBar, EpochReport, EpochRow, OnEpoch, peak_memory_gb
 from demsr.training.task import SuperResolution
 
 Precision = Literal["32-true", "bf16-mixed", "auto"]
-_METRIC = "valid_rmse_m"
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class FitResult:
     """What came of a training run; the net holds the weights of the best epoch."""
 
     best_epoch: int
-    valid_rmse_m: float
+    valid_rmse: float
     epochs: int
     samples_per_second: float
     peak_memory_gb: float
@@ -53,6 +52,7 @@ def fit(
     precision: Precision = "32-true",
     devices: int | Literal["auto"] = "auto",
     tail_only: bool = False,
+    unit: str = "m",
     title: str = "training",
     on_epoch: OnEpoch | None = None,
 ) -> FitResult:
@@ -66,7 +66,7 @@ def fit(
     patience : validations without improvement before training stops
     gradient_clip : largest norm of the gradient
     precision : "auto" takes bf16 where the hardware multiplies it
-    tail_only : see `SuperResolution`
+    tail_only, unit : see `SuperResolution`
     on_epoch : called with the row of each finished epoch, on the first process only
 
     Raises
@@ -78,14 +78,14 @@ def fit(
     net.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
     task = SuperResolution(
         net,
-        learning_rate=learning_rate, learning_rate_decay=learning_rate_decay, tail_only=tail_only,
+        learning_rate=learning_rate, learning_rate_decay=learning_rate_decay, tail_only=tail_only, unit=unit,
     )  # fmt: skip
-    report = EpochReport(on_epoch)
-    best = ModelCheckpoint(work_dir, "best-{epoch}", monitor=_METRIC, save_top_k=1, save_weights_only=True)
+    report = EpochReport(on_epoch, metric=task.metric)
+    best = ModelCheckpoint(work_dir, "best-{epoch}", monitor=task.metric, save_top_k=1, save_weights_only=True)
     callbacks: list[Callback] = [
         report,
-        EpochBar(title),
-        ResumableEarlyStopping(_METRIC, patience=patience, check_finite=True),
+        EpochBar(title, metric=task.metric),
+        ResumableEarlyStopping(task.metric, patience=patience, check_finite=True),
         best,
         ModelCheckpoint(work_dir, "last-{epoch}", every_n_epochs=1, save_top_k=1, save_on_train_epoch_end=True),
     ]
@@ -109,7 +109,7 @@ def fit(
     curves = outcome["curves"]
     return FitResult(
         best_epoch=outcome["best_epoch"],
-        valid_rmse_m=outcome["valid_rmse_m"],
+        valid_rmse=outcome["valid_rmse"],
         epochs=len(curves),
         samples_per_second=sorted(row["samples_per_second"] for row in curves)[len(curves) // 2],
         peak_memory_gb=peak_memory_gb(),
@@ -137,8 +137,16 @@ class WholeCheckpoints(TorchCheckpointIO):
             torch.save(checkpoint, temporary)
 
 
-def new_net(*, seed: int, **options: Any) -> DemSrNet:
-    """Build a net whose first weights follow from the seed alone."""
+def new_net(*, seed: int, unit: str = "m", **options: Any) -> DemSrNet:
+    """Build a net whose first weights follow from the seed alone.
+
+    Parameters
+    ----------
+    unit : where heights are scaled to 0..1 over a range that is not known, the net's own scale shrinks likewise
+    options : arguments of `DemSrNet`
+    """
+    if unit != "m" and options.get("elevation_scale_m") is None:
+        options = {**options, **scaled_units(options.get("formulation", "residual"))}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return DemSrNet(**options)
@@ -155,7 +163,7 @@ def _outcome(best: ModelCheckpoint, curves: list[EpochRow], work_dir: Path) -> d
         message = f"{work_dir}: no epoch was validated or every validation was NaN; lower the learning rate"
         raise CheckpointError(message)
     path = Path(best.best_model_path)
-    return {"best": path.name, "best_epoch": _epoch_of(path), "valid_rmse_m": score, "curves": curves}
+    return {"best": path.name, "best_epoch": _epoch_of(path), "valid_rmse": score, "curves": curves}
 
 
 def _load_best(task: SuperResolution, path: Path) -> None:

@@ -19,11 +19,11 @@ class EpochReport(Callback):
     """Collect one row per epoch and hand it on; the rows survive a resumed run.
 
     A row has epoch (from 1), train_loss, learning_rate, seconds, samples_per_second and, in epochs that validate,
-    valid_rmse_m.
+    the metric of the validation.
     """
 
-    def __init__(self, on_epoch: OnEpoch | None) -> None:
-        self.on_epoch = on_epoch
+    def __init__(self, on_epoch: OnEpoch | None, *, metric: str) -> None:
+        self.on_epoch, self.metric = on_epoch, metric
         self.rows: list[EpochRow] = []
         self._started = self._learning_rate = 0.0
 
@@ -45,7 +45,7 @@ class EpochReport(Callback):
             "samples_per_second": samples / seconds,
         }
         if (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1) == 0:
-            row["valid_rmse_m"] = float(metrics["valid_rmse_m"])
+            row[self.metric] = float(metrics[self.metric])
         self.rows.append(row)
         if self.on_epoch and trainer.is_global_zero:
             self.on_epoch(row)
@@ -62,8 +62,8 @@ class EpochReport(Callback):
 class EpochBar(Callback):
     """One bar over all epochs; where there is no terminal, a line now and then."""
 
-    def __init__(self, title: str) -> None:
-        self.title = title
+    def __init__(self, title: str, *, metric: str) -> None:
+        self.title, self.metric = title, metric
         self._console = Console(file=sys.stdout)
         self._bar: Progress | None = None
         self._last_line = 0.0
@@ -85,8 +85,8 @@ class EpochBar(Callback):
         """Move the bar."""
         if self._bar is None:
             return
-        rmse = trainer.callback_metrics.get("valid_rmse_m")
-        text = "" if rmse is None else f"validation RMSE {float(rmse):.3f} m"
+        rmse = trainer.callback_metrics.get(self.metric)
+        text = "" if rmse is None else f"{self.metric.replace('_', ' ')} {float(rmse):.4g}"
         done = trainer.current_epoch + 1
         self._bar.update(self._bar.task_ids[0], completed=done, rmse=text)
         if self._bar.disable and time.monotonic() - self._last_line > 15:

@@ -17,15 +17,18 @@ class SuperResolution(LightningModule):
     learning_rate : of the first epoch
     learning_rate_decay : factor from one epoch to the next
     tail_only : batches carry the trunk's features as a third tensor; the trunk stays as it is, bit by bit
+    unit : of the heights, which the name of the validation RMSE ends with
     """
 
     def __init__(
-        self, net: DemSrNet, *, learning_rate: float, learning_rate_decay: float, tail_only: bool = False
-    ) -> None:
+        self, net: DemSrNet, *, learning_rate: float, learning_rate_decay: float, tail_only: bool = False,
+        unit: str = "m",
+    ) -> None:  # fmt: skip
         super().__init__()
         self.net = net
         self.learning_rate, self.learning_rate_decay, self.tail_only = learning_rate, learning_rate_decay, tail_only
-        self.valid_rmse_m = MeanSquaredError(squared=False)
+        self.metric = valid_rmse_name(unit)
+        self.valid_rmse = MeanSquaredError(squared=False)
         if tail_only:
             for module in net.frozen_for_finetuning():
                 module.requires_grad_(requires_grad=False)
@@ -38,11 +41,11 @@ class SuperResolution(LightningModule):
         return loss
 
     def validation_step(self, batch: list[Tensor], _: int) -> None:
-        """Add a batch to the validation RMSE, in metres over all measured pixels."""
+        """Add a batch to the validation RMSE over all measured pixels."""
         sr, hr = self._shared_step(batch)
         measured = hr.isfinite()
-        self.valid_rmse_m.update(sr[measured], hr[measured])
-        self.log("valid_rmse_m", self.valid_rmse_m, on_step=False, on_epoch=True, batch_size=len(hr))
+        self.valid_rmse.update(sr[measured], hr[measured])
+        self.log(self.metric, self.valid_rmse, on_step=False, on_epoch=True, batch_size=len(hr))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return Adam over what is not frozen, with exponential decay by epoch."""
@@ -55,6 +58,11 @@ class SuperResolution(LightningModule):
         lr, hr = batch[:2]
         sr = self.net.restore(self.net.tail(batch[2]), lr) if self.tail_only else self.net(lr)
         return sr.float(), hr
+
+
+def valid_rmse_name(unit: str) -> str:
+    """Return the name of the validation RMSE among metrics: valid_rmse_m, or valid_rmse_scaled."""
+    return f"valid_rmse_{unit}"
 
 
 def masked_mse(sr: Tensor, hr: Tensor) -> Tensor:

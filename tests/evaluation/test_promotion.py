@@ -11,7 +11,7 @@ def scored(**rmse_m: float) -> dict[str, AreaScore]:
     """Areas in which every one of 30 blocks has the same RMSE."""
     pixels = np.full(30, 100)
     return {
-        area: AreaScore(area, "land_3arcsec", {"rmse_m": rmse}, pixels * rmse**2, pixels)
+        area: AreaScore(area, "land_3arcsec", "m", {"rmse_m": rmse}, pixels * rmse**2, pixels)
         for area, rmse in rmse_m.items()
     }
 
@@ -20,7 +20,7 @@ def noisy(mean: float, spread: float, seed: int) -> dict[str, AreaScore]:
     rmse = np.random.default_rng(seed).normal(mean, spread, 30).clip(0.1)
     pixels = np.full(30, 100)
     total = float(np.sqrt(np.mean(rmse**2)))
-    return {"plain": AreaScore("plain", "land_3arcsec", {"rmse_m": total}, pixels * rmse**2, pixels)}
+    return {"plain": AreaScore("plain", "land_3arcsec", "m", {"rmse_m": total}, pixels * rmse**2, pixels)}
 
 
 def test_the_first_version_has_only_bicubic_to_beat():
@@ -60,7 +60,9 @@ def test_an_area_worse_than_bicubic_is_refused_by_name():
 def test_pairing_removes_noise_that_both_models_share():
     champion = noisy(10.0, 3, seed=1)
     area = champion["plain"]
-    better = {"plain": AreaScore("plain", area.group, {"rmse_m": 0.0}, area.block_squares * 0.9**2, area.block_pixels)}
+    better = {
+        "plain": AreaScore("plain", area.group, "m", {"rmse_m": 0.0}, area.block_squares * 0.9**2, area.block_pixels)
+    }
     _, low, high = bootstrap_gain(better, champion, resamples=500, seed=1)
     assert (low, high) == pytest.approx((10, 10))
 

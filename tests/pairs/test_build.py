@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from synthetic import ARCSEC_3, dem, rough
 from demsr.dem.raster import write_dem
 from demsr.dem.reading import read_dem
 from demsr.errors import PairsError
-from demsr.pairs.build import Plan, build_pairs, plan_pairs
+from demsr.pairs import region_pairs
+from demsr.pairs.build import Degradations, Plan, build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.split import SPLITS, regions_of
@@ -27,9 +29,11 @@ def build(rasters: Sequence[Path], folder: Path, **changes: Any) -> dict[str, An
         "gap_lr": GAP_LR, "scale": SCALE, "rule": RULE, "scale_free": False, **changes,
     }  # fmt: skip
     rule, scale_free = options.pop("rule"), options.pop("scale_free")
+    degradations, processes = options.pop("degradations", Degradations()), options.pop("processes", 1)
     splitter = partial(regions_of, **options)
-    plan = plan_pairs(rasters, splitter, domain="land", scale_free=scale_free)
-    return build_pairs(plan, folder, rule, everywhere=plan.all_regions())
+    plan = plan_pairs(rasters, splitter, domain="land", scale_free=scale_free, degradations=degradations)
+    work = folder.with_name(f"{folder.name}.work")
+    return build_pairs(plan, folder, rule, everywhere=plan.regions, work=work, processes=processes)
 
 
 def raster(
@@ -110,7 +114,8 @@ def test_what_one_domain_holds_out_the_other_does_not_train_on(tmp_path):
     def plan(domain: str, names: Sequence[str], **held_out: list[str]) -> Plan:
         options = {"method": "files", "quadrant_splits": (), "gap_lr": GAP_LR, "scale": SCALE}
         rasters = [raster(tmp_path, name, row=300 * (place // 2), col=300 * (place % 2)) for place, name in names]
-        return plan_pairs(rasters, partial(regions_of, **options, **held_out), domain=domain, scale_free=False)
+        splitter = partial(regions_of, **options, **held_out)
+        return plan_pairs(rasters, splitter, domain=domain, scale_free=False, degradations=Degradations())
 
     land = plan(
         "land",
@@ -121,8 +126,8 @@ def test_what_one_domain_holds_out_the_other_does_not_train_on(tmp_path):
     marine = plan(
         "marine", [(0, "sea_test"), (1, "sea_valid"), (3, "sea_train")], valid=["sea_valid"], test=["sea_test"]
     )
-    everywhere = [*land.all_regions(), *marine.all_regions()]
-    summary = build_pairs(land, tmp_path / "land", RULE, everywhere=everywhere)
+    everywhere = [*land.regions, *marine.regions]
+    summary = build_pairs(land, tmp_path / "land", RULE, everywhere=everywhere, work=tmp_path / "work")
     assert summary["train"]["areas"]["land_train"] == 0  # it lies where the sea floor is tested
     assert summary["train"]["areas"]["land_more"] > 0
 
@@ -202,3 +207,46 @@ def test_split_without_pairs_is_refused_with_the_reasons_and_no_file_of_it(tmp_p
     ):
         build(rasters, tmp_path / "pairs", method="files", valid=[], test=["b"])
     assert [path.name for path in (tmp_path / "pairs").iterdir()] == ["train.h5"]
+
+
+def test_two_processes_write_the_bytes_of_one(tmp_path):
+    rasters = [raster(tmp_path, "a"), raster(tmp_path, "b", row=400)]
+    for processes in (1, 2):
+        build(rasters, tmp_path / str(processes), processes=processes)
+    for split in SPLITS:
+        assert (tmp_path / "1" / f"{split}.h5").read_bytes() == (tmp_path / "2" / f"{split}.h5").read_bytes()
+
+
+def test_interrupted_build_goes_on_and_ends_byte_equal(tmp_path, monkeypatch):
+    rasters = [raster(tmp_path, "a"), raster(tmp_path, "b", row=400)]
+    build(rasters, tmp_path / "unbroken")
+    written = []
+
+    def killed(job: Any, *rest: Any) -> Any:
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(job.region.name)
+        return write(job, *rest)
+
+    write = region_pairs._write
+    monkeypatch.setattr(region_pairs, "_write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        build(rasters, tmp_path / "broken")
+    monkeypatch.setattr(region_pairs, "_write", lambda job, *rest: written.append(job.region.name) or write(job, *rest))
+    build(rasters, tmp_path / "broken")
+    assert len(written) == len(set(written)) == 8  # none was made twice
+    for split in SPLITS:
+        assert (tmp_path / "broken" / f"{split}.h5").read_bytes() == (
+            tmp_path / "unbroken" / f"{split}.h5"
+        ).read_bytes()
+
+
+def test_finished_regions_of_another_rule_or_raster_are_not_taken(tmp_path):
+    path = raster(tmp_path, "a")
+    first = build([path], tmp_path / "pairs")
+    second = build([path], tmp_path / "pairs", rule=replace(RULE, stride_hr=35))
+    assert second["train"]["pairs"] < first["train"]["pairs"]
+    write_dem(path, dem(rough(121, 121, seed=9), source="a"))
+    build([path], tmp_path / "pairs")
+    _, hr = PairFile(tmp_path / "pairs" / "train.h5").pair(0)
+    np.testing.assert_array_equal(hr[0], read_dem(path).elevation_m[:40, :40])

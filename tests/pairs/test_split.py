@@ -72,8 +72,10 @@ def test_pattern_that_matches_no_file_is_refused():
 def test_raster_is_split_by_the_method_that_was_asked_for():
     raster = dem(plane(100, 100), source="Alps")
     options = {"quadrant_splits": SPLITS, "valid": ["b"], "test": ["a"], "gap_lr": 2, "scale": 5}
-    assert [one.split for one in regions_of("a", raster, method="quadrants", **options)] == list(SPLITS)
-    assert regions_of("a", raster, method="files", **options) == [Region("Alps", "test", 0, 0, raster.grid)]
+    assert [one.split for one in regions_of("a", "Alps", raster.grid, method="quadrants", **options)] == list(SPLITS)
+    assert regions_of("a", "Alps", raster.grid, method="files", **options) == [
+        Region("Alps", "test", 0, 0, raster.grid)
+    ]
 
 
 @pytest.mark.parametrize(("split", "above"), [("train", {20, 30}), ("valid", {30}), ("test", set())])

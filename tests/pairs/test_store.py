@@ -1,4 +1,6 @@
+import dataclasses
 import errno
+import math
 import multiprocessing
 import os
 import pickle
@@ -50,10 +52,16 @@ def test_sample_knows_the_place_of_its_middle_and_its_pixel_size(tmp_path):
 
 def test_area_knows_source_datum_registration_and_spacing(tmp_path):
     pairs = PairFile(write_pairs(tmp_path / "a.h5", (1, 1)))
-    assert pairs.areas == [
-        Area(name, "made", "3 arc-second", "area", "EGM96", "EPSG:4326", "0.0008333333333 x 0.0008333333333 degree")
-        for name in ("area 0", "area 1")
-    ]
+    known = {
+        "source": "made", "pair_kind": "3 arc-second", "registration": "area", "vertical_datum": "EGM96",
+        "crs": "EPSG:4326", "pixel_size": "0.0008333333333 x 0.0008333333333 degree", "degradation": "block mean",
+        "lr_source": "mean of each block", "coregistration": "", "east_m": 0, "north_m": 0, "bias_m": 0,
+    }  # fmt: skip
+    for area, name in zip(pairs.areas, ("area 0", "area 1"), strict=True):
+        stored = dataclasses.asdict(area)
+        assert math.isnan(stored.pop("std_before_m"))
+        assert math.isnan(stored.pop("std_after_m"))
+        assert stored == {"name": name, **known}
 
 
 @pytest.mark.parametrize(("source", "synthetic"), [("synthetic sea floor", True), ("Balanus Seamount", False)])

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from demsr import profiles
 from demsr.errors import ParamsError
 from demsr.params import Params
-from demsr.profiles import profile_names, write_profile
+from demsr.profiles import declared_files, profile_names, write_changes, write_profile
 
 LOCAL = {
     "fetch": {
@@ -21,7 +21,8 @@ LOCAL = {
         "marine": {"valid": ["shelf"], "test": ["Balanus: a seamount"]},
     },
 }
-CHANGES = {"sample": {}, "local": LOCAL, "paper": LOCAL}
+READY = {"fetch": {domain: {"folder": "dem.zip"} for domain in ("land", "marine")}}
+CHANGES = {"sample": {}, "local": LOCAL, "paper": LOCAL, "mindearth": READY}
 
 
 @pytest.fixture
@@ -51,19 +52,20 @@ def comments(path: Path) -> list[str]:
     return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip().startswith("#")]
 
 
-def test_profiles_are_the_three_of_the_documentation():
-    assert profile_names() == ["local", "paper", "sample"]
+def test_profiles_are_those_of_the_documentation():
+    assert profile_names() == ["local", "mindearth", "paper", "sample"]
 
 
 def test_committed_file_has_the_values_of_the_sample(root):
     content = values(root / "params.yaml")
     assert content["base"]["profile"] == "sample"
     for section, expected in profile("sample").items():
-        assert content[section] == expected, section
+        found = content[section]
+        assert {key: found[key] for key in expected} == expected, section
 
 
 def test_all_profiles_set_the_same_keys():
-    assert keys(profile("sample")) == keys(profile("local")) == keys(profile("paper"))
+    assert len({frozenset(keys(profile(name))) for name in profile_names()}) == 1
 
 
 def test_profiles_set_no_key_that_params_yaml_lacks(root):
@@ -77,7 +79,7 @@ def test_writing_the_profile_that_is_there_changes_no_character(root, tmp_path):
     assert (tmp_path / "params.yaml").read_text(encoding="utf-8") == before
 
 
-@pytest.mark.parametrize("way", [["local"], ["paper"], ["paper", "local", "local"]])
+@pytest.mark.parametrize("way", [["local"], ["paper"], ["mindearth"], ["paper", "local", "local"]])
 def test_way_there_and_back_gives_the_identical_text(params_yaml, way):
     before = params_yaml.read_text(encoding="utf-8")
     for name in way:
@@ -87,7 +89,7 @@ def test_way_there_and_back_gives_the_identical_text(params_yaml, way):
     assert params_yaml.read_text(encoding="utf-8") == before
 
 
-@pytest.mark.parametrize("name", ["sample", "local", "paper"])
+@pytest.mark.parametrize("name", ["sample", "local", "paper", "mindearth"])
 def test_written_file_has_the_values_of_the_profile_and_the_changes(params_yaml, name):
     returned = write_profile(name, params_yaml, CHANGES[name])
     content = values(params_yaml)
@@ -99,7 +101,7 @@ def test_written_file_has_the_values_of_the_profile_and_the_changes(params_yaml,
             assert content[section][domain] == {**profile(name)[section][domain], **some}
 
 
-@pytest.mark.parametrize("name", ["local", "paper"])
+@pytest.mark.parametrize("name", ["local", "paper", "mindearth"])
 def test_comments_stay(params_yaml, name):
     before = comments(params_yaml)
     write_profile(name, params_yaml, CHANGES[name])
@@ -113,11 +115,11 @@ def test_sections_that_no_profile_sets_stay(params_yaml):
     assert (params.base.seed, params.paths.raw) == (7, Path("r"))
 
 
-def test_datums_of_single_files_do_not_outlive_a_profile(params_yaml):
+def test_what_is_declared_of_single_files_does_not_outlive_a_profile(params_yaml):
     before = params_yaml.read_text(encoding="utf-8")
-    datums = {"harmonise": {"marine": {"vertical_datum_by_file": {"shelf": "LAT"}}}}
-    params = write_profile("local", params_yaml, {**LOCAL, **datums})
-    assert params.harmonise.marine.vertical_datum_by_file == {"shelf": "LAT"}
+    params = write_profile("local", params_yaml, {**LOCAL, "harmonise": {"files": {"shelf": {"unit": "ft"}}}})
+    assert params.harmonise.files["shelf"].unit == "ft"
+    assert declared_files(params_yaml) == {"shelf": {"unit": "ft"}}
     write_profile("sample", params_yaml)
     assert params_yaml.read_text(encoding="utf-8") == before
 
@@ -131,7 +133,7 @@ def test_paper_profile_has_the_net_and_the_training_of_the_paper(params_yaml):
 
 def test_unknown_profile_is_refused(params_yaml):
     before = params_yaml.read_bytes()
-    with pytest.raises(ParamsError, match="profile is 'papers'; it must be one of local, paper, sample"):
+    with pytest.raises(ParamsError, match="profile is 'papers'; it must be one of local, mindearth, paper, sample"):
         write_profile("papers", params_yaml)
     assert params_yaml.read_bytes() == before
 
@@ -170,3 +172,11 @@ def test_file_without_its_base_section_is_refused(tmp_path, text):
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(ParamsError, match=r"params\.yaml: has no section `base`"):
         write_profile("sample", tmp_path / "params.yaml")
+
+
+def test_some_values_are_written_without_a_profile(params_yaml):
+    before = comments(params_yaml)
+    model = {"blur_lr_px": 0.5, "sounding_share": 0.25, "rounding_m": 1.0}
+    params = write_changes(params_yaml, {"pairs": {"fitted": model}})
+    assert params.pairs.fitted.model_dump() == model
+    assert (params.base.profile, comments(params_yaml)) == ("sample", before)

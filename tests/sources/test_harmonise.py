@@ -1,13 +1,21 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
+from raster_files import write_hgt
 from rasterio.transform import Affine
-from synthetic import ARCSEC_3, plane, write_raw
+from synthetic import ARCSEC_3, plane, rough, write_raw
 
+from demsr.dem.header import Declared
 from demsr.dem.reading import read_dem
 from demsr.errors import DatumError, ParamsError
-from demsr.sources.harmonise import harmonise
+from demsr.sources import harmonise as module
+from demsr.sources.harmonise import Recipe, Record, check_declared, harmonise, summarised
+from demsr.sources.local import describe_file
 
-OPTIONS = {"vertical_datum": "EGM96", "datum_by_file": {}, "water_level_m": None, "water_min_pixels": 4}
+RECIPE = Recipe(vertical_datum="EGM96")
 
 
 @pytest.fixture
@@ -15,11 +23,16 @@ def out(tmp_path):
     return tmp_path / "out"
 
 
+def run(paths: list[Path], out: Path, recipe: Recipe = RECIPE, **options: Any) -> list[Record]:
+    return harmonise([describe_file(path) for path in paths], out, recipe, work=out.with_name("work"), **options)
+
+
 def test_packed_south_up_raster_becomes_north_up_metres_with_voids_as_nan(tmp_path, out):
     values = np.array([[1, 2], [3, 4], [-9999, 6]], np.int16)
     south_up = Affine(ARCSEC_3, 0, 10, 0, ARCSEC_3, 50 - 3 * ARCSEC_3)
     path = write_raw(tmp_path / "a.tif", values, transform=south_up, nodata=-9999, scale=10)
-    assert harmonise([path], out, **OPTIONS) == {"written": 1}
+    (record,) = run([path], out)
+    assert (record.result, record.vertical_datum, record.void_percent) == ("written", "EGM96", 16.667)
     read = read_dem(out / "a.tif")
     np.testing.assert_array_equal(read.elevation_m, np.array([[np.nan, 60], [30, 40], [10, 20]], np.float32))
     assert (read.vertical_datum, read.source) == ("EGM96", "a")
@@ -28,46 +41,129 @@ def test_packed_south_up_raster_becomes_north_up_metres_with_voids_as_nan(tmp_pa
 
 def test_harmonising_twice_changes_nothing(tmp_path, out):
     path = write_raw(tmp_path / "a.tif", plane(6, 7))
-    harmonise([path], out, **OPTIONS)
-    harmonise([out / "a.tif"], tmp_path / "again", **OPTIONS)
+    run([path], out)
+    run([out / "a.tif"], tmp_path / "again")
     first, again = read_dem(out / "a.tif"), read_dem(tmp_path / "again" / "a.tif")
     np.testing.assert_array_equal(first.elevation_m, again.elevation_m)
     assert (first.grid, first.vertical_datum, first.source) == (again.grid, again.vertical_datum, again.source)
 
 
-def test_exception_for_a_file_goes_before_the_common_datum_but_not_before_the_file(tmp_path, out):
+def test_datum_of_the_recipe_is_for_files_that_name_none_and_what_is_declared_goes_before_both(tmp_path, out):
     silent, other = (write_raw(tmp_path / f"{name}.tif", plane(4, 4)) for name in ("silent", "other"))
     speaking = write_raw(tmp_path / "speaking.tif", plane(4, 4), crs="EPSG:4326+3855")
-    exceptions = {"silent": "NAVD88", "speaking": "NAVD88"}
-    harmonise([silent, other, speaking], out, **{**OPTIONS, "datum_by_file": exceptions})
-    datums = {path.stem: read_dem(path).vertical_datum for path in out.iterdir()}
-    assert datums == {"silent": "NAVD88", "other": "EGM96", "speaking": "EGM2008"}
+    recipe = replace(RECIPE, declared={"silent": Declared(vertical_datum="NAVD88")})
+    records = run([silent, other, speaking], out, recipe)
+    assert [record.vertical_datum for record in records] == ["NAVD88", "EGM96", "EGM2008"]
+    assert "vertical datum: the file names none; EGM96 taken" in records[1].assumptions
 
 
-def test_exception_for_a_file_that_is_not_there_is_refused(tmp_path, out):
+def test_declared_unit_and_sign_reach_the_harmonised_raster(tmp_path, out):
+    path = write_raw(tmp_path / "survey.tif", np.full((4, 4), 100, np.float32))
+    run([path], out, replace(RECIPE, declared={"survey": Declared(unit="ft", positive="down")}))
+    np.testing.assert_allclose(read_dem(out / "survey.tif").elevation_m, -30.48, rtol=1e-6)
+
+
+def test_declaration_for_a_file_that_is_not_there_is_refused(tmp_path):
+    entry = describe_file(write_raw(tmp_path / "a.tif", plane(4, 4)))
+    check_declared(["a"], [entry])
+    with pytest.raises(ParamsError, match=r"harmonise\.files names aa; there is no such file"):
+        check_declared(["a", "aa"], [entry])
+
+
+def test_unknown_datum_is_refused(tmp_path, out):
     path = write_raw(tmp_path / "a.tif", plane(4, 4))
-    with pytest.raises(ParamsError, match="vertical_datum_by_file names aa; there is no such file"):
-        harmonise([path], out, **{**OPTIONS, "datum_by_file": {"aa": "MSL"}})
+    with pytest.raises(DatumError, match="vertical datum is 'sea'; it must be one of"):
+        run([path], out, replace(RECIPE, vertical_datum="sea"))
 
 
-def test_unknown_datum_is_refused_with_the_file(tmp_path, out):
-    path = write_raw(tmp_path / "a.tif", plane(4, 4))
-    with pytest.raises(DatumError, match=r"a\.tif: vertical datum is 'sea'; it must be one of"):
-        harmonise([path], out, **{**OPTIONS, "vertical_datum": "sea"})
-
-
-@pytest.mark.parametrize(("level", "voids"), [(0, 6), (None, 0)])
-def test_water_becomes_void_where_a_level_is_given(tmp_path, out, level, voids):
+@pytest.mark.parametrize(("area", "voids"), [(0.01, 6), (None, 0), (1, 0)])
+def test_water_becomes_void_where_it_is_asked_for_and_large_enough(tmp_path, out, area, voids):
     values = plane(5, 6)
     values[:2, :3] = 0
     path = write_raw(tmp_path / "a.tif", values)
-    harmonise([path], out, **{**OPTIONS, "water_level_m": level})
+    run([path], out, replace(RECIPE, sea_level_m=0, min_water_km2=area))
     assert (~read_dem(out / "a.tif").valid).sum() == voids
 
 
 def test_raster_without_a_measured_pixel_is_left_out_and_counted(tmp_path, out):
     sea = write_raw(tmp_path / "sea.tif", np.zeros((5, 5), np.float32))
     land = write_raw(tmp_path / "land.tif", plane(5, 5))
-    counts = harmonise([sea, land], out, **{**OPTIONS, "water_level_m": 0})
-    assert counts == {"written": 1, "left out: no pixel measured": 1}
+    records = run([sea, land], out, replace(RECIPE, sea_level_m=0, min_water_km2=0.01))
+    assert summarised(records)["files"] == {"left out: no pixel measured": 1, "written": 1}
     assert [path.name for path in out.iterdir()] == ["land.tif"]
+
+
+def test_assumptions_are_counted_without_their_numbers(tmp_path, out):
+    values = np.array([[5, -9999], [7, 8]], np.int16)
+    paths = [write_raw(tmp_path / f"{name}.tif", values) for name in "ab"]
+    assumed = summarised(run(paths, out))["assumed"]
+    assert assumed["voids: N pixels are N, which the file does not declare; taken as void"] == 2
+    assert assumed["unit: the file names none; metres taken"] == 2
+
+
+def test_srtm1_tile_is_averaged_onto_whole_cells_of_three_arc_seconds(tmp_path, out):
+    nodes = np.broadcast_to(np.arange(3601)[:, None] % 1000, (3601, 3601))
+    path = write_hgt(tmp_path, nodes, name="N43E007")
+    (record,) = run([path], out, replace(RECIPE, average_to_3arcsec=True))
+    read = read_dem(out / "N43E007.tif")
+    assert record.grid.startswith("1200 x 1200 at 3 x 3 arcsec, pixel is area")
+    assert (read.grid.west, read.grid.north) == pytest.approx((7, 44), abs=1e-9)
+    np.testing.assert_allclose(read.elevation_m[:300, 0], 1.5 + 3 * np.arange(300), atol=1e-4)
+    assert read.source == "N43E007 (from 1 x 1 arcsec)"
+
+
+def test_raster_of_three_arc_seconds_or_coarser_stays_on_its_own_grid(tmp_path, out):
+    coarse = Affine(4 / 3600, 0, 10, 0, -4 / 3600, 50)
+    paths = [
+        write_raw(tmp_path / "a.tif", rough(30, 30)),
+        write_raw(tmp_path / "b.tif", rough(30, 30), transform=coarse),
+    ]
+    run(paths, out, replace(RECIPE, average_to_3arcsec=True))
+    for path in paths:
+        np.testing.assert_array_equal(read_dem(out / path.name).elevation_m, rough(30, 30))
+
+
+def test_raster_smaller_than_a_cell_is_left_out(tmp_path, out):
+    fine = Affine(1e-5, 0, 10.0001, 0, -1e-5, 50)
+    (record,) = run(
+        [write_raw(tmp_path / "a.tif", rough(9, 9), transform=fine)], out, replace(RECIPE, average_to_3arcsec=True)
+    )
+    assert record.result == "left out: smaller than a cell of 3 arc-seconds"
+
+
+def test_two_processes_give_the_files_and_records_of_one(tmp_path):
+    paths = [write_raw(tmp_path / f"{name}.tif", rough(30, 30, seed=ord(name))) for name in "abc"]
+    one, two = (run(paths, tmp_path / str(count) / "out", processes=count) for count in (1, 2))
+    assert one == two
+    for path in paths:
+        assert (tmp_path / "1/out" / path.name).read_bytes() == (tmp_path / "2/out" / path.name).read_bytes()
+
+
+def test_interrupted_run_goes_on_where_it_was(tmp_path, out, monkeypatch):
+    paths = [write_raw(tmp_path / f"{name}.tif", rough(30, 30, seed=ord(name))) for name in "abc"]
+    unbroken = run(paths, tmp_path / "other" / "out")
+    read: list[str] = []
+
+    def killed(path: Path, recipe: Recipe) -> Any:
+        if path.stem == "c" and "c" not in read:
+            read.append("c")
+            raise KeyboardInterrupt
+        read.append(path.stem)
+        return harmonised(path, recipe)
+
+    harmonised = module.harmonised
+    monkeypatch.setattr(module, "harmonised", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(paths, out)
+    assert run(paths, out) == unbroken
+    assert read == ["a", "b", "c", "c"]
+    for path in paths:
+        assert (out / path.name).read_bytes() == (tmp_path / "other/out" / path.name).read_bytes()
+
+
+def test_file_that_changed_since_it_was_listed_is_refused(tmp_path, out):
+    path = write_raw(tmp_path / "a.tif", plane(4, 4))
+    entry = describe_file(path)
+    write_raw(path, plane(4, 4) + 1)
+    with pytest.raises(ParamsError, match=r"a\.tif: the file has changed or gone since `fetch` listed it"):
+        harmonise([entry], out, RECIPE, work=tmp_path / "work")

@@ -1,12 +1,17 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from synthetic import rough, write_raw
 
 from demsr.errors import ParamsError
-from demsr.sources.held_out import HeldOut, choose_held_out, local_changes
+from demsr.sources.harmonise import Recipe
+from demsr.sources.held_out import Fitness, HeldOut, choose_held_out, local_changes, ready_changes
 
+DRY = Recipe(vertical_datum="EGM96")
+WET = Recipe(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.05)
+ANY = Fitness()
 RELIEF_M = {"plain": 1, "low": 5, "middle": 20, "high": 60, "alps": 200}
 
 
@@ -24,17 +29,17 @@ def terrain(folder: Path, relief_m: dict[str, float], *, coast: tuple[str, ...] 
 
 def test_flattest_and_roughest_are_tested_and_the_middling_of_the_others_validates(tmp_path):
     paths = terrain(tmp_path, RELIEF_M)
-    assert choose_held_out(paths, water_level_m=None) == HeldOut(valid=["middle"], test=["alps", "plain"])
+    assert choose_held_out(paths, DRY, ANY) == HeldOut(valid=["middle"], test=["alps", "plain"])
 
 
 def test_choice_does_not_depend_on_the_order_of_the_files(tmp_path):
     paths = terrain(tmp_path, RELIEF_M)
-    assert choose_held_out(paths[::-1], water_level_m=0) == choose_held_out(paths, water_level_m=0)
+    assert choose_held_out(paths[::-1], WET, ANY) == choose_held_out(paths, WET, ANY)
 
 
 def test_coast_is_tested_too(tmp_path):
     relief = {"plain": 1, "bay": 3, "low": 150, "middle": 200, "high": 250, "alps": 300}
-    chosen = choose_held_out(terrain(tmp_path, relief, coast=("bay",)), water_level_m=0)
+    chosen = choose_held_out(terrain(tmp_path, relief, coast=("bay",)), WET, ANY)
     assert "bay" in chosen.test
     assert len(chosen.test) == 3
     assert chosen.valid[0] not in chosen.test
@@ -42,26 +47,28 @@ def test_coast_is_tested_too(tmp_path):
 
 @pytest.mark.parametrize("share", [0.03, 0.97])
 def test_raster_with_hardly_any_land_or_sea_is_no_coast(tmp_path, share):
-    chosen = choose_held_out(terrain(tmp_path, RELIEF_M, coast=("middle",), share=share), water_level_m=0)
+    chosen = choose_held_out(terrain(tmp_path, RELIEF_M, coast=("middle",), share=share), WET, ANY)
     assert len(chosen.test) == 2
 
 
 def test_four_rasters_leave_one_for_training(tmp_path):
     relief = {name: RELIEF_M[name] for name in ("plain", "low", "high", "alps")}
-    chosen = choose_held_out(terrain(tmp_path, relief, coast=("low",)), water_level_m=0)
+    chosen = choose_held_out(terrain(tmp_path, relief, coast=("low",)), WET, ANY)
     assert len({*chosen.valid, *chosen.test}) == 3
 
 
 def test_three_rasters_are_too_few(tmp_path):
     paths = terrain(tmp_path, {name: RELIEF_M[name] for name in ("plain", "low", "high")})
-    with pytest.raises(ParamsError, match="3 rasters are too few to hold some out; give four or more, or name --valid"):
-        choose_held_out(paths, water_level_m=None)
+    with pytest.raises(
+        ParamsError, match="3 rasters of enough size are too few to hold some out; give four or more, or name --valid"
+    ):
+        choose_held_out(paths, DRY, ANY)
 
 
 def test_raster_without_a_measured_pixel_is_not_chosen(tmp_path):
     empty = write_raw(tmp_path / "empty.tif", np.full((30, 30), np.nan, np.float32))
     paths = terrain(tmp_path, RELIEF_M)
-    assert choose_held_out([empty, *paths], water_level_m=None) == choose_held_out(paths, water_level_m=None)
+    assert choose_held_out([empty, *paths], DRY, ANY) == choose_held_out(paths, DRY, ANY)
 
 
 @pytest.fixture
@@ -71,11 +78,26 @@ def folders(tmp_path):
     return {"land": tmp_path / "land", "marine": tmp_path / "marine"}
 
 
-FILES = {"land": "*.tif", "marine": "*.tif"}
+READ = {
+    "vertical_datum": "EGM96", "convert_to": None, "sea_level_m": None, "min_water_km2": None,
+    "average_to_3arcsec": True,
+}  # fmt: skip
+VALUES = {
+    "harmonise": {
+        "geoid_grids": None, "proj_network": False, "files": {}, "lr": {"vertical_datum": "MSL"},
+        "land": READ, "marine": READ,
+    },
+    "pairs": {"patch_lr": 2, "land": {"scale_free": False}, "marine": {"scale_free": True}},
+}  # fmt: skip
+
+
+def changes_for(folders: dict[str, Path], **options: Any) -> dict[str, Any]:
+    files = {"land": ["*.tif"], "marine": ["*.tif"]}
+    return local_changes(VALUES, folders, **{"declared": {}, "files": files, **options})
 
 
 def test_changes_point_at_the_folders_and_hold_files_out_in_each(folders):
-    changes = local_changes(folders, FILES, exclude=["low*"], valid=[], test=[])
+    changes = changes_for(folders, exclude=["low*"], valid=[], test=[])
     assert changes["fetch"]["land"] == {"folder": str(folders["land"]), "include": ["*.tif"], "exclude": ["low*"]}
     assert changes["pairs"] == {
         "land": {"valid": ["high"], "test": ["alps", "plain"]},
@@ -84,7 +106,7 @@ def test_changes_point_at_the_folders_and_hold_files_out_in_each(folders):
 
 
 def test_named_files_are_held_out_where_they_lie(folders):
-    changes = local_changes(folders, FILES, exclude=[], valid=["low", "sea_low"], test=["high", "sea_h*"])
+    changes = changes_for(folders, exclude=[], valid=["low", "sea_low"], test=["high", "sea_h*"])
     assert changes["pairs"] == {
         "land": {"valid": ["low"], "test": ["high"]},
         "marine": {"valid": ["sea_low"], "test": ["sea_h*"]},
@@ -92,7 +114,7 @@ def test_named_files_are_held_out_where_they_lie(folders):
 
 
 def test_file_named_for_the_test_alone_is_tested_and_another_one_validates(folders):
-    changes = local_changes(folders, FILES, exclude=[], valid=[], test=["sea_middle"])
+    changes = changes_for(folders, exclude=[], valid=[], test=["sea_middle"])
     marine = changes["pairs"]["marine"]
     assert marine["test"] == ["sea_middle"]
     assert len(marine["valid"]) == 1
@@ -100,17 +122,34 @@ def test_file_named_for_the_test_alone_is_tested_and_another_one_validates(folde
 
 
 def test_file_named_for_validation_alone_is_not_chosen_for_the_test(folders):
-    changes = local_changes(folders, FILES, exclude=[], valid=["alps"], test=[])
+    changes = changes_for(folders, exclude=[], valid=["alps"], test=[])
     assert changes["pairs"]["land"] == {"valid": ["alps"], "test": ["high", "plain"]}
 
 
 @pytest.mark.parametrize("named", [{"valid": ["lowe"], "test": []}, {"valid": [], "test": ["lowe"]}])
 def test_name_of_no_file_is_refused(folders, named):
     with pytest.raises(ParamsError, match="no file is called 'lowe'; there are alps, high"):
-        local_changes(folders, FILES, exclude=[], **named)
+        changes_for(folders, exclude=[], **named)
 
 
 def test_rasters_of_which_no_pairs_will_be_cut_are_passed_over(shared):
     land = sorted((shared / "data" / "land").glob("*.tif"))
-    chosen = choose_held_out(land, water_level_m=0.0, three_arcsec=True)
+    chosen = choose_held_out(land, WET, Fitness(three_arcsec=True, least_pixels=160))
     assert all(name.startswith("srtm3_") for name in (*chosen.valid, *chosen.test))
+
+
+def test_what_is_declared_of_files_that_are_there_is_used_and_kept(folders):
+    declared = {"alps": {"positive": "down"}, "gone": {"unit": "ft"}}
+    changes = changes_for(folders, exclude=[], valid=[], test=[], declared=declared)
+    assert changes["harmonise"] == {"files": {"alps": {"positive": "down"}}}
+
+
+def test_real_lr_grids_are_pointed_at_and_asked_for(folders, tmp_path):
+    terrain(tmp_path / "lr", {"gebco_2024": 5, "gebco_2024_tid": 5})
+    changes = changes_for(folders, exclude=[], valid=[], test=[], lr=tmp_path / "lr")
+    assert changes["fetch"]["lr"]["tid"] == ["*tid*"]
+    assert changes["pairs"]["marine"]["degradations"] == ["block mean", "real"]
+
+
+def test_ready_made_pairs_serve_both_domains():
+    assert ready_changes(Path("dem.zip")) == {"fetch": {key: {"folder": "dem.zip"} for key in ("land", "marine")}}
