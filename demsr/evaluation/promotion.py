@@ -46,17 +46,23 @@ class Verdict:
 
 
 def judge(candidate: Scores, champion: Scores | None, bicubic: Scores, rule: PromotionRule) -> Verdict:
-    """Compare a candidate with the champion on the candidate's test set; the first model has only bicubic to beat."""
+    """Compare a candidate with the champion on the candidate's test set; the first model has only bicubic to beat.
+
+    Gains are means over the areas of one kind, the one nearest to the use of a model; all areas must hold the limit.
+    """
     over_bicubic = gains(candidate, bicubic)
     worst_area = min(over_bicubic, key=lambda area: over_bicubic[area])
-    mean_gain = float(np.mean(list(over_bicubic.values())))
+    group = deciding_group(candidate)
+    of_group = {area: score for area, score in candidate.items() if score.group == group}
+    mean_gain = float(np.mean([over_bicubic[area] for area in of_group]))
     numbers = {"gain_over_bicubic_percent": mean_gain, "worst_area_gain_percent": over_bicubic[worst_area]}
+    kind = group.replace("_", " ")
     if champion is None:
         promote = mean_gain > 0
-        return Verdict(promote, f"first version, {mean_gain:+.2f} % RMSE gain over bicubic", numbers)
-    gain, low, high = bootstrap_gain(candidate, champion, resamples=rule.resamples, seed=rule.seed)
+        return Verdict(promote, f"first version, {mean_gain:+.2f} % RMSE gain over bicubic ({kind})", numbers)
+    gain, low, high = bootstrap_gain(of_group, champion, resamples=rule.resamples, seed=rule.seed)
     numbers |= {"gain_over_champion_percent": gain, "gain_interval_low": low, "gain_interval_high": high}
-    found = f"{gain:+.3f} % over the champion, 95 % interval {low:+.3f} to {high:+.3f}"
+    found = f"{gain:+.3f} % over the champion, 95 % interval {low:+.3f} to {high:+.3f} ({kind})"
     if over_bicubic[worst_area] < -rule.max_loss_percent:
         why = f"{worst_area} is {-over_bicubic[worst_area]:.2f} % worse than bicubic, {rule.max_loss_percent} allowed"
         return Verdict(False, f"{found}; refused: {why}", numbers)
@@ -64,6 +70,14 @@ def judge(candidate: Scores, champion: Scores | None, bicubic: Scores, rule: Pro
         why = f"{rule.min_gain_percent} % and an interval above 0 are needed"
         return Verdict(False, f"{found}; refused: {why}", numbers)
     return Verdict(True, found, numbers)
+
+
+def deciding_group(scores: Scores) -> str:
+    """Return the kind of areas nearest to the use of a model: measured, at 3 arc-seconds, LR real or else block means."""
+    return min(
+        {score.group for score in scores.values()},
+        key=lambda group: ("synthetic" in group, "3arcsec" not in group, "fitted" in group, "real" not in group, group),
+    )
 
 
 def bootstrap_gain(candidate: Scores, champion: Scores, *, resamples: int, seed: int) -> tuple[float, float, float]:

@@ -23,12 +23,12 @@ def super_resolve(dem: Dem, model: nn.Module) -> Dem:
     GridError : a side is shorter than 2 pixels
     VoidError : nothing was measured
     """
-    if getattr(model, "unit", METRES) != METRES:
+    if getattr(model, "unit", METRES) != METRES and getattr(model, "formulation", "") == "direct":
         message = (
-            f"{dem.source}: the model was trained on scaled values whose range is not known; train or import it again "
+            f"{dem.source}: the model takes scaled values whose range is not known; train or import it again "
             "with the range in metres (pairs.scaled_range_m, or `demsr import-mindspore --range`)"
         )
-        raise CheckpointError(message)
+        raise CheckpointError(message)  # the residual formulation has no biases: it fits every unit
     if min(dem.elevation_m.shape) < 2:
         message = f"{dem.source}: the raster has {dem.grid.rows} x {dem.grid.cols} pixels; both sides must be 2 or more"
         raise GridError(message)

@@ -27,8 +27,9 @@ class Comparison:
     Attributes
     ----------
     title, lr_title : area and method; what the input is
-    lr : (h, w); truth, bicubic, prediction : (scale*h, scale*w); metres, NaN where void
-    pixel_size_m : (width, height) of an HR pixel
+    lr : (h, w); truth, bicubic, prediction : (scale*h, scale*w); NaN where void
+    pixel_size_m : (width, height) of an HR pixel, NaN where it is not known
+    unit : of the heights: m, or scaled
     """
 
     title: str
@@ -38,6 +39,7 @@ class Comparison:
     bicubic: NDArray[np.float32]
     prediction: NDArray[np.float32]
     pixel_size_m: tuple[float, float]
+    unit: str = "m"
 
 
 def save_comparison(path: Path, rows: list[Comparison]) -> None:
@@ -52,9 +54,10 @@ def save_comparison(path: Path, rows: list[Comparison]) -> None:
 
 def _draw_row(figure: Figure, axes: NDArray[np.object_], row: Comparison) -> None:
     low, high = float(np.nanmin(row.truth)), float(np.nanmax(row.truth))
-    norm = Normalize(low, max(high, low + 1))
+    least = 1.0 if row.unit == "m" else np.finfo(np.float32).eps  # range that is shown, of flat terrain
+    norm = Normalize(low, max(high, low + least))
     colours = _SEA if high < 0 else _LAND
-    width, height = row.pixel_size_m
+    width, height = row.pixel_size_m if np.isfinite(row.pixel_size_m).all() else (1.0, 1.0)
     scale = row.truth.shape[0] // row.lr.shape[0]
     panels = (
         (row.lr_title, row.lr, scale),
@@ -62,7 +65,7 @@ def _draw_row(figure: Figure, axes: NDArray[np.object_], row: Comparison) -> Non
         ("bicubic", row.bicubic, 1),
         ("prediction", row.prediction, 1),
     )
-    exaggeration = _exaggeration(row.truth, row.pixel_size_m)
+    exaggeration = _exaggeration(row.truth, width, most=60.0 if row.unit == "m" else np.inf)
     for axis, (name, elevation, step) in zip(axes, panels, strict=False):
         light = LightSource(azdeg=315, altdeg=40)
         shaded = light.shade(
@@ -70,13 +73,13 @@ def _draw_row(figure: Figure, axes: NDArray[np.object_], row: Comparison) -> Non
             vert_exag=exaggeration, dx=width * step, dy=height * step,
         )  # fmt: skip
         shaded[np.isnan(elevation)] = (0.85, 0.85, 0.85, 1)
-        _show(axis, shaded, f"{name}, {_rmse(elevation, row.truth)}" if name in ("bicubic", "prediction") else name)
-    figure.colorbar(ScalarMappable(norm, colours), ax=list(axes[:4]), label="elevation (m)", shrink=0.85, pad=0.01)
+        _show(axis, shaded, f"{name}, {_rmse(elevation, row)}" if name in ("bicubic", "prediction") else name)
+    figure.colorbar(ScalarMappable(norm, colours), ax=list(axes[:4]), label=f"elevation ({row.unit})", shrink=0.85, pad=0.01)
     error = row.prediction - row.truth
-    limit = max(float(np.nanpercentile(np.abs(row.bicubic - row.truth), 98)), 0.1)
+    limit = max(float(np.nanpercentile(np.abs(row.bicubic - row.truth), 98)), 0.1 * least)
     image = axes[4].imshow(error, cmap=_ERROR, vmin=-limit, vmax=limit)
     _clean(axes[4], "error = prediction - truth")
-    figure.colorbar(image, ax=axes[4], label="error (m)", shrink=0.85)
+    figure.colorbar(image, ax=axes[4], label=f"error ({row.unit})", shrink=0.85)
     axes[0].set_ylabel(row.title, fontsize=9)
 
 
@@ -91,11 +94,11 @@ def _clean(axis: Axes, title: str) -> None:
     axis.set_yticks([])
 
 
-def _rmse(elevation: NDArray[np.float32], truth: NDArray[np.float32]) -> str:
-    return f"RMSE {np.sqrt(np.nanmean(np.square(elevation - truth))):.2f} m"
+def _rmse(elevation: NDArray[np.float32], row: Comparison) -> str:
+    return f"RMSE {np.sqrt(np.nanmean(np.square(elevation - row.truth))):.3g} {row.unit}"
 
 
-def _exaggeration(truth: NDArray[np.float32], pixel_size_m: tuple[float, float]) -> float:
+def _exaggeration(truth: NDArray[np.float32], pixel_width: float, *, most: float) -> float:
     """Return a vertical exaggeration that makes typical slopes visible."""
-    rise = float(np.nanmean(np.abs(np.diff(truth, axis=1)))) / pixel_size_m[0]
-    return min(max(0.35 / max(rise, 1e-4), 1), 60)
+    rise = float(np.nanmean(np.abs(np.diff(truth, axis=1)))) / pixel_width
+    return min(max(0.35 / max(rise, 1e-12), 1), most)

@@ -73,7 +73,7 @@ def comparisons(pairs: PairFile, net: nn.Module, *, rows: int, method: str) -> l
         lr_title = "15 arc-second input" if area.pair_kind == THREE_ARCSEC else "input, 5 times as coarse"
         prediction = super_resolve_array(lr[0], net)
         title = f"{area.name}\n{method}"
-        rows_of_picture.append(Comparison(title, lr_title, lr[0], hr[0], base, prediction, size))
+        rows_of_picture.append(Comparison(title, lr_title, lr[0], hr[0], base, prediction, size, pairs.unit))
     return rows_of_picture
 
 

@@ -181,7 +181,7 @@ def _averaged(dem: Dem) -> tuple[Dem, str]:
 
 def _kind(assumption: str) -> str:
     """Return an assumption without its numbers, for counting."""
-    return re.sub(r"-?\d+(\.\d+)?(?=[ ,;]|$)", "N", assumption)
+    return re.sub(r"(?<![\w.])-?\d+(\.\d+)?(?=[ ,;]|$)", "N", assumption)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_clear_gain_is_promoted_with_its_number():
     verdict = judge(scored(plain=9.0, alps=18.0), scored(plain=10.0, alps=20.0), scored(plain=12, alps=24), RULE)
     assert verdict.promote
     assert verdict.numbers["gain_over_champion_percent"] == pytest.approx(10)
-    assert verdict.reason == "+10.000 % over the champion, 95 % interval +10.000 to +10.000"
+    assert verdict.reason == "+10.000 % over the champion, 95 % interval +10.000 to +10.000 (land 3arcsec)"
 
 
 def test_less_than_one_per_cent_is_refused():
