@@ -163,13 +163,17 @@ def super_resolve(
     from demsr.inference.super_resolve import super_resolve as run
     from demsr.load import load_model
     from demsr.reporting.inspection import print_assumptions
+    from demsr.sources.harmonise import described
 
     declared = _declared(crs, vertical_datum, unit, positive, nodata, registration, layer)
     reading = read_raster(source, declared=declared)
     print_assumptions(source, reading.assumptions)
     net = load_model(model, device=device)
     result = run(reading.dem, net)
-    tags = {"MODEL": model, "DEMSR_VERSION": demsr.__version__, "ASSUMED": "; ".join(reading.assumptions)}
+    tags = {
+        "MODEL": model, "DEMSR_VERSION": demsr.__version__, "INPUT_GRID": described(reading.dem.grid),
+        "ASSUMED": "; ".join(reading.assumptions),
+    }  # fmt: skip
     write_dem(target, result, tags=tags)
     typer.echo(f"{target}: {result.grid.rows} x {result.grid.cols} pixels, datum {result.vertical_datum}, by {model}")
 

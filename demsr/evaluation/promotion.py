@@ -73,7 +73,7 @@ def judge(candidate: Scores, champion: Scores | None, bicubic: Scores, rule: Pro
 
 
 def deciding_group(scores: Scores) -> str:
-    """Return the kind of areas nearest to the use of a model: measured, at 3 arc-seconds, LR real or else block means."""
+    """Return the kind of areas nearest to the use of a model: measured, at 3 arc-seconds, with real LR."""
     return min(
         {score.group for score in scores.values()},
         key=lambda group: ("synthetic" in group, "3arcsec" not in group, "fitted" in group, "real" not in group, group),

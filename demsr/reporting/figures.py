@@ -54,7 +54,7 @@ def save_comparison(path: Path, rows: list[Comparison]) -> None:
 
 def _draw_row(figure: Figure, axes: NDArray[np.object_], row: Comparison) -> None:
     low, high = float(np.nanmin(row.truth)), float(np.nanmax(row.truth))
-    least = 1.0 if row.unit == "m" else np.finfo(np.float32).eps  # range that is shown, of flat terrain
+    least = 1.0 if row.unit == "m" else float(np.finfo(np.float32).eps)  # range that is shown, of flat terrain
     norm = Normalize(low, max(high, low + least))
     colours = _SEA if high < 0 else _LAND
     width, height = row.pixel_size_m if np.isfinite(row.pixel_size_m).all() else (1.0, 1.0)
@@ -74,7 +74,8 @@ def _draw_row(figure: Figure, axes: NDArray[np.object_], row: Comparison) -> Non
         )  # fmt: skip
         shaded[np.isnan(elevation)] = (0.85, 0.85, 0.85, 1)
         _show(axis, shaded, f"{name}, {_rmse(elevation, row)}" if name in ("bicubic", "prediction") else name)
-    figure.colorbar(ScalarMappable(norm, colours), ax=list(axes[:4]), label=f"elevation ({row.unit})", shrink=0.85, pad=0.01)
+    label = f"elevation ({row.unit})"
+    figure.colorbar(ScalarMappable(norm, colours), ax=list(axes[:4]), label=label, shrink=0.85, pad=0.01)
     error = row.prediction - row.truth
     limit = max(float(np.nanpercentile(np.abs(row.bicubic - row.truth), 98)), 0.1 * least)
     image = axes[4].imshow(error, cmap=_ERROR, vmin=-limit, vmax=limit)

@@ -14,7 +14,7 @@ from demsr.model.checkpoint import parameter_count, save_model
 from demsr.model.predict import super_resolve_array
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.cut import THREE_ARCSEC
-from demsr.pairs.store import PairFile
+from demsr.pairs.store import REAL, PairFile
 from demsr.reporting.figures import Comparison, save_comparison
 from demsr.reporting.tables import write_csv
 from demsr.tracking.runs import Run
@@ -59,7 +59,7 @@ def keep_training(
 
 
 def comparisons(pairs: PairFile, net: nn.Module, *, rows: int, method: str) -> list[Comparison]:
-    """Return the patch with the strongest relief of each of the first areas, as rows of a picture."""
+    """Return the patch with the strongest relief of each of the first areas, real pairs before others, as rows."""
     picked = _strongest_relief(pairs)[:rows]
     bicubic = Bicubic(scale=pairs.scale)
     rows_of_picture = []
@@ -71,6 +71,7 @@ def comparisons(pairs: PairFile, net: nn.Module, *, rows: int, method: str) -> l
         size = float(samples["pixel_width_m"][index]), float(samples["pixel_height_m"][index])
         area = pairs.areas[samples["area"][index]]
         lr_title = "15 arc-second input" if area.pair_kind == THREE_ARCSEC else "input, 5 times as coarse"
+        lr_title = f"real input, {area.lr_source[:24]}" if area.degradation == REAL else lr_title
         prediction = super_resolve_array(lr[0], net)
         title = f"{area.name}\n{method}"
         rows_of_picture.append(Comparison(title, lr_title, lr[0], hr[0], base, prediction, size, pairs.unit))
@@ -83,4 +84,5 @@ def _strongest_relief(pairs: PairFile) -> Sequence[int]:
         for index, relief in zip(range(part.start, part.stop), np.std(lr, axis=(1, 2, 3)), strict=True):
             area = int(pairs.samples["area"][index])
             best[area] = max(best.get(area, (-1.0, -1)), (float(relief), index))
-    return [index for _, (_, index) in sorted(best.items())]
+    real_first = sorted(best, key=lambda area: (pairs.areas[area].degradation != REAL, area))
+    return [best[area][1] for area in real_first]
