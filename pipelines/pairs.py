@@ -8,7 +8,7 @@ from typing import Any
 from demsr.errors import PairsError, reported
 from demsr.files import write_json
 from demsr.pairs.adopt import adopt_pairs
-from demsr.pairs.build import Degradations, build_pairs, plan_pairs
+from demsr.pairs.build import Degradations, build_pairs, headlines, plan_pairs
 from demsr.pairs.cut import CutRule
 from demsr.pairs.fitted import DegradationModel
 from demsr.pairs.region_pairs import lr_files
@@ -35,7 +35,7 @@ def main() -> None:
         summary = make(params, read_manifest(listing), work)
         write_json(results / "summary.json", summary)
         run.log_file(results / "summary.json")
-        run.log_numbers(summary)
+        run.log_numbers(headlines(summary))
     shutil.rmtree(work, ignore_errors=True)
 
 

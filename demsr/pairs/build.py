@@ -128,6 +128,20 @@ def build_pairs(
     return {**summary, "left_out": dict(sorted(left_out.items())), "coregistration": _coregistration(pieces)}
 
 
+def headlines(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of the summaries of all domains is worth a curve: pairs by split, and every co-registration.
+
+    Counts by area and reason would be thousands for a large set.
+    """
+    return {
+        domain: {
+            **{split: {"pairs": found[split]["pairs"]} for split in SPLITS},
+            "coregistration": found.get("coregistration", {}),
+        }
+        for domain, found in summary.items()
+    }
+
+
 def _jobs(path: Path, regions: Sequence[Region], degradations: Degradations, *, scale_free: bool) -> list[Job]:
     jobs = []
     for region, kind in itertools.product(regions, degradations.kinds):
