@@ -64,6 +64,9 @@ def profile(
         if pairs is None:
             message = "profile mindearth needs --pairs, a folder or .zip with train.h5, valid.h5 and test.h5"
             raise ParamsError(message)
+        if not pairs.exists():
+            message = f"{pairs}: there is no such folder or .zip; give one with train.h5, valid.h5 and test.h5"
+            raise ParamsError(message)
         changes = ready_changes(pairs)
     elif name in ("local", "paper"):
         changes = local_changes(
@@ -100,12 +103,19 @@ def inspect(
     layer: _Layer = None,
 ) -> None:
     """Print what is understood of a raster, what had to be assumed, and what it is good for."""
+    from demsr.errors import DemsrError, RasterError
     from demsr.reporting.inspection import print_inspection
     from demsr.sources.inspection import inspect_raster
 
     declared = _declared(crs, vertical_datum, unit, positive, nodata, registration, layer)
+    wrong = []
     for source in sources:
-        print_inspection(inspect_raster(source, declared))
+        try:
+            print_inspection(inspect_raster(source, declared))
+        except DemsrError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise RasterError("; ".join(wrong))
 
 
 @app.command()
@@ -135,7 +145,8 @@ def convert(
     reading = read_raster(source, declared=declared)
     print_assumptions(source, reading.assumptions)
     result = convert_datum(reading.dem, to, grids=geoid_grids, network=proj_network)
-    write_dem(target, result, tags={"DEMSR_VERSION": demsr.__version__})
+    tags = {"DEMSR_VERSION": demsr.__version__, "ASSUMED": "; ".join(reading.assumptions)}
+    write_dem(target, result, tags=tags)
     typer.echo(f"{target}: heights above {to}, from {reading.dem.vertical_datum}")
 
 
@@ -187,16 +198,20 @@ def fit_degradation(
     write: Annotated[bool, typer.Option("--write", help="Put the model into params.yaml.")] = False,
 ) -> None:
     """Fit how real LR grids differ from block means, for pairs with the degradation `fitted`."""
-    from demsr.dem.reading import read_dem
+    from demsr.dem.reading import read_raster
     from demsr.pairs.region_pairs import fitted_model
     from demsr.profiles import write_changes
     from demsr.reporting.choices import print_degradation
+    from demsr.reporting.inspection import print_assumptions
 
-    lr_dem, hr_dem = read_dem(lr, vertical_datum=lr_datum), read_dem(hr, vertical_datum=hr_datum)
-    model, found = fitted_model(lr_dem, hr_dem)
+    readings = [read_raster(path, vertical_datum=datum) for path, datum in ((lr, lr_datum), (hr, hr_datum))]
+    for path, reading in zip((lr, hr), readings, strict=True):
+        print_assumptions(path, reading.assumptions)
+    model, found = fitted_model(readings[0].dem, readings[1].dem)
     print_degradation(model, found)
     if write:
         write_changes(_PARAMS, {"pairs": {"fitted": dataclasses.asdict(model)}})
+        typer.echo(f"{_PARAMS} now holds this model; pairs with `degradations: [fitted]` use it")
 
 
 @app.command("import-mindspore")
@@ -254,6 +269,12 @@ def _declared(
 def _refuse_to_replace(target: Path, *, overwrite: bool) -> None:
     from demsr.errors import RasterError
 
+    if target.is_dir():
+        message = f"{target}: is a folder; name a file in it"
+        raise RasterError(message)
+    if target.suffix.lower() not in (".tif", ".tiff"):
+        message = f"{target}: is written as a GeoTIFF; give a name that ends in .tif"
+        raise RasterError(message)
     if target.exists() and not overwrite:
         message = f"{target}: exists already; choose another name or add --overwrite"
         raise RasterError(message)

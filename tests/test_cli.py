@@ -11,10 +11,14 @@ from demsr.cli import app
 from demsr.dem.grid import Grid
 from demsr.dem.raster import Dem, write_dem
 from demsr.dem.reading import read_dem
+from demsr.errors import CheckpointError, ParamsError
+from demsr.load import load_model
 from demsr.model.checkpoint import save_model
 from demsr.model.srnet import DemSrNet
+from demsr.params import Params
 
 DEMSR = str(Path(sys.executable).parent / "demsr")
+COMMANDS = ("profile", "inspect", "convert", "super-resolve", "fit-degradation", "import-mindspore", "models")
 
 
 @pytest.fixture
@@ -44,9 +48,21 @@ def test_the_command_line_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+def test_help_of_the_commands_imports_none_of_the_libraries_that_they_need():
+    heavy = ("torch", "lightning", "mlflow", "rasterio", "matplotlib", "numpy", "h5py")  # pydantic: typer itself does
+    code = f"""import sys
+from demsr.cli import app
+for command in {COMMANDS}:
+    app([command, "--help"], standalone_mode=False)
+print([name for name in {heavy} if name in sys.modules])"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert done.stdout.count("Usage: ") == len(COMMANDS)
+
+
 def test_help_lists_the_commands():
     said = CliRunner().invoke(app, ["--help"]).output
-    assert all(command in said for command in ("profile", "super-resolve", "models"))
+    assert all(command in said for command in COMMANDS)
 
 
 def test_a_ramp_comes_out_as_that_ramp(model, raster, tmp_path):
@@ -96,3 +112,49 @@ def test_an_empty_folder_of_rasters_is_named(root, tmp_path, monkeypatch):
     assert done.returncode == 1
     assert "tiles: no file matches ['*.tif', '*.tiff', '*.hgt'" in done.stderr
     assert (tmp_path / "params.yaml").read_text() == (root / "params.yaml").read_text()
+
+
+def test_profile_mindearth_points_both_domains_at_the_same_pairs(root, tmp_path, monkeypatch):
+    (tmp_path / "params.yaml").write_text((root / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "theirs").mkdir()
+    done = CliRunner().invoke(app, ["profile", "mindearth", "--pairs", "theirs"])
+    assert (done.exit_code, done.exception) == (0, None)
+    assert "params.yaml now holds the profile mindearth" in done.output
+    params = Params.read(tmp_path / "params.yaml")
+    assert (params.base.profile, params.fetch.source) == ("mindearth", "pairs")
+    assert params.fetch.land.folder == params.fetch.marine.folder == Path("theirs")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "profile mindearth needs --pairs, a folder or .zip with train.h5, valid.h5 and test.h5"),
+        (["--pairs", "no.zip"], "no.zip: there is no such folder or .zip; give one with train.h5"),
+    ],
+)
+def test_profile_mindearth_needs_pairs_that_are_there(root, tmp_path, monkeypatch, options, message):
+    (tmp_path / "params.yaml").write_text((root / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["profile", "mindearth", *options])
+    assert isinstance(done.exception, ParamsError)
+    assert str(done.exception).startswith(message)
+    assert (tmp_path / "params.yaml").read_text() == (root / "params.yaml").read_text()
+
+
+def test_imported_net_gives_the_output_of_the_reference_implementation(shared, tmp_path):
+    source, folder = shared / "parity" / "demnet_1block.ckpt", tmp_path / "imported"
+    done = CliRunner().invoke(app, ["import-mindspore", str(source), str(folder), "--blocks", "1"])
+    assert (done.exit_code, done.exception) == (0, None)
+    assert done.output.startswith(f"{folder}: 1 blocks x 256 features, 2,363,904 parameters; takes and gives values")
+    with np.load(shared / "parity" / "demnet_1block.npz") as known, torch.inference_mode():
+        found = load_model(folder, device="cpu")(torch.from_numpy(known["x"])).numpy()
+        np.testing.assert_allclose(found, known["y"], atol=1e-4)
+
+
+def test_net_of_another_depth_than_wanted_is_not_imported(shared, tmp_path):
+    source, folder = shared / "parity" / "demnet_1block.ckpt", tmp_path / "imported"
+    done = CliRunner().invoke(app, ["import-mindspore", str(source), str(folder)])
+    assert isinstance(done.exception, CheckpointError)
+    assert "the net has 1 blocks, needed are 42; give a whole" in str(done.exception)
+    assert not folder.exists()

@@ -19,6 +19,7 @@ Box = tuple[float, float, float, float]  # west, south, east, north in degrees
 _SENTINELS = {float(np.float32(value)) for value in (9999, 32767, 32768, 99999, 1e6, 1e20, 3.4028235e38)}  # of any sign
 _AMBIGUOUS = -9999.0  # a void in most files, a depth in a few trenches
 _DEEPEST_BESIDE = -9500.0  # where nothing else reaches this deep, it is no depth
+_TOUCHING = 1e-6  # of a cell: edges that differ by less coincide
 _MOST_PIXELS = 500_000_000  # 2 GB of float32
 _PIXELS_AT_ONCE = 16_000_000
 
@@ -85,7 +86,8 @@ def read_elevation(header: Header, *, within: Box | None = None) -> tuple[NDArra
             stored[part] = values
     notes: list[str] = []
     _void_sentinels(stored, header, notes)
-    stored *= np.float32(header.metres_per_unit) if header.metres_per_unit != 1 else 1
+    if header.metres_per_unit != 1:
+        stored *= np.float32(header.metres_per_unit)
     if header.positive == "down" or (header.positive is None and _counts_downwards(stored, notes)):
         np.negative(stored, out=stored)
     return stored, grid, notes
@@ -99,8 +101,11 @@ def _window(grid: Grid, within: Box | None) -> tuple[int, int, Grid]:
     turn = 360.0 * round((grid.west + grid.east - west - east) / 720)
     top, left = grid.index(west + turn, north)
     bottom, right = grid.index(east + turn, south)
-    first_row, last_row = max(0, int(np.floor(top + 0.5))), min(grid.rows, int(np.ceil(bottom + 0.5)))
-    first_col, last_col = max(0, int(np.floor(left + 0.5))), min(grid.cols, int(np.ceil(right + 0.5)))
+    first_row, first_col = (max(0, int(np.floor(edge + 0.5 + _TOUCHING))) for edge in (top, left))
+    last_row, last_col = (
+        min(count, int(np.ceil(edge + 0.5 - _TOUCHING)))
+        for edge, count in zip((bottom, right), (grid.rows, grid.cols), strict=True)
+    )
     if first_row >= last_row or first_col >= last_col:
         message = f"nothing of the raster lies between {west:g} and {east:g} east, {south:g} and {north:g} north"
         raise GridError(message)

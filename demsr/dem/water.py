@@ -39,10 +39,12 @@ def find_water(dem: Dem, *, sea_level_m: float | None, min_area_km2: float) -> N
     pixels = np.bincount(areas.ravel())
     width_m, height_m = dem.grid.pixel_size_m()
     large = pixels * (width_m * height_m / 1e6) >= min_area_km2
+    number = np.where(large, large.cumsum(dtype=np.int32), 0)  # of the large areas, few of millions, from 1
+    areas, pixels = np.take(number, areas), np.append(0, pixels[large])
     enclosed = _lower_sides(elevation, areas, count=pixels.size) ** 2 <= pixels
-    water: NDArray[np.bool_] = (large & enclosed)[areas]
+    water: NDArray[np.bool_] = (areas > 0) & enclosed[areas]
     if sea_level_m is not None:
-        water |= large[areas] & (elevation == sea_level_m)
+        water |= (areas > 0) & (elevation == sea_level_m)
     return water & dem.valid
 
 
@@ -59,9 +61,10 @@ def _flat_areas(elevation: NDArray[np.float32]) -> NDArray[np.int32]:
 
 
 def _lower_sides(elevation: NDArray[np.float32], areas: NDArray[np.int32], *, count: int) -> NDArray[np.int64]:
-    """Count the sides of pixels along each area's outline beyond which the ground is lower."""
+    """Count the sides of pixels along each area's outline beyond which the ground is lower, none for area 0."""
     sides = np.zeros(count, np.int64)
-    for level, area in ((elevation, areas), (elevation.T, areas.T)):
-        sides += np.bincount(area[:-1][level[1:] < level[:-1]], minlength=count)
-        sides += np.bincount(area[1:][level[:-1] < level[1:]], minlength=count)
+    down, up, right, left = np.s_[1:], np.s_[:-1], np.s_[:, 1:], np.s_[:, :-1]
+    for here, beyond in ((up, down), (down, up), (left, right), (right, left)):
+        lower = (elevation[beyond] < elevation[here]) & (areas[here] > 0)
+        sides += np.bincount(areas[here][lower], minlength=count)
     return sides

@@ -15,7 +15,7 @@ from demsr.files import whole_file
 from demsr.pairs.cut import THREE_ARCSEC, CutRule, pair_kind
 from demsr.pairs.fitted import DegradationModel
 from demsr.pairs.region_pairs import Job, LrFile, Piece, make_piece
-from demsr.pairs.split import SPLITS, Box, Region, closer_than, protected_boxes
+from demsr.pairs.split import SPLITS, Box, Boxes, Region, closer_than, protected_boxes
 from demsr.pairs.store import BLOCK_MEAN, FITTED, REAL, PairWriter
 from demsr.parallel import each
 
@@ -69,9 +69,10 @@ def plan_pairs(
     left_out: Counter[str] = Counter()
     headers = {path: read_header(path) for path in rasters}
     found = {path: regions_of(path.stem, header.source, header.grid) for path, header in headers.items()}
+    lr = {file: read_header(file.path, file.declared).grid.lonlat_bounds() for file in degradations.lr_files}
     jobs = []
     for path, regions in _named_apart(found).items():
-        of_raster = _jobs(path, regions, degradations, scale_free=scale_free)
+        of_raster = _jobs(path, regions, degradations, lr, scale_free=scale_free)
         if not of_raster:
             left_out[f"{path.stem}: {_why_none(headers[path].grid, degradations)}"] += 1
         jobs += of_raster
@@ -102,10 +103,12 @@ def build_pairs(
     ------
     PairsError : a split has no pair
     """
-    protected: dict[str, list[Box]] = {split: protected_boxes(everywhere, split) for split in SPLITS}
+    protected: dict[str, Boxes] = {split: protected_boxes(everywhere, split) for split in SPLITS}
     make = partial(make_piece, rule=rule, protected=protected, seed=seed, work=work)
     pieces = list(each(make, plan.jobs, processes=processes, description=f"cut {plan.domain}"))
-    left_out = sum((Counter(piece.left_out) for piece in pieces), start=Counter(plan.left_out))
+    left_out = Counter(plan.left_out)
+    for piece in pieces:
+        left_out.update(piece.left_out)
     summary: dict[str, Any] = {}
     for split in SPLITS:
         chosen = [piece for piece, job in zip(pieces, plan.jobs, strict=True) if job.region.split == split]
@@ -142,11 +145,15 @@ def headlines(summary: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _jobs(path: Path, regions: Sequence[Region], degradations: Degradations, *, scale_free: bool) -> list[Job]:
+def _jobs(
+    path: Path, regions: Sequence[Region], degradations: Degradations, lr: Mapping[LrFile, Box], *, scale_free: bool
+) -> list[Job]:
+    """Return what to make of the regions of a raster; `lr` has the outlines of real LR grids."""
     jobs = []
     for region, kind in itertools.product(regions, degradations.kinds):
         if kind == REAL:
-            jobs += [Job(path, region, kind, lr=lr) for lr in degradations.lr_files if _covers(lr, region.grid)]
+            covering = [file for file, box in lr.items() if closer_than(region.grid, [box], gap_lr=0, scale=1)]
+            jobs += [Job(path, region, kind, lr=file) for file in covering]
         elif scale_free or pair_kind(region.grid) == THREE_ARCSEC:
             jobs.append(Job(path, region, kind, model=degradations.model if kind == FITTED else None))
     return jobs
@@ -156,10 +163,6 @@ def _why_none(grid: Grid, degradations: Degradations) -> str:
     if tuple(degradations.kinds) == (REAL,):
         return "no real LR grid covers it"
     return "spacing is not 3 arc-seconds and scale_free is off" if pair_kind(grid) != THREE_ARCSEC else "no region"
-
-
-def _covers(lr: LrFile, grid: Grid) -> bool:
-    return closer_than(grid, [read_header(lr.path, lr.declared).grid.lonlat_bounds()], gap_lr=0, scale=1)
 
 
 def _named_apart(regions: Mapping[Path, list[Region]]) -> dict[Path, list[Region]]:

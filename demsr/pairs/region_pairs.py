@@ -14,14 +14,14 @@ from demsr.dem.grid import Grid
 from demsr.dem.header import Declared, raster_name, read_header
 from demsr.dem.raster import Dem
 from demsr.dem.reading import read_dem, read_elevation
-from demsr.errors import GridError
+from demsr.errors import GridError, VoidError
 from demsr.files import read_json, sha256_of, whole_file, write_json
 from demsr.identity import work_key
-from demsr.pairs.coregister import Coregistration, coregister
+from demsr.pairs.coregister import MIN_CELLS, Coregistration, coregister
 from demsr.pairs.cut import CutRule, GivenLr, cut_patches
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.fitted import DegradationModel, fit_degradation
-from demsr.pairs.split import Box, Region, boxes_near
+from demsr.pairs.split import Box, Boxes, Region, boxes_near
 from demsr.pairs.store import BLOCK_MEAN, FITTED, Area, PairWriter
 from demsr.seeding import generator
 
@@ -86,7 +86,7 @@ class Piece:
     left_out: dict[str, int]
 
 
-def make_piece(job: Job, *, rule: CutRule, protected: Mapping[str, Sequence[Box]], seed: int, work: Path) -> Piece:
+def make_piece(job: Job, *, rule: CutRule, protected: Mapping[str, Boxes], seed: int, work: Path) -> Piece:
     """Write the pairs of a job to a file of its own, unless that was done before.
 
     Parameters
@@ -97,7 +97,7 @@ def make_piece(job: Job, *, rule: CutRule, protected: Mapping[str, Sequence[Box]
     work : folder of finished pieces
     """
     split = job.region.split
-    near = boxes_near(job.region.grid, protected[split], gap_lr=rule.gap_lr, scale=rule.scale)
+    near = boxes_near(_within_reach(job, rule.scale), protected[split], gap_lr=rule.gap_lr, scale=rule.scale)
     chosen = rule if split == "train" else replace(rule, stride_hr=rule.patch_lr * rule.scale)
     files = [path for path in (job.raster, job.lr and job.lr.path, job.lr and job.lr.tid) if path]
     identity = [asdict(job), asdict(chosen), near, seed, [sha256_of(path) for path in files]]
@@ -111,12 +111,25 @@ def make_piece(job: Job, *, rule: CutRule, protected: Mapping[str, Sequence[Box]
     return Piece(path if found["count"] else None, **found)
 
 
+def _within_reach(job: Job, scale: int) -> Grid:
+    """Return HR cells of a patch's size wherever patches can lie: cells of real LR may reach beyond the region."""
+    if job.lr is None:
+        return job.region.grid
+    lr = read_header(job.lr.path, job.lr.declared).grid
+    if not lr.is_geographic:
+        return job.region.grid
+    west, south, east, north = job.region.grid.lonlat_bounds()
+    rows, cols = math.ceil((north - south) / lr.pixel_height) + 2, math.ceil((east - west) / lr.pixel_width) + 2
+    around = replace(lr, rows=rows, cols=cols, west=west - lr.pixel_width, north=north + lr.pixel_height)
+    return around.refine(scale)
+
+
 def _write(
     job: Job, rule: CutRule, near: Sequence[Box], seed: int, path: Path, left_out: Counter[str]
 ) -> tuple[Area | None, int]:
     try:
         dem, region, given, area = _terrain(job, rule.scale, seed)
-    except GridError as error:
+    except (GridError, VoidError) as error:
         left_out[f"{job.region.name}: {error}"] += 1
         return None, 0
     patches = cut_patches(dem, region, rule, keep_away_from=near, left_out=left_out, given=given)
@@ -135,10 +148,9 @@ def _terrain(job: Job, scale: int, seed: int) -> tuple[Dem, Region, GivenLr | No
     if job.degradation == BLOCK_MEAN:
         return dem, region, None, Area.of(name, dem)
     part = dem.window(region.row, region.col, region.grid.rows, region.grid.cols)
-    own = replace(region, row=0, col=0)
     if job.degradation == FITTED:
-        return part, own, *_fitted(job, part, scale, seed)
-    return _real(job, part, own, scale)
+        return dem, region, *_fitted(job, part, scale, seed)
+    return _real(job, part, replace(region, row=0, col=0), scale)
 
 
 def _fitted(job: Job, part: Dem, scale: int, seed: int) -> tuple[GivenLr, Area]:
@@ -156,7 +168,7 @@ def _real(job: Job, part: Dem, own: Region, scale: int) -> tuple[Dem, Region, Gi
 
     Raises
     ------
-    GridError : the two do not fit, or lie further apart than co-registration may bridge
+    GridError : the two do not fit, have too few cells in common, or lie too far apart for co-registration
     """
     assert job.lr is not None
     bounds, lr_file = part.grid.lonlat_bounds(), job.lr
@@ -167,13 +179,14 @@ def _real(job: Job, part: Dem, own: Region, scale: int) -> tuple[Dem, Region, Gi
         message = f"coarser than a {scale}th of the cells of {lr.source}"
         raise GridError(message)
     found = coregister(lr, part)
-    if found.beyond_reach:
+    if found.beyond_reach or found.cells < MIN_CELLS:
         raise GridError(found.verdict)
     moved = average(part, target, shift_m=found.shift_m)
     hr = replace(moved, elevation_m=moved.elevation_m + np.float32(found.bias_m), vertical_datum=lr.vertical_datum)
+    hr = hr.without(np.kron(np.isnan(lr.elevation_m), np.ones((scale, scale), np.bool_)))
     tid = None if lr_file.tid is None else read_elevation(read_header(lr_file.tid), within=bounds)[0]
     area = Area.of(
-        f"{own.name}, LR {lr.source}", hr, degradation=job.degradation, lr_source=lr.source,
+        f"{own.name}, LR {raster_name(lr_file.path)}", hr, degradation=job.degradation, lr_source=lr.source,
         coregistration=found.verdict, east_m=found.shift_m[0], north_m=found.shift_m[1], bias_m=found.bias_m,
         std_before_m=found.std_before_m, std_after_m=found.std_after_m,
     )  # fmt: skip
@@ -189,9 +202,13 @@ def fitted_model(lr: Dem, hr: Dem) -> tuple[DegradationModel, Coregistration]:
     VoidError : too few cells are measured in both
     """
     lr = replace(lr, grid=replace(lr.grid, crs=_common_crs(hr.grid, lr.grid)))
+    if finer_than(lr.grid, hr.grid):
+        message = f"{hr.source} is coarser than {lr.source}; give LR first and HR second"
+        raise GridError(message)
     found = coregister(lr, hr)
-    if found.beyond_reach:
-        raise GridError(found.verdict)
+    if found.beyond_reach or found.cells < MIN_CELLS:
+        message = f"{lr.source} and {hr.source}: {found.verdict}; give rasters of the same ground"
+        raise GridError(message)
     means = average(hr, lr.grid, shift_m=found.shift_m)
     difference = np.abs(lr.elevation_m - means.elevation_m - found.bias_m)
     gross = difference > np.nanquantile(difference, 1 - _GROSS_SHARE)
@@ -210,6 +227,9 @@ def _common_crs(hr: Grid, lr: Grid) -> str:
         if not grid.is_near_wgs84:
             message = f"its CRS {grid.crs[:60]!r} lies metres from WGS 84; warp it to WGS 84 first, as with gdalwarp"
             raise GridError(message)
+    if not lr.is_geographic:
+        message = f"the LR grid is in {lr.crs[:60]!r}; warp it to longitude and latitude first, as with gdalwarp"
+        raise GridError(message)
     return hr.geographic_crs
 
 

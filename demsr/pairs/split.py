@@ -1,9 +1,15 @@
 """Train, validation and test by region: no pixel in two splits, and a gap between them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from fnmatch import filter as matching
+from fnmatch import translate
+from functools import lru_cache
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from demsr.dem.grid import Grid
 from demsr.errors import GridError, ParamsError
@@ -11,7 +17,9 @@ from demsr.errors import GridError, ParamsError
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 Box = tuple[float, float, float, float]  # west, south, east, north in degrees
+Boxes = NDArray[np.float64]  # (n, 4), one box in each row
 
+_TURNS_DEG = (-360, 0, 360)
 _QUADRANT_NAMES = ("north-west", "north-east", "south-west", "south-east")
 
 
@@ -90,28 +98,33 @@ def quadrants(name: str, grid: Grid, splits: Sequence[Split], *, gap_lr: int, sc
 
 def split_of_file(name: str, *, valid: Sequence[str], test: Sequence[str]) -> Split:
     """Return the split of a whole file, by glob patterns for its name without suffix."""
-    if any(PurePath(name).match(pattern) for pattern in test):
+    if _one_of(tuple(test)).match(name):
         return "test"
-    return "valid" if any(PurePath(name).match(pattern) for pattern in valid) else "train"
+    return "valid" if _one_of(tuple(valid)).match(name) else "train"
 
 
 def check_named_files(names: Sequence[str], patterns: Sequence[str], *, where: str) -> None:
     """Raise if a pattern of held-out files matches nothing: a typing error would move a file into training."""
+    known = set(names)
     for pattern in patterns:
-        if not any(PurePath(name).match(pattern) for name in names):
+        is_name = not set("*?[").intersection(pattern)
+        if not (pattern in known if is_name else matching(names, pattern)):
             message = f"{where}: no file is called {pattern!r}; there are {', '.join(sorted(names))}"
             raise ParamsError(message)
 
 
-def protected_boxes(regions: Sequence[Region], split: Split) -> list[Box]:
+def protected_boxes(regions: Sequence[Region], split: Split) -> Boxes:
     """Return the outlines that patches of a split must keep away from: training gives way to validation and test."""
     above = SPLITS[SPLITS.index(split) + 1 :]
-    return [region.grid.lonlat_bounds() for region in regions if region.split in above]
+    return np.array([region.grid.lonlat_bounds() for region in regions if region.split in above]).reshape(-1, 4)
 
 
-def boxes_near(grid: Grid, boxes: Sequence[Box], *, gap_lr: int, scale: int) -> list[Box]:
+def boxes_near(grid: Grid, boxes: Boxes, *, gap_lr: int, scale: int) -> list[Box]:
     """Return the boxes that a patch anywhere on a grid could come too close to: mostly none, of thousands."""
-    return [box for box in boxes if closer_than(grid, [box], gap_lr=gap_lr, scale=scale)]
+    west, south, east, north = _with_gap(grid, gap_lr=gap_lr, scale=scale)
+    boxes = boxes[(boxes[:, 1] < north) & (south < boxes[:, 3])]
+    near = [(boxes[:, 0] + turn < east) & (west < boxes[:, 2] + turn) for turn in _TURNS_DEG]
+    return [(box[0], box[1], box[2], box[3]) for box in boxes[np.any(near, axis=0)].tolist()]
 
 
 def closer_than(grid: Grid, boxes: Sequence[Box], *, gap_lr: int, scale: int) -> bool:
@@ -119,17 +132,26 @@ def closer_than(grid: Grid, boxes: Sequence[Box], *, gap_lr: int, scale: int) ->
 
     Longitudes may differ by whole turns.
     """
+    west, south, east, north = _with_gap(grid, gap_lr=gap_lr, scale=scale)
+    return any(
+        box[0] + turn < east and west < box[2] + turn and box[1] < north and south < box[3]
+        for box in boxes
+        for turn in _TURNS_DEG
+    )
+
+
+@lru_cache(maxsize=16)
+def _one_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Return what matches the names that match any of the glob patterns, in one go for all of thousands."""
+    return re.compile("|".join(map(translate, patterns)) or "(?!)")
+
+
+def _with_gap(grid: Grid, *, gap_lr: int, scale: int) -> Box:
+    """Return the outline of a grid, further out by the gap on all sides."""
     west, south, east, north = grid.lonlat_bounds()
     margin_x = gap_lr * scale * (east - west) / grid.cols
     margin_y = gap_lr * scale * (north - south) / grid.rows
     tolerance = 1e-3  # of a pixel: edges that meet exactly at the gap are apart
     margin_x -= tolerance * (east - west) / grid.cols
     margin_y -= tolerance * (north - south) / grid.rows
-    return any(
-        box[0] + turn < east + margin_x
-        and west - margin_x < box[2] + turn
-        and box[1] < north + margin_y
-        and south - margin_y < box[3]
-        for box in boxes
-        for turn in (-360, 0, 360)
-    )
+    return west - margin_x, south - margin_y, east + margin_x, north + margin_y

@@ -225,12 +225,12 @@ class PairFile:
             self.samples = {name: file["sample"][name][:] for name in _SAMPLE_FIELDS} if "sample" in file else {}
         if not _pair_up(lr_shape, hr_shape):
             message = (
-                f"{path}: {names} have shapes {lr_shape} and {hr_shape}; they must be (N, 1, H, W), HR finer than LR, "
+                f"{path}: {names} have shapes {lr_shape} and {hr_shape}; they must be (N, 1, H, H), HR finer than LR, "
                 "with at least one sample"
             )
             raise PairsError(message)
         self.count, self.patch_lr, self.scale = lr_shape[0], lr_shape[2], hr_shape[2] // lr_shape[2]
-        self.channels = lr_shape[1]
+        self.channels = max(lr_shape[1], hr_shape[1])
         self.unit = METRES if self.attributes.get("units") == METRES else SCALED
 
     def __len__(self) -> int:
@@ -278,7 +278,7 @@ def _pair_up(lr_shape: tuple[int, ...], hr_shape: tuple[int, ...]) -> bool:
     if len(lr_shape) != 4 or 0 in lr_shape + hr_shape or lr_shape[0] != hr_shape[0]:
         return False
     scale = hr_shape[2] // lr_shape[2]
-    return scale > 1 and hr_shape[2:] == (scale * lr_shape[2], scale * lr_shape[3])
+    return scale > 1 and lr_shape[2] == lr_shape[3] and hr_shape[2:] == (scale * lr_shape[2], scale * lr_shape[3])
 
 
 def _read_areas(file: h5py.File) -> list[Area]:

@@ -36,21 +36,20 @@ class Version(Protocol):
 
 def print_choices(params: Params, path: Path) -> None:
     """Say what a profile has put into params.yaml."""
-    console = Console()
+    console = Console(highlight=False, soft_wrap=True)
     console.print(f"{path} now holds the profile [bold]{params.base.profile}[/]: {_net(params)}")
     for domain in DOMAINS:
         section = getattr(params.pairs, domain)
         if section.split == "files":
             folder = getattr(params.fetch, domain).folder
-            console.print(
-                f"{domain}: {folder}; validates: {', '.join(section.valid)}; tests: {', '.join(section.test)}"
-            )
+            held_out = f"validates: {', '.join(section.valid)}; tests: {', '.join(section.test)}"
+            console.print(f"{domain}: {folder}; {held_out}", markup=False)
     console.print("Next: [bold]dvc repro[/]")
 
 
 def print_degradation(model: "DegradationModel", found: "Coregistration") -> None:
     """Say how a real LR grid differs from block means, after HR was laid on it."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(f"co-registration {found.verdict}; HR moved {found.east_m:.0f} m east, {found.north_m:.0f} m north")
     console.print(
         f"fitted: blur_lr_px: {model.blur_lr_px:.3g}, sounding_share: {model.sounding_share:.3g}, "

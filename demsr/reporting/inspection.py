@@ -11,7 +11,7 @@ from demsr.sources.inspection import Inspection
 
 def print_inspection(found: Inspection) -> None:
     """Print facts, then what was assumed, then what the raster is good for."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     table = Table(box=None, show_header=False, title=str(found.path), title_justify="left", title_style="bold")
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
@@ -25,5 +25,6 @@ def print_inspection(found: Inspection) -> None:
 
 def print_assumptions(where: Path, assumptions: Sequence[str]) -> None:
     """Say what had to be assumed about a file."""
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     for assumption in assumptions:
-        Console(stderr=True, highlight=False).print(f"{where.name}: {assumption}")
+        console.print(f"{where.name}: {assumption}")

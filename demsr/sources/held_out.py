@@ -15,6 +15,7 @@ from demsr.sources.local import RASTER_PATTERNS, find_rasters
 
 _SCALE = 5
 _LEAST_VALID_SHARE = 0.2  # of the pixels of a raster that is worth holding out
+_LEAST_PATCHES = 4  # that the measured pixels make up, where enough rasters have as many
 _COAST_SHARE = (0.05, 0.95)  # of void pixels, where flat water is void
 
 
@@ -40,16 +41,22 @@ class Fitness:
     least_pixels: int = 1
 
 
-def choose_held_out(paths: Sequence[Path], recipe: Recipe, fitness: Fitness) -> HeldOut:
+def choose_held_out(
+    paths: Sequence[Path], recipe: Recipe, fitness: Fitness, *, where: str = "held-out files"
+) -> HeldOut:
     """Choose the flattest raster, the roughest and, where water is void, the one with most coast for the test.
 
-    Of the others, the one of middling relief validates.
+    Of the others, the one of middling relief validates. Rasters of a patch or two are passed over if others suffice.
+
+    Parameters
+    ----------
+    where : folder, for messages
 
     Raises
     ------
     ParamsError : fewer than four fit rasters with enough measured land or sea floor
     """
-    relief_m, coast = {}, {}
+    relief_m, coast, measured = {}, {}, {}
     for path in paths:
         dem, record = harmonised(path, recipe)
         if record.result != WRITTEN or dem.valid.mean() < _LEAST_VALID_SHARE:
@@ -57,13 +64,16 @@ def choose_held_out(paths: Sequence[Path], recipe: Recipe, fitness: Fitness) -> 
         if (fitness.three_arcsec and not dem.grid.is_three_arcsec) or min(dem.valid.shape) < fitness.least_pixels:
             continue
         relief_m[record.name] = float(np.nanstd(dem.elevation_m))
+        measured[record.name] = int(dem.valid.sum())
         void = 1 - float(dem.valid.mean()) if recipe.min_water_km2 is not None else 0.0
         coast[record.name] = void if _COAST_SHARE[0] < void < _COAST_SHARE[1] else 0.0
     if len(relief_m) < 4:
-        kind = "3 arc-second rasters of enough size" if fitness.three_arcsec else "rasters of enough size"
-        message = f"{len(relief_m)} {kind} are too few to hold some out; give four or more, or name --valid and --test"
+        kind = "rasters of enough size" + (" on 3 arc-second grids" if fitness.three_arcsec else "")
+        found = f"{len(relief_m)} {kind} are too few to hold some out"
+        message = f"{where}: {found}; give four or more, or name --valid and --test"
         raise ParamsError(message)
-    by_relief = sorted(relief_m, key=lambda name: relief_m[name])
+    roomy = [name for name in relief_m if measured[name] >= _LEAST_PATCHES * fitness.least_pixels**2]
+    by_relief = sorted(roomy if len(roomy) >= 4 else relief_m, key=lambda name: relief_m[name])
     test = [by_relief[0], by_relief[-1]]
     others = by_relief[1:-1]
     most_coast = max(others, key=lambda name: coast[name])
@@ -110,7 +120,7 @@ def local_changes(
             free = [path for path in paths if not _named(path, [*named.valid, *named.test])]
             three_arcsec, side = not values["pairs"][domain]["scale_free"], _SCALE * int(values["pairs"]["patch_lr"])
             fitness = Fitness(three_arcsec=three_arcsec, least_pixels=side)
-            chosen = choose_held_out(free, recipe_of(section, domain), fitness)
+            chosen = choose_held_out(free, recipe_of(section, domain), fitness, where=str(folder))
             named = HeldOut(valid=named.valid or chosen.valid, test=named.test or chosen.test)
         pairs[domain] = {"valid": named.valid, "test": named.test}
     if lr is not None:

@@ -1,7 +1,9 @@
 """Pairs that others have made: train.h5, valid.h5 and test.h5 in a folder or archive, as MindEarth publishes them."""
 
+import errno
 import shutil
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -24,7 +26,9 @@ def unpacked_pairs(source: Path, folder: Path) -> list[Path]:
     try:
         with zipfile.ZipFile(source) as archive:
             return [_unpacked(archive, name, folder, source) for name in FILES]
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, zlib.error, RuntimeError, UnicodeError, zipfile.BadZipFile) as error:
+        if isinstance(error, OSError) and error.errno not in (errno.ENOENT, errno.EINVAL):  # a seek before the start
+            raise
         message = f"{source}: cannot be read ({error}); give a folder or a .zip file with {', '.join(FILES)}"
         raise PairsError(message) from error
 

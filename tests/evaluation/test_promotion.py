@@ -1,7 +1,11 @@
+import dataclasses
+import random
+from itertools import combinations
+
 import numpy as np
 import pytest
 
-from demsr.evaluation.promotion import PromotionRule, bootstrap_gain, judge
+from demsr.evaluation.promotion import PromotionRule, bootstrap_gain, deciding_group, judge
 from demsr.evaluation.scoring import AreaScore
 
 RULE = PromotionRule(min_gain_percent=1.0, max_loss_percent=0.5, resamples=500, seed=1)
@@ -71,3 +75,65 @@ def test_the_same_seed_draws_the_same_blocks():
     pair = noisy(9.8, 3, seed=1), noisy(10.0, 3, seed=2)
     assert bootstrap_gain(*pair, resamples=200, seed=5) == bootstrap_gain(*pair, resamples=200, seed=5)
     assert bootstrap_gain(*pair, resamples=200, seed=5) != bootstrap_gain(*pair, resamples=200, seed=6)
+
+
+RANKED = (
+    "marine_3arcsec_real",
+    "marine_3arcsec",
+    "marine_3arcsec_fitted",
+    "marine_scale_free_real",
+    "marine_scale_free",
+    "marine_scale_free_fitted",
+    "marine_3arcsec_real_synthetic",
+    "marine_3arcsec_synthetic",
+    "marine_3arcsec_fitted_synthetic",
+)
+
+
+def of_groups(**rmse_m: float) -> dict[str, AreaScore]:
+    """One area in each group."""
+    return {
+        f"area of {group}": dataclasses.replace(area, area=f"area of {group}", group=group)
+        for group, area in scored(**rmse_m).items()
+    }
+
+
+@pytest.mark.parametrize(("better", "worse"), list(combinations(RANKED, 2)))
+def test_kind_nearest_to_the_use_of_a_model_decides(better, worse):
+    for pair in ((better, worse), (worse, better)):
+        assert deciding_group(of_groups(**dict.fromkeys(pair, 1.0))) == better
+
+
+def test_order_of_the_areas_does_not_decide():
+    shuffled = random.Random(1).sample(RANKED, len(RANKED))
+    assert deciding_group(of_groups(**dict.fromkeys(shuffled, 1.0))) == "marine_3arcsec_real"
+
+
+def test_only_areas_of_the_deciding_kind_count_for_the_gain():
+    candidate = of_groups(marine_3arcsec_real=9.0, marine_3arcsec=30.0)
+    champion = of_groups(marine_3arcsec_real=10.0, marine_3arcsec=10.0)
+    verdict = judge(candidate, champion, of_groups(marine_3arcsec_real=12.0, marine_3arcsec=40.0), RULE)
+    assert verdict.promote
+    assert verdict.numbers["gain_over_champion_percent"] == pytest.approx(10)
+    assert verdict.numbers["gain_over_bicubic_percent"] == pytest.approx(25)
+    assert verdict.reason.endswith("(marine 3arcsec real)")
+
+
+def test_areas_of_other_kinds_must_hold_the_limit_too():
+    candidate = of_groups(marine_3arcsec_real=9.0, marine_3arcsec_synthetic=10.2)
+    bicubic = of_groups(marine_3arcsec_real=12.0, marine_3arcsec_synthetic=10.0)
+    verdict = judge(candidate, of_groups(marine_3arcsec_real=10.0, marine_3arcsec_synthetic=12.0), bicubic, RULE)
+    assert not verdict.promote
+    assert "area of marine_3arcsec_synthetic is 2.00 % worse than bicubic" in verdict.reason
+
+
+def test_scaled_areas_are_judged_by_their_own_rmse():
+    def scaled(rmse: float) -> dict[str, AreaScore]:
+        pixels = np.full(30, 100)
+        area = AreaScore("a", "land_ready_made_scaled", "scaled", {"rmse_scaled": rmse}, pixels * rmse**2, pixels)
+        return {"a": area}
+
+    verdict = judge(scaled(0.0009), scaled(0.0010), scaled(0.0012), RULE)
+    assert verdict.promote
+    assert verdict.numbers["gain_over_champion_percent"] == pytest.approx(10)
+    assert verdict.numbers["gain_over_bicubic_percent"] == pytest.approx(25)

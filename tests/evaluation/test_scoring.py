@@ -1,11 +1,19 @@
+import dataclasses
+
+import h5py
 import numpy as np
 import pytest
-from pair_files import make_pairs
+from pair_files import SIDE_LR, make_pairs, rough_terrain
+from synthetic import dem, plane
 from torch import nn
 
-from demsr.evaluation.scoring import BLOCK_HR_PX, gains, mean_metrics, score
+from demsr.errors import PairsError
+from demsr.evaluation.scoring import BLOCK_HR_PX, gains, group_slug, mean_metrics, score
 from demsr.metrics.terrain import slope_deg
 from demsr.model.baselines import Bicubic
+from demsr.pairs.adopt import adopt_pairs
+from demsr.pairs.degrade import block_mean
+from demsr.pairs.store import Area, PairFile
 
 
 class Shifted(nn.Module):
@@ -69,3 +77,68 @@ def test_means_count_each_area_once(pairs):
 def test_gain_of_a_method_over_itself_is_zero(pairs):
     scores = score(Bicubic(), pairs)
     assert gains(scores, scores) == {"area 0": 0.0, "area 1": 0.0}
+
+
+def scaled_pairs(folder, *, scaled_range_m=None, count=3):
+    """Return ready-made pairs in 0..1, of which nothing else is known, as demsr takes them over."""
+    side = 5 * SIDE_LR
+    hr = np.stack([rough_terrain(side, side, seed) for seed in range(count)]) / 2000 + 0.5
+    lr = np.stack([block_mean(image.astype(np.float32), scale=5) for image in hr])
+    with h5py.File(folder / "test.h5", "w") as file:
+        file[f"{SIDE_LR}_{SIDE_LR}"], file[f"{side}_{side}"] = lr[:, None], hr[:, None]
+    adopt_pairs(folder / "test.h5", folder / "own.h5", domain="land", split="test", scaled_range_m=scaled_range_m)
+    return PairFile(folder / "own.h5")
+
+
+def test_scaled_pairs_have_a_row_of_their_own_and_metrics_that_say_so(tmp_path):
+    pairs = scaled_pairs(tmp_path)
+    (found,) = score(Bicubic(), pairs).values()
+    assert (found.group, found.unit) == ("land_ready_made_scaled", "scaled")
+    assert set(found.metrics) == {"bias_scaled", "mae_scaled", "rmse_scaled", "nmad_scaled", "le90_scaled"}
+    assert found.rmse == found.metrics["rmse_scaled"] == pytest.approx(np.sqrt(found.block_squares.sum() / 4800))
+
+
+def test_metres_are_the_scaled_errors_times_the_range(tmp_path):
+    (tmp_path / "m").mkdir()
+    (scaled,) = score(Bicubic(), scaled_pairs(tmp_path)).values()
+    (metres,) = score(Bicubic(), scaled_pairs(tmp_path / "m", scaled_range_m=(-11_000, 9_000))).values()
+    assert (metres.group, metres.unit) == ("land_ready_made", "m")
+    for name in ("bias", "mae", "rmse", "nmad", "le90"):
+        assert metres.metrics[f"{name}_m"] == pytest.approx(
+            20_000 * scaled.metrics[f"{name}_scaled"], rel=1e-3, abs=1e-3
+        )
+    assert "slope_rmse_deg" not in metres.metrics  # the size of a pixel is not known
+
+
+def test_pairs_without_areas_are_refused(tmp_path):
+    scaled_pairs(tmp_path)
+    with pytest.raises(
+        PairsError, match=r"test\.h5: has no areas to score; take it over with `demsr profile mindearth"
+    ):
+        score(Bicubic(), PairFile(tmp_path / "test.h5"))
+
+
+def test_mean_has_only_metrics_of_all_areas(pairs):
+    scores = score(Bicubic(), pairs)
+    of_height = {name: value for name, value in scores["area 1"].metrics.items() if name != "slope_rmse_deg"}
+    scores["area 1"] = dataclasses.replace(scores["area 1"], metrics=of_height)
+    assert set(mean_metrics(scores, "land_3arcsec")) == {"bias_m", "mae_m", "rmse_m", "nmad_m", "le90_m"}
+
+
+@pytest.mark.parametrize(
+    ("described", "unit", "slug"),
+    [
+        ({}, "m", "marine_3arcsec"),
+        ({"degradation": "fitted"}, "m", "marine_3arcsec_fitted"),
+        ({"degradation": "real"}, "m", "marine_3arcsec_real"),
+        ({"pair_kind": "scale-free"}, "m", "marine_scale_free"),
+        ({"pair_kind": "scale-free", "degradation": "real"}, "m", "marine_scale_free_real"),
+        ({"source": "synthetic sea floor"}, "m", "marine_3arcsec_synthetic"),
+        ({"source": "synthetic sea floor", "degradation": "fitted"}, "m", "marine_3arcsec_fitted_synthetic"),
+        ({"pair_kind": "ready-made", "degradation": "unknown"}, "m", "marine_ready_made"),
+        ({"pair_kind": "ready-made", "degradation": "unknown"}, "scaled", "marine_ready_made_scaled"),
+    ],
+)
+def test_kind_terrain_and_unit_make_the_name_of_a_row(described, unit, slug):
+    area = dataclasses.replace(Area.of("a", dem(plane(5, 5))), **described)
+    assert group_slug("marine", area, unit=unit) == slug

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from demsr.dem.grid import Grid
 from demsr.dem.raster import Dem
-from demsr.errors import GridError, VoidError
+from demsr.errors import CheckpointError, GridError, VoidError
 from demsr.inference.super_resolve import super_resolve
-from demsr.model.srnet import DemSrNet
+from demsr.model.srnet import DemSrNet, scaled_units
 
 
 def dem_of(elevation: np.ndarray) -> Dem:
@@ -39,3 +41,32 @@ def test_a_raster_without_measurement_is_refused():
 def test_a_raster_of_five_pixels_in_a_row_is_refused():
     with pytest.raises(GridError, match="1 x 5 pixels; both sides must be 2 or more"):
         super_resolve(dem_of(np.zeros((1, 5))), DemSrNet(1, 8))
+
+
+def net_of(formulation: str, unit: str) -> DemSrNet:
+    """Return a net in units of metres or of 0..1 with the same weights, none of them zero."""
+    scaled = scaled_units(formulation) if unit == "scaled" else {}
+    net = DemSrNet(2, 8, formulation=formulation, **scaled).eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        for weight in net.parameters():
+            nn.init.normal_(weight, std=0.1)
+    net.unit = unit
+    return net
+
+
+def test_a_residual_net_of_scaled_heights_gives_the_metres_of_one_of_metres():
+    """It has no biases: heights of twenty thousand times the unit give twenty thousand times the detail."""
+    dem = dem_of(np.random.default_rng(1).normal(-3000, 200, (9, 11)))
+    in_metres, scaled = (super_resolve(dem, net_of("residual", unit)).elevation_m for unit in ("m", "scaled"))
+    smooth = super_resolve(dem, DemSrNet(1, 8).eval()).elevation_m  # as built: the interpolation alone
+    assert np.abs(in_metres - smooth).max() > 10
+    np.testing.assert_allclose(scaled, in_metres, atol=0.02)
+
+
+def test_a_direct_net_of_scaled_heights_is_refused():
+    with pytest.raises(CheckpointError, match="test: the model takes scaled values whose range is not known; train or"):
+        super_resolve(dem_of(np.zeros((4, 4))), net_of("direct", "scaled"))
+    net = net_of("direct", "m")
+    nn.init.zeros_(net.last.weight)
+    assert (super_resolve(dem_of(np.zeros((4, 4))), net).elevation_m == net.elevation_offset_m).all()

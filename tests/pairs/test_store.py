@@ -6,7 +6,11 @@ import os
 import pickle
 import resource
 import time
+import weakref
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -15,6 +19,8 @@ from synthetic import dem, patches, plane, write_pairs
 
 from demsr.errors import PairsError, reported
 from demsr.files import whole_file
+from demsr.pairs import store
+from demsr.pairs.cut import Patch
 from demsr.pairs.store import Area, PairFile, PairWriter
 
 
@@ -165,6 +171,7 @@ def test_file_without_two_sizes_is_refused(tmp_path):
         ((2, 1, 8, 8), (2, 1, 42, 42)),
         ((0, 1, 8, 8), (0, 1, 40, 40)),
         ((2, 1, 8, 8), (2, 1, 40, 35)),
+        ((2, 1, 8, 12), (2, 1, 40, 60)),
         ((2, 8, 8), (2, 40, 40)),
         ((2, 1, 0, 0), (2, 1, 40, 40)),
         ((2, 1, 8, 8), (2, 1, 8, 8)),
@@ -229,3 +236,132 @@ def test_interrupted_block_closes_the_file(tmp_path):
         interrupted()
     with h5py.File(tmp_path / "a.h5", "r+") as file:  # HDF5 refuses this while a writer has it open
         assert "area" not in file
+
+
+def described(name: str, **lr: Any) -> Area:
+    return Area.of(name, dem(plane(40, 40)), **lr)
+
+
+def written(path: Path, *areas: tuple[Area, list[Patch]], **attributes: Any) -> Path:
+    with PairWriter(path, patch_lr=8, scale=5, attributes=attributes) as writer:
+        for area, some in areas:
+            writer.append(area, some)
+    return path
+
+
+def stored_bytes(path: Path) -> dict[str, list[bytes]]:
+    """Return the stored chunks of every dataset, as compressed."""
+    found: dict[str, list[bytes]] = {}
+
+    def keep(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            chunks = item.iter_chunks() if item.chunks else ()
+            places = [tuple(part.start for part in chunk) for chunk in chunks]
+            found[name] = [item.id.read_direct_chunk(place)[1] for place in places] or [repr(item[:].tolist()).encode()]
+
+    with h5py.File(path) as file:
+        file.visititems(keep)
+    return found
+
+
+def test_appended_files_equal_one_written_in_one_go(tmp_path):
+    real = described("c", degradation="real", lr_source="GEBCO", east_m=3.5, north_m=-4.0, std_after_m=0.3)
+    areas = [(described("a"), patches(2)), (described("b"), patches(1, seed=9)), (real, patches(3, seed=20))]
+    parts = [written(tmp_path / "ab.h5", *areas[:2]), written(tmp_path / "c.h5", areas[2])]
+    with PairWriter(tmp_path / "joined.h5", patch_lr=8, scale=5, attributes={}) as writer:
+        for part in parts:
+            writer.append_file(part)
+    at_once, joined = stored_bytes(written(tmp_path / "once.h5", *areas)), stored_bytes(tmp_path / "joined.h5")
+    assert len(joined["8_8"]) == len(joined["40_40"]) == 6
+    assert {"sample/area", "sample/lr_measured_share", "area/name", "area/std_after_m"} < set(joined)
+    assert joined == at_once
+
+
+def test_areas_are_numbered_on_through_everything_appended(tmp_path):
+    part = written(tmp_path / "bc.h5", (described("b"), patches(1)), (described("c"), patches(2)))
+    with PairWriter(tmp_path / "a.h5", patch_lr=8, scale=5, attributes={}) as writer:
+        writer.append(described("a"), patches(2))
+        writer.append_file(part)
+        writer.append_file(written(tmp_path / "none.h5"))
+        writer.append(described("d"), patches(1))
+    pairs = PairFile(tmp_path / "a.h5")
+    assert [area.name for area in pairs.areas] == ["a", "b", "c", "d"]
+    np.testing.assert_array_equal(pairs.samples["area"], [0, 0, 1, 2, 2, 3])
+
+
+@pytest.mark.parametrize("content", [b"", b"no HDF5 at all", None], ids=["empty", "other", "other patches"])
+def test_appended_file_of_another_kind_is_refused(tmp_path, content):
+    other = write_pairs(tmp_path / "other.h5", patch_lr=6)
+    if content is not None:
+        other.write_bytes(content)
+    with (
+        PairWriter(tmp_path / "a.h5", patch_lr=8, scale=5, attributes={}) as writer,
+        pytest.raises(PairsError, match=r"other\.h5: is no whole HDF5 file of pairs"),
+    ):
+        writer.append_file(other)
+
+
+def test_full_disk_is_not_blamed_on_the_appended_file(tmp_path):
+    part = write_pairs(tmp_path / "part.h5", (20,))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    writer = PairWriter(tmp_path / "a.h5", patch_lr=8, scale=5, attributes={})
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)), writer:
+            writer.append_file(part)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_patches_are_taken_in_chunks_and_let_go(tmp_path):
+    alive, most = set(), 0
+
+    def some() -> Iterator[Patch]:
+        nonlocal most
+        for index in range(5 * store._CHUNK):
+            patch = dataclasses.replace(one, row=index)
+            alive.add(index)
+            weakref.finalize(patch, alive.discard, index)
+            most = max(most, len(alive))
+            yield patch
+
+    (one,) = patches(1, patch_lr=2)
+    with PairWriter(tmp_path / "a.h5", patch_lr=2, scale=5, attributes={}) as writer:
+        assert writer.append(described("x"), some()) == 5 * store._CHUNK
+    np.testing.assert_array_equal(PairFile(tmp_path / "a.h5").samples["row"], np.arange(5 * store._CHUNK))
+    assert most <= 2 * store._CHUNK + 1
+
+
+def test_values_belong_to_the_area_begun_last_and_what_is_not_known_is_void(tmp_path):
+    values = [(np.full((count, 1, 8, 8), count), np.full((count, 1, 40, 40), -count)) for count in (1, 2)]
+    with PairWriter(tmp_path / "a.h5", patch_lr=8, scale=5, attributes={}) as writer:
+        writer.begin(described("a"))
+        writer.add_values(*values[0])
+        writer.begin(described("b"))
+        writer.add_values(*values[1], {"row": [5, 6], "lon": [7.5, 8.5]})
+        writer.add_values(*values[0])
+    pairs = PairFile(tmp_path / "a.h5")
+    known = {"area": [0, 1, 1, 1], "row": [-1, 5, 6, -1], "col": [-1] * 4, "lon": [np.nan, 7.5, 8.5, np.nan]}
+    for name, stored in pairs.samples.items():
+        np.testing.assert_array_equal(stored, known.get(name, [np.nan] * 4))
+    assert [tuple(image.mean() for image in pairs.pair(index)) for index in range(4)] == [
+        (1, -1), (2, -2), (2, -2), (1, -1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("units", "unit"), [({}, "m"), ({"units": "m"}, "m"), ({"units": "scaled"}, "scaled")])
+def test_unit_is_metres_unless_the_file_says_otherwise(tmp_path, units, unit):
+    assert PairFile(written(tmp_path / "a.h5", (described("a"), patches(1)), **units)).unit == unit
+
+
+def test_file_that_names_no_unit_is_scaled(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["8_8"], file["40_40"] = np.zeros((2, 1, 8, 8)), np.zeros((2, 1, 40, 40))
+    assert PairFile(tmp_path / "a.h5").unit == "scaled"
+
+
+@pytest.mark.parametrize(("of_lr", "of_hr", "channels"), [(1, 1, 1), (3, 1, 3), (1, 3, 3)])
+def test_channels_are_the_most_of_both(tmp_path, of_lr, of_hr, channels):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["8_8"], file["40_40"] = np.zeros((2, of_lr, 8, 8)), np.zeros((2, of_hr, 40, 40))
+    assert PairFile(tmp_path / "a.h5").channels == channels
