@@ -175,10 +175,13 @@ def super_resolve(
     from demsr.load import load_model
     from demsr.reporting.inspection import print_assumptions
     from demsr.sources.harmonise import described
+    from demsr.sources.inspection import is_lr_of_product
 
     declared = _declared(crs, vertical_datum, unit, positive, nodata, registration, layer)
     reading = read_raster(source, declared=declared)
     print_assumptions(source, reading.assumptions)
+    if not is_lr_of_product(reading.dem.grid):
+        typer.echo(f"{source.name}: the nets are trained for 15 arc-seconds; pixels become 5 times as fine", err=True)
     net = load_model(model, device=device)
     result = run(reading.dem, net)
     tags = {
@@ -204,10 +207,11 @@ def fit_degradation(
     from demsr.reporting.choices import print_degradation
     from demsr.reporting.inspection import print_assumptions
 
-    readings = [read_raster(path, vertical_datum=datum) for path, datum in ((lr, lr_datum), (hr, hr_datum))]
-    for path, reading in zip((lr, hr), readings, strict=True):
+    of_hr = read_raster(hr, vertical_datum=hr_datum)
+    of_lr = read_raster(lr, vertical_datum=lr_datum, within=of_hr.dem.grid.lonlat_bounds())
+    for path, reading in ((lr, of_lr), (hr, of_hr)):
         print_assumptions(path, reading.assumptions)
-    model, found = fitted_model(readings[0].dem, readings[1].dem)
+    model, found = fitted_model(of_lr.dem, of_hr.dem)
     print_degradation(model, found)
     if write:
         write_changes(_PARAMS, {"pairs": {"fitted": dataclasses.asdict(model)}})

@@ -1,6 +1,7 @@
 """Write files so that a reader finds either nothing or the whole: temporary name, fsync, rename."""
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -17,6 +18,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     The temporary name keeps the suffix, because GDAL and HDF5 choose drivers by it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{glob.escape(path.stem)}.*.part{path.suffix}"):
+        _remove_if_orphaned(leftover)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield temporary
@@ -26,6 +29,19 @@ def whole_file(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sha256_of_text(text: str) -> str:
+    """Return the SHA-256 of a text as 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_of_folder(folder: Path) -> str:
+    """Return one SHA-256 over the names and the contents of the files in a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.glob("*") if path.is_file()):
+        digest.update(f"{path.name}\n{sha256_of(path)}\n".encode())
+    return digest.hexdigest()
 
 
 @contextlib.contextmanager
@@ -64,6 +80,16 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remove_if_orphaned(temporary: Path) -> None:
+    """Remove what a killed process has left; a process that lives may still be writing."""
+    try:
+        os.kill(int(temporary.name.split(".")[-3]), 0)
+    except ProcessLookupError:
+        temporary.unlink(missing_ok=True)
+    except (ValueError, PermissionError):
+        pass  # not one of ours, or another user's
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,9 +2,11 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
 from typing import Literal, TypeVar
 
 from rich.progress import track
@@ -29,12 +31,12 @@ def each(
     ------
     WorkerError : a process ended without an answer, as when memory ran out
     """
-    count = min(len(os.sched_getaffinity(0)) if processes == "auto" else processes, len(items))
+    count = min(_cpus() if processes == "auto" else processes, len(items))
     if count <= 1:
         yield from track(map(work, items), description=description, total=len(items))
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy open files and locks of GDAL and HDF5
-    with ProcessPoolExecutor(count, mp_context=context) as pool:
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent) as pool:
         try:
             yield from track(pool.map(work, items), description=description, total=len(items))
         except BrokenProcessPool as error:
@@ -42,3 +44,20 @@ def each(
             raise WorkerError(message) from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _cpus() -> int:
+    """Return how many CPUs this process may use; not every system can tell, so all count there."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the process that it works for was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

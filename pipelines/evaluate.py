@@ -33,7 +33,8 @@ def main() -> None:
             methods = baselines(train, linear_filter_size=section.linear_filter_size, batch_size=section.batch_size)
             methods |= models
             for name, method in track(methods.items(), description=f"evaluate {domain}"):
-                scores.setdefault(name, {}).update(score(method, test, batch_size=section.batch_size))
+                found = score(method, test, batch_size=section.batch_size)
+                scores.setdefault(name, {}).update({f"{domain}, {area}": one for area, one in found.items()})
             picture = results / f"{domain}.png"
             rows = comparisons(test, models[figures[domain]], rows=section.figure_rows, method=figures[domain])
             save_comparison(picture, rows)

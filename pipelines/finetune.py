@@ -9,7 +9,7 @@ from demsr.params import Params
 from demsr.reporting.training import keep_training
 from demsr.tracking.runs import InputData, tracked_run
 from demsr.training.features import cache_features
-from demsr.training.fit import discard, fit
+from demsr.training.fit import check_unit, discard, fit
 from demsr.training.resume import work_key
 
 
@@ -24,6 +24,7 @@ def main() -> None:
     chosen = {"finetune": section.model_dump(), "pretrained_sha256": pretrained_sha256}
     key = work_key({**chosen, "seed": base.seed}, [data.md5() for data in inputs])
     net = read_model(start)
+    check_unit(net, train.unit)
     work_dir = paths.work / "finetune" / key
     with tracked_run(
         f"finetune {base.profile}: {describe(net)}", stage="finetune", profile=base.profile, seed=base.seed,

@@ -35,7 +35,7 @@ def main() -> None:
         summary = make(params, read_manifest(listing), work)
         write_json(results / "summary.json", summary)
         run.log_file(results / "summary.json")
-        run.log_numbers(headlines(summary))
+        run.log_numbers(headlines({domain: summary[domain] for domain in DOMAINS}))
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -69,13 +69,14 @@ def cut(params: Params, manifest: Manifest, work: Path) -> dict[str, Any]:
             rasters, splitter, domain=domain, scale_free=section.scale_free, degradations=degradations
         )
     everywhere = [region for plan in plans.values() for region in plan.regions]
-    return {
+    summary = {
         domain: build_pairs(
             plans[domain], params.paths.pairs / domain, rules[domain], everywhere=everywhere,
             work=work / domain, seed=params.base.seed, processes=params.base.processes,
         )
         for domain in DOMAINS
     }  # fmt: skip
+    return {**summary, "real LR": {file.path.name: list(file.assumptions) for file in lr}}
 
 
 def taken_over(params: Params, manifest: Manifest, _: Path) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def convert_datum(dem: Dem, to: str, *, grids: Path | None = None, network: bool
     ------
     DatumError : unknown datum, no transformation, a grid that is missing or broken, measured pixels outside the grid
     """
-    named_datum(to, where=dem.source)
+    to = named_datum(to, where=dem.source).name
     if to == dem.vertical_datum:
         return dem
     where = f"{dem.source}: {dem.vertical_datum} to {to}"
@@ -88,7 +88,8 @@ def geoid_undulation_m(
     ------
     DatumError : as for `convert_datum`; no places, or some that are not finite
     """
-    where = f"undulation of {named_datum(datum, where='undulation').name}"
+    datum = named_datum(datum, where="undulation").name
+    where = f"undulation of {datum}"
     lon, lat = np.broadcast_arrays(np.asarray(lon, np.float64), np.asarray(lat, np.float64))
     if not (lon.size and np.isfinite(lon + lat).all()):
         message = f"{where}: among {lon.size} places some or all are missing; give finite degrees"

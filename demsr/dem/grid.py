@@ -182,6 +182,15 @@ class Grid:
         return west, south, east if east >= west else east + 360, north
 
 
+def spacing(grid: Grid) -> str:
+    """Return the size of a pixel in words: 1 x 1 arcsec, 30 x 30 m."""
+    if grid.is_geographic:
+        width, height = grid.pixel_size_arcsec()
+        return f"{width:.3g} x {height:.3g} arcsec"
+    width, height = grid.pixel_size_m()
+    return f"{width:.3g} x {height:.3g} m"
+
+
 def metres_per_degree(latitude: float) -> tuple[float, float]:
     """Return the length in metres of a degree of longitude and of latitude on WGS84.
 

@@ -8,8 +8,9 @@ import math
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -19,6 +20,7 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from demsr.dem.grid import Grid, Registration
+from demsr.dem.intact import check_whole
 from demsr.dem.raster import DATUM_TAG, SOURCE_TAG
 from demsr.dem.vertical import DATUMS, VerticalPart, datum_in_tags, datum_of_product, named_datum, vertical_of_crs
 from demsr.errors import DatumError, DemsrError, GridError, RasterError
@@ -128,8 +130,12 @@ def read_header(path: Path, declared: Declared | None = None) -> Header:
     DatumError : the file names a vertical datum that is unknown
     """
     declared = declared or Declared()
+    if path.is_dir():
+        message = f"{path}: is a folder; name files in it"
+        raise RasterError(message)
     with gdal_errors(path), rasterio.Env(GDAL_PAM_ENABLED="NO"):
-        notes: list[str] = []
+        said = [f"{key} {value}" for key, value in asdict(declared).items() if value is not None]
+        notes = [f"declared: {', '.join(said)}"] if said else []
         name, band = _layer(_gdal_name(path), declared.layer, notes, str(path))
         with rasterio.open(name) as dataset:
             tags = {**dataset.tags(), **dataset.tags(band)}
@@ -137,17 +143,28 @@ def read_header(path: Path, declared: Declared | None = None) -> Header:
             grid, south_up, first_col = _grid(dataset, crs, declared.registration, tags, notes, str(path))
             vertical = vertical_of_crs(crs.to_wkt())
             unit, factor = _unit(dataset.units[band - 1], vertical.metres_per_unit, declared.unit, notes, str(path))
+            layer = tags.get("NETCDF_VARNAME") or dataset.descriptions[band - 1] or f"band {band}"
             return Header(
-                path=path, gdal_name=name, band=band, driver=dataset.driver,
-                layer=tags.get("NETCDF_VARNAME") or dataset.descriptions[band - 1] or f"band {band}",
+                path=path, gdal_name=name, band=band, driver=dataset.driver, layer=layer,
                 dtype=f"{dataset.dtypes[band - 1]} in {unit}", grid=grid,
                 vertical_datum=_datum(tags, vertical, declared.vertical_datum, dataset.driver, notes, str(path)),
                 metres_per_unit=factor,
-                positive=_positive(dataset.driver, tags, declared.positive, depths=vertical.positive == "down"),
+                positive=_positive(dataset.driver, layer, tags, declared.positive, vertical.positive, notes),
                 nodata=declared.nodata if declared.nodata is not None else dataset.nodatavals[band - 1],
                 south_up=south_up, first_col=first_col, source=tags.get(SOURCE_TAG, raster_name(path)),
                 assumptions=tuple(notes),
             )  # fmt: skip
+
+
+def companions(path: Path) -> list[Path]:
+    """Return the files beside a raster that GDAL reads with it, such as .hdr, .prj, or what a .vrt refers to."""
+    try:
+        with gdal_errors(path), rasterio.Env(GDAL_PAM_ENABLED="NO"), rasterio.open(_gdal_name(path)) as dataset:
+            names = dataset.files
+    except DemsrError:
+        return []  # reading it will say what is wrong
+    files = (Path(name) for name in names)
+    return sorted(file for file in files if file.is_file() and file.resolve() != path.resolve())
 
 
 @contextlib.contextmanager
@@ -160,16 +177,18 @@ def gdal_errors(path: Path) -> Iterator[None]:
     except DemsrError:
         raise
     except (
-        RasterioError, CPLE_BaseError, pyproj.exceptions.ProjError, zipfile.BadZipFile,
-        OSError, ValueError, TypeError, SystemError, MemoryError, NotImplementedError,
+        RasterioError, CPLE_BaseError, pyproj.exceptions.ProjError, zipfile.BadZipFile, zlib.error, EOFError,
+        OSError, ValueError, TypeError, SystemError, MemoryError, RuntimeError, KeyError,
     ) as error:  # fmt: skip
-        message = f"{path}: cannot be read as a raster ({error}); give a whole GeoTIFF or another format of GDAL"
+        reason = error.__cause__ or error  # rasterio refers to it
+        message = f"{path}: cannot be read as a raster ({reason}); give a whole GeoTIFF or another format of GDAL"
         raise RasterError(message) from error
 
 
 def _gdal_name(path: Path) -> str:
     """Return the path for GDAL: of the one raster in an archive, or of the file itself."""
     if path.suffix.lower() != ".zip":
+        check_whole(path)
         return str(path)
     with zipfile.ZipFile(path) as archive:
         inside = [name for name in archive.namelist() if name.lower().endswith(RASTER_SUFFIXES)]
@@ -179,6 +198,9 @@ def _gdal_name(path: Path) -> str:
     if inside[0].lower().endswith((".nc", ".bag")):
         message = f"{path}: holds {inside[0]}, which cannot be read inside an archive; unpack it"
         raise RasterError(message)
+    with zipfile.ZipFile(path) as archive, archive.open(inside[0]) as packed:
+        while packed.read(2**20):  # to its CRC, which GDAL does not check
+            pass
     return f"/vsizip/{{{path.resolve()}}}/{inside[0]}"
 
 
@@ -194,11 +216,12 @@ def _layer(gdal_name: str, wanted: str | None, notes: list[str], where: str) -> 
             layers = {text or str(band): (gdal_name, band) for band, text in texts}
     known = {name.lower(): name for name in layers}
     chosen = wanted or next((known[name] for name in _ELEVATION_NAMES if name in known), None)
+    found = ", ".join([*layers][:12]) or "none"
     if chosen not in layers:
-        message = f"{where}: has the layers {', '.join(layers) or 'none'}; name the one of elevation with `layer`"
+        message = f"{where}: has the layers {found}; name the one of elevation with `layer`"
         raise GridError(message)
     if wanted is None and len(layers) > 1:
-        notes.append(f"layer: the file has {', '.join(layers)}; {chosen} taken")
+        notes.append(f"layer: the file has {found}; {chosen} taken")
     return layers[chosen]
 
 
@@ -234,15 +257,34 @@ def _grid(
     if transform.b or transform.d or transform.a <= 0:
         message = f"{where}: the grid is rotated or mirrored; warp it north-up first, for example with gdalwarp"
         raise GridError(message)
+    _check_coordinates(dataset, crs, where)
     south_up = transform.e > 0
-    grid = Grid(
-        rows=dataset.height, cols=dataset.width, west=transform.c,
-        north=transform.f + dataset.height * transform.e if south_up else transform.f,
-        pixel_width=transform.a, pixel_height=abs(transform.e), crs=_horizontal(crs),
-    )  # fmt: skip
+    try:
+        grid = Grid(
+            rows=dataset.height, cols=dataset.width, west=transform.c,
+            north=transform.f + dataset.height * transform.e if south_up else transform.f,
+            pixel_width=transform.a, pixel_height=abs(transform.e), crs=_horizontal(crs),
+        )  # fmt: skip
+    except GridError as error:
+        message = f"{where}: {error}"
+        raise GridError(message) from error
     registration = declared or _registration(grid, tags, notes)
     west, first_col = _from_antimeridian(grid) if grid.is_geographic else (grid.west, 0)
     return replace(grid, registration=registration, west=west), south_up, first_col
+
+
+def _check_coordinates(dataset: rasterio.DatasetReader, crs: pyproj.CRS, where: str) -> None:
+    """Refuse degrees in a projected CRS, and metres in a geographic one."""
+    west, south, east, north = dataset.bounds
+    in_range = -541 < west <= east < 541 and -91 < min(south, north) <= max(south, north) < 91
+    if crs.is_geographic and not in_range:
+        message = f"{where}: coordinates such as {west:g}, {south:g} are no degrees; declare the CRS that they are in"
+        raise GridError(message)
+    if crs.is_projected and in_range and max(dataset.res) < _COARSEST_DEG:
+        message = (
+            f"{where}: coordinates such as {west:g}, {south:g} are degrees, {crs.name} is not; declare another CRS"
+        )
+        raise GridError(message)
 
 
 def _registration(grid: Grid, tags: Mapping[str, str], notes: list[str]) -> Registration:
@@ -250,7 +292,7 @@ def _registration(grid: Grid, tags: Mapping[str, str], notes: list[str]) -> Regi
     node_offset = tags.get("NC_GLOBAL#node_offset")
     if tags.get("AREA_OR_POINT") == "Point" or node_offset == "0":
         return "point"
-    if node_offset == "1" or not grid.is_geographic:
+    if node_offset == "1" or DATUM_TAG in tags or not grid.is_geographic:  # the tag: a file of our own says what it is
         return "area"
     halves = [((grid.west - 180) / grid.pixel_width) % 1, ((90 - grid.north) / grid.pixel_height) % 1]
     if all(abs(half - 0.5) < _LATTICE for half in halves):
@@ -312,18 +354,30 @@ def _datum(
     return named_datum(stated, where=where).name
 
 
-def _positive(driver: str, tags: Mapping[str, str], declared: Positive | None, *, depths: bool) -> Positive | None:
-    """Return which way the numbers grow.
+def _positive(
+    driver: str,
+    layer: str,
+    tags: Mapping[str, str],
+    declared: Positive | None,
+    of_crs: Positive | None,
+    notes: list[str],
+) -> Positive | None:
+    """Return which way the numbers grow, None where only the values can tell.
 
-    A BAG holds elevations whatever its CRS says (ONS Format Specification Document 1.6, 2.1).
+    A BAG holds elevations whatever its CRS says (ONS Format Specification Document 1.6, 2.1), a .hgt file as well.
     """
     if declared is not None:
         return declared
-    if driver == "BAG":
+    if driver in ("BAG", "SRTMHGT") or DATUM_TAG in tags:
         return "up"
-    if tags.get("positive") == "down" or re.search(r"\bdepth\b|_depth\b|\bdepth_", tags.get("standard_name", "")):
+    name = tags.get("standard_name", "")
+    if tags.get("positive") == "down" or re.search(r"\bdepth\b|_depth\b|\bdepth_", name):
         return "down"
-    return None if depths else "up"
+    if of_crs == "down" or "depth" in layer.lower():
+        return None
+    if of_crs is None and not re.search(r"height|altitude|elevation", f"{name} {layer}".lower()):
+        notes.append("sign: the file does not say; heights, positive up, taken")
+    return "up"
 
 
 def _horizontal(crs: pyproj.CRS) -> str:

@@ -101,7 +101,7 @@ def _check_range(elevation: NDArray[np.float32], source: str) -> None:
         message = (
             f"{source}: {int(wrong.sum())} pixels lie outside {LOWEST_M:.0f} to {HIGHEST_M:.0f} m, "
             f"the first is {elevation[row, col]:g} at row {row}, column {col}; "
-            "declare the value for voids in the file, for example `gdal_edit.py -a_nodata VALUE FILE`"
+            "declare their unit or the value for voids (--unit, --nodata, or harmonise.files in params.yaml)"
         )
         raise VoidError(message)
 

@@ -1,7 +1,8 @@
 """Read the pixels of any raster as elevation: north-up, float32 metres, positive up, NaN where void."""
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from demsr.errors import DatumError, GridError, VoidError
 
 Box = tuple[float, float, float, float]  # west, south, east, north in degrees
 
-_SENTINELS = {float(np.float32(value)) for value in (9999, 32767, 32768, 99999, 1e6, 1e20, 3.4028235e38)}  # of any sign
+_USUAL = (9999, 32767, 32768, 99999, 1e6, 1e20, 3.4028235e38)
+_SENTINELS = sorted(float(np.float32(sign * value)) for value in _USUAL for sign in (-1, 1))
 _AMBIGUOUS = -9999.0  # a void in most files, a depth in a few trenches
 _DEEPEST_BESIDE = -9500.0  # where nothing else reaches this deep, it is no depth
 _TOUCHING = 1e-6  # of a cell: edges that differ by less coincide
@@ -74,14 +76,17 @@ def read_raster(
 def read_elevation(header: Header, *, within: Box | None = None) -> tuple[NDArray[np.float32], Grid, list[str]]:
     """Return (rows, cols) metres with NaN for voids, their grid, and what the values gave reason to assume."""
     row, col, grid = _window(header.grid, within)
-    if grid.rows * grid.cols > _MOST_PIXELS:
+    if is_large(grid):
         message = (
             f"{header.path}: {grid.rows} x {grid.cols} pixels are too many for one piece of {_MOST_PIXELS:,}; "
             "cut it first, for example with `gdal_translate -projwin`"
         )
         raise GridError(message)
-    stored = np.empty((grid.rows, grid.cols), np.float32)
+    if header.positive is None and within is not None:
+        message = f"{header.path}: the file speaks of depths; declare whether the file does, positive up or down"
+        raise GridError(message)
     with gdal_errors(header.path):
+        stored = np.empty((grid.rows, grid.cols), np.float32)
         for part, values in _stored_rows(header, row, col, grid):
             stored[part] = values
     notes: list[str] = []
@@ -91,6 +96,11 @@ def read_elevation(header: Header, *, within: Box | None = None) -> tuple[NDArra
     if header.positive == "down" or (header.positive is None and _counts_downwards(stored, notes)):
         np.negative(stored, out=stored)
     return stored, grid, notes
+
+
+def is_large(grid: Grid) -> bool:
+    """Whether a raster is too large to be read in one piece."""
+    return grid.rows * grid.cols > _MOST_PIXELS
 
 
 def _window(grid: Grid, within: Box | None) -> tuple[int, int, Grid]:
@@ -106,10 +116,17 @@ def _window(grid: Grid, within: Box | None) -> tuple[int, int, Grid]:
         min(count, int(np.ceil(edge + 0.5 - _TOUCHING)))
         for edge, count in zip((bottom, right), (grid.rows, grid.cols), strict=True)
     )
+    if abs(grid.cols * grid.pixel_width - 360) < grid.pixel_width / 2:  # around the globe: columns go on
+        first_col, last_col = math.floor(left + 0.5 + _TOUCHING), math.ceil(right + 0.5 - _TOUCHING)
+        last_col = min(last_col, first_col + grid.cols)
     if first_row >= last_row or first_col >= last_col:
         message = f"nothing of the raster lies between {west:g} and {east:g} east, {south:g} and {north:g} north"
         raise GridError(message)
-    return first_row, first_col, grid.window(first_row, first_col, last_row - first_row, last_col - first_col)
+    window = replace(
+        grid, rows=last_row - first_row, cols=last_col - first_col,
+        west=grid.west + first_col * grid.pixel_width, north=grid.north - first_row * grid.pixel_height,
+    )  # fmt: skip
+    return first_row, first_col, window
 
 
 def _stored_rows(
@@ -144,13 +161,16 @@ def _stored_columns(header: Header, col: int, cols: int) -> list[tuple[int, int,
 
 def _void_sentinels(stored: NDArray[np.float32], header: Header, notes: list[str]) -> None:
     """Make numbers void, in place, that stand for voids though the file does not declare them."""
-    impossible = (stored < LOWEST_M / header.metres_per_unit) | (stored > HIGHEST_M / header.metres_per_unit)
-    suspects, counts = np.unique(stored[impossible | (stored == _AMBIGUOUS)], return_counts=True)
-    for value, count in zip(suspects, counts, strict=True):
-        if abs(value) not in _SENTINELS or (value == _AMBIGUOUS and header.nodata is not None):
-            continue
+    lowest, highest = np.fmin.reduce(stored, axis=None), np.fmax.reduce(stored, axis=None)
+    lowest_known, highest_known = LOWEST_M / header.metres_per_unit, HIGHEST_M / header.metres_per_unit
+    for value in (value for value in _SENTINELS if lowest <= value <= highest):
+        possible = value != _AMBIGUOUS and lowest_known <= value <= highest_known
         found = stored == value
-        if value == _AMBIGUOUS and (stored[~found] < _DEEPEST_BESIDE).any():
+        if possible or not (count := np.count_nonzero(found)):
+            continue
+        if value == _AMBIGUOUS and ((stored < _DEEPEST_BESIDE) & ~found).any():
+            if header.nodata is not None:
+                continue  # a trench, in a file that says what voids are
             message = (
                 f"{header.path}: {count} pixels are {value:.0f} and the file declares no value for voids; "
                 f"if these are voids, say so: `gdal_edit.py -a_nodata {value:.0f} {header.path}`"
@@ -164,5 +184,5 @@ def _counts_downwards(stored: NDArray[np.float32], notes: list[str]) -> bool:
     """Decide by the sign of the values, where the CRS counts depths downwards: files often ignore their own CRS."""
     downwards = bool(np.count_nonzero(stored > 0) > np.count_nonzero(stored < 0))
     what = "positive, so they are depths and change sign" if downwards else "negative, so they are heights already"
-    notes.append(f"sign: the CRS counts depths downwards and most values are {what}")
+    notes.append(f"sign: the file speaks of depths and most values are {what}")
     return downwards

@@ -75,6 +75,7 @@ def named_datum(name: str, *, where: str) -> VerticalDatum:
     ------
     DatumError : no such name
     """
+    name = next((known for known in DATUMS if known.lower() == name.lower()), name)
     if name not in DATUMS:
         message = f"{where}: vertical datum is {name!r}; it must be one of {', '.join(DATUMS)}"
         raise DatumError(message)

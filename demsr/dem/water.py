@@ -54,7 +54,9 @@ def _flat_areas(elevation: NDArray[np.float32]) -> NDArray[np.int32]:
     begins[:, 1:] = elevation[:, 1:] != elevation[:, :-1]
     runs = begins.cumsum(dtype=np.int32).reshape(elevation.shape) - 1  # equal pixels within a row: far fewer nodes
     joined = elevation[1:] == elevation[:-1]
-    above, below = runs[:-1][joined], runs[1:][joined]
+    joined[:, 1:] &= begins[1:, 1:] | ~joined[:, :-1]  # once for two runs that touch along several pixels
+    place = np.flatnonzero(joined)
+    above, below = runs.ravel()[place], runs.ravel()[place + elevation.shape[1]]
     graph = coo_array((np.ones(above.size, np.bool_), (above, below)), shape=(runs[-1, -1] + 1,) * 2)
     area_of_run: NDArray[np.int32] = connected_components(graph, directed=False)[1]
     return np.take(area_of_run, runs)

@@ -1,5 +1,6 @@
 """Score super-resolution methods on a file of pairs: per area, per kind of pairs, and per block for the bootstrap."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,21 +55,22 @@ def score(method: nn.Module, pairs: PairFile, *, batch_size: int = 16) -> dict[s
     if not pairs.areas:
         message = f"{pairs.path}: has no areas to score; take it over with `demsr profile mindearth --pairs FILE`"
         raise PairsError(message)
-    errors: dict[int, list[NDArray[np.float32]]] = defaultdict(list)
-    slope_errors: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
+    of_area: dict[int, list[tuple[NDArray[np.float32], NDArray[np.float32]]]] = defaultdict(list)
+    last = {int(area): index for index, area in enumerate(pairs.samples["area"])}
+    scores: dict[int, AreaScore] = {}
     device = device_of(method)
     for part, lr, hr in pairs.batches(batch_size):
         with torch.inference_mode():
             sr = method(torch.from_numpy(lr).to(device)).cpu().numpy()
         for offset, index in enumerate(range(part.start, part.stop)):
             area = int(pairs.samples["area"][index])
-            size = {f"pixel_{side}_m": pairs.samples[f"pixel_{side}_m"][index] for side in ("width", "height")}
-            errors[area].append(sr[offset, 0] - hr[offset, 0])
-            slope_errors[area].append(slope_deg(sr[offset, 0], **size) - slope_deg(hr[offset, 0], **size))
-    return {
-        pairs.areas[area].name: _area_score(pairs, area, np.stack(errors[area]), np.stack(slope_errors[area]))
-        for area in sorted(errors)
-    }
+            of_area[area].append(
+                (sr[offset, 0] - hr[offset, 0], _slope_error(pairs, index, sr[offset, 0], hr[offset, 0]))
+            )
+            if index == last[area]:  # memory holds the areas that are not finished, mostly one
+                errors, slope_errors = map(np.stack, zip(*of_area.pop(area), strict=True))
+                scores[area] = _area_score(pairs, area, errors, slope_errors)
+    return {pairs.areas[area].name: scores[area] for area in sorted(scores)}
 
 
 def group_slug(domain: str, area: Area, *, unit: str = METRES) -> str:
@@ -91,12 +93,20 @@ def gains(of: Mapping[str, AreaScore], over: Mapping[str, AreaScore]) -> dict[st
     return {area: 100 * (1 - of[area].rmse / over[area].rmse) for area in of}
 
 
-def _area_score(pairs: PairFile, area: int, error: NDArray[np.float32], slope_error: NDArray[np.float64]) -> AreaScore:
+def _slope_error(pairs: PairFile, index: int, sr: NDArray[np.float32], hr: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the difference of slopes in degrees, nothing where pixels have no size."""
+    size = {f"pixel_{side}_m": float(pairs.samples[f"pixel_{side}_m"][index]) for side in ("width", "height")}
+    if not all(map(math.isfinite, size.values())):
+        return np.empty(0, np.float32)
+    return (slope_deg(sr, **size) - slope_deg(hr, **size)).astype(np.float32)
+
+
+def _area_score(pairs: PairFile, area: int, error: NDArray[np.float32], slope_error: NDArray[np.float32]) -> AreaScore:
     squares, pixels = _blocks(error)
     metrics = elevation_errors(error, unit=pairs.unit)
     measured = slope_error[np.isfinite(slope_error)]
     if measured.size:
-        metrics["slope_rmse_deg"] = float(np.sqrt(np.square(measured).mean()))
+        metrics["slope_rmse_deg"] = float(np.sqrt(np.square(measured, dtype=np.float64).mean()))
     described = pairs.areas[area]
     group = group_slug(str(pairs.attributes["domain"]), described, unit=pairs.unit)
     return AreaScore(described.name, group, pairs.unit, metrics, squares, pixels)

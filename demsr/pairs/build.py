@@ -1,6 +1,7 @@
 """From harmonised rasters to the three HDF5 files of a domain."""
 
 import itertools
+import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from demsr.pairs.split import SPLITS, Box, Boxes, Region, closer_than, protected
 from demsr.pairs.store import BLOCK_MEAN, FITTED, REAL, PairWriter
 from demsr.parallel import each
 
+_COREGISTERED = ("east_m", "north_m", "bias_m", "std_before_m", "std_after_m")
 Regions = Callable[[str, str, Grid], list[Region]]
 
 
@@ -76,6 +78,8 @@ def plan_pairs(
         if not of_raster:
             left_out[f"{path.stem}: {_why_none(headers[path].grid, degradations)}"] += 1
         jobs += of_raster
+    used = {job.lr for job in jobs}
+    left_out.update(f"{file.path.name}: covers no raster" for file in degradations.lr_files if file not in used)
     return Plan(domain, [region for some in found.values() for region in some], jobs, left_out)
 
 
@@ -132,14 +136,11 @@ def build_pairs(
 
 
 def headlines(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of the summaries of all domains is worth a curve: pairs by split, and every co-registration.
-
-    Counts by area and reason would be thousands for a large set.
-    """
+    """Return what of the summaries of all domains is worth a metric: pairs by split, medians of co-registration."""
     return {
         domain: {
             **{split: {"pairs": found[split]["pairs"]} for split in SPLITS},
-            "coregistration": found.get("coregistration", {}),
+            "coregistration": _medians(list(found.get("coregistration", {}).values())),
         }
         for domain, found in summary.items()
     }
@@ -174,7 +175,14 @@ def _named_apart(regions: Mapping[Path, list[Region]]) -> dict[Path, list[Region
     }
 
 
+def _medians(regions: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    if not regions:
+        return {}
+    applied = sum(region["coregistration"].startswith("applied") for region in regions)
+    numbers = {key: statistics.median(float(region[key]) for region in regions) for key in _COREGISTERED}
+    return {"regions": len(regions), "applied": applied, **{f"median_{key}": value for key, value in numbers.items()}}
+
+
 def _coregistration(pieces: Sequence[Piece]) -> dict[str, Any]:
-    keys = ("coregistration", "east_m", "north_m", "bias_m", "std_before_m", "std_after_m")
     areas = [piece.area for piece in pieces if piece.area and piece.area["coregistration"]]
-    return {area["name"]: {key: area[key] for key in keys} for area in areas}
+    return {area["name"]: {key: area[key] for key in ("coregistration", *_COREGISTERED)} for area in areas}

@@ -16,6 +16,7 @@ MIN_GAIN = 0.02  # share by which the standard deviation must fall
 MAX_SHIFT_LR_PX = 2.0  # a larger one is a mistake in one of the grids, not a shift
 MIN_CELLS = 100  # LR cells measured in both
 MAX_ERROR_LR_PX = 0.02  # formal standard error of the shift; neighbouring errors go together: truth is several times it
+FLAT_M = 3.0  # standard deviation of the HR means; flatter ground may differ by more than its relief
 _NOISE_FLOOR_M = 0.3  # of whole metres, 1/sqrt(12)
 _HUBER = 2.0  # residuals beyond this many NMAD count less
 _NMAD = 1.4826  # makes the median distance to the median a standard deviation
@@ -36,7 +37,7 @@ class Coregistration:
         cells that both have; NaN where these are too few
     cells : LR cells measured in both
     applied : whether the rule of `coregister` holds
-    beyond_reach : the shift is sure, yet longer than `MAX_SHIFT_LR_PX`: one of the grids is wrong, they make no pair
+    unusable : the two make no pair: too little in common, unlike each other, or further apart than `MAX_SHIFT_LR_PX`
     verdict : the same in words, with the reason
     """
 
@@ -47,7 +48,7 @@ class Coregistration:
     std_after_m: float
     cells: int
     applied: bool
-    beyond_reach: bool
+    unusable: bool
     verdict: str
 
     @property
@@ -64,7 +65,8 @@ def coregister(lr: Dem, hr: Dem) -> Coregistration:
     slopes are those of HR alone; Huber weights keep gross errors of either survey from deciding.
 
     The shift is applied if all of these hold, else the verdict names the first that does not:
-    at least `MIN_CELLS` LR cells are measured in both; relief fixes the shift to a formal standard error of
+    at least `MIN_CELLS` LR cells are measured in both; they differ by less than the relief, unless that is below
+    `FLAT_M` (wrong units, signs and places do not); relief fixes the shift to a formal standard error of
     `MAX_ERROR_LR_PX` along every direction; it is at most `MAX_SHIFT_LR_PX` long; and it lowers the standard
     deviation of the difference by at least `MIN_GAIN`.
 
@@ -85,19 +87,22 @@ def coregister(lr: Dem, hr: Dem) -> Coregistration:
     if cells < MIN_CELLS:
         return Coregistration(
             east_m=0.0, north_m=0.0, bias_m=0.0, std_before_m=math.nan, std_after_m=math.nan, cells=cells,
-            applied=False, beyond_reach=False,
+            applied=False, unusable=True,
             verdict=f"not applied: too few common cells, {cells} of the {MIN_CELLS} needed",
         )  # fmt: skip
     shift_px, error_px = _estimate(lr, hr)
     moved = _difference(lr, hr, shift_px)
     common = np.isfinite(start) & np.isfinite(moved)
     before, after = (float(difference[common].std()) if common.any() else math.nan for difference in (start, moved))
-    reason = _objection(shift_px, error_px, before, after)
+    relief = float((lr.elevation_m - start)[common].std()) if common.any() else 0.0
+    unlike = relief > FLAT_M and min(before, after) >= relief
+    reason = f"unlike, they differ by {min(before, after):.1f} m where relief is {relief:.1f} m" if unlike else None
+    reason = reason or _objection(shift_px, error_px, before, after)
     east_m, north_m = shift_px * lr.grid.pixel_size_m()
     return Coregistration(
         east_m=float(east_m), north_m=float(north_m),
         bias_m=float(np.nanmedian(start if reason else moved)), std_before_m=before, std_after_m=after, cells=cells,
-        applied=reason is None, beyond_reach=_is_beyond(shift_px) and error_px <= MAX_ERROR_LR_PX,
+        applied=reason is None, unusable=unlike or (_is_beyond(shift_px) and error_px <= MAX_ERROR_LR_PX),
         verdict=f"not applied: {reason}" if reason else
                 f"applied: standard deviation falls from {before:.1f} to {after:.1f} m",
     )  # fmt: skip

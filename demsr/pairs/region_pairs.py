@@ -4,20 +4,21 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from demsr.dem.average import average, finer_than
-from demsr.dem.grid import Grid
+from demsr.dem.grid import Grid, spacing
 from demsr.dem.header import Declared, raster_name, read_header
 from demsr.dem.raster import Dem
 from demsr.dem.reading import read_dem, read_elevation
 from demsr.errors import GridError, VoidError
 from demsr.files import read_json, sha256_of, whole_file, write_json
 from demsr.identity import work_key
-from demsr.pairs.coregister import MIN_CELLS, Coregistration, coregister
+from demsr.pairs.coregister import Coregistration, coregister
 from demsr.pairs.cut import CutRule, GivenLr, cut_patches
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.fitted import DegradationModel, fit_degradation
@@ -36,12 +37,16 @@ class LrFile:
     Attributes
     ----------
     vertical_datum : for a file that names none
+    sha256 : of both files
+    assumptions : what had to be taken for granted about the LR grid
     """
 
     path: Path
     tid: Path | None
     vertical_datum: str
     declared: Declared
+    sha256: str = ""
+    assumptions: tuple[str, ...] = ()
 
 
 def lr_files(
@@ -52,8 +57,10 @@ def lr_files(
     files = []
     for path in grids:
         said = declared.get(raster_name(path), Declared())
-        tid = by_cells.get(_cells(read_header(path, said).grid))
-        files.append(LrFile(path, tid, vertical_datum, said))
+        header = read_header(path, said)
+        tid = by_cells.get(_cells(header.grid))
+        sha256 = "".join(sha256_of(file) for file in (path, tid) if file)
+        files.append(LrFile(path, tid, vertical_datum, said, sha256, header.assumptions))
     return files
 
 
@@ -99,16 +106,26 @@ def make_piece(job: Job, *, rule: CutRule, protected: Mapping[str, Boxes], seed:
     split = job.region.split
     near = boxes_near(_within_reach(job, rule.scale), protected[split], gap_lr=rule.gap_lr, scale=rule.scale)
     chosen = rule if split == "train" else replace(rule, stride_hr=rule.patch_lr * rule.scale)
-    files = [path for path in (job.raster, job.lr and job.lr.path, job.lr and job.lr.tid) if path]
-    identity = [asdict(job), asdict(chosen), near, seed, [sha256_of(path) for path in files]]
+    identity = [asdict(job), asdict(chosen), near, seed, _sha256_of(job.raster, job.raster.stat().st_mtime_ns)]
     path = work / f"{work_key(identity, code=_CODE)}.h5"
-    if not path.with_suffix(".json").is_file():
+    if not _is_finished(path):
         left_out: Counter[str] = Counter()
         area, count = _write(job, chosen, near, seed, path, left_out)
         done = {"count": count, "area": None if area is None else _json(asdict(area)), "left_out": left_out}
         write_json(path.with_suffix(".json"), done)  # last: what it speaks of is there
     found = read_json(path.with_suffix(".json"))
     return Piece(path if found["count"] else None, **found)
+
+
+@lru_cache(maxsize=4)
+def _sha256_of(path: Path, _: int) -> str:
+    """Hash a raster once for all its regions, which come one after the other."""
+    return sha256_of(path)
+
+
+def _is_finished(path: Path) -> bool:
+    note = path.with_suffix(".json")
+    return note.is_file() and (path.is_file() or not read_json(note)["count"])
 
 
 def _within_reach(job: Job, scale: int) -> Grid:
@@ -179,12 +196,13 @@ def _real(job: Job, part: Dem, own: Region, scale: int) -> tuple[Dem, Region, Gi
         message = f"coarser than a {scale}th of the cells of {lr.source}"
         raise GridError(message)
     found = coregister(lr, part)
-    if found.beyond_reach or found.cells < MIN_CELLS:
+    if found.unusable:
         raise GridError(found.verdict)
     moved = average(part, target, shift_m=found.shift_m)
     hr = replace(moved, elevation_m=moved.elevation_m + np.float32(found.bias_m), vertical_datum=lr.vertical_datum)
     hr = hr.without(np.kron(np.isnan(lr.elevation_m), np.ones((scale, scale), np.bool_)))
     tid = None if lr_file.tid is None else read_elevation(read_header(lr_file.tid), within=bounds)[0]
+    hr = replace(hr, source=f"{part.source} (laid on LR from {spacing(part.grid)})")
     area = Area.of(
         f"{own.name}, LR {raster_name(lr_file.path)}", hr, degradation=job.degradation, lr_source=lr.source,
         coregistration=found.verdict, east_m=found.shift_m[0], north_m=found.shift_m[1], bias_m=found.bias_m,
@@ -206,7 +224,7 @@ def fitted_model(lr: Dem, hr: Dem) -> tuple[DegradationModel, Coregistration]:
         message = f"{hr.source} is coarser than {lr.source}; give LR first and HR second"
         raise GridError(message)
     found = coregister(lr, hr)
-    if found.beyond_reach or found.cells < MIN_CELLS:
+    if found.unusable:
         message = f"{lr.source} and {hr.source}: {found.verdict}; give rasters of the same ground"
         raise GridError(message)
     means = average(hr, lr.grid, shift_m=found.shift_m)

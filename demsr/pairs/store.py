@@ -34,6 +34,7 @@ _SAMPLE_FIELDS = {
     "lr_measured_share": np.float64, "lr_interpolated_share": np.float64, "lr_predicted_share": np.float64,
 }  # fmt: skip
 _CHUNK = 256  # pairs written at a time
+_MOST_PACKED = 1032  # bytes that one byte of a deflate stream can stand for (zlib Technical Details)
 _TEXT = h5py.string_dtype()
 
 
@@ -160,7 +161,7 @@ class PairWriter:
                     dataset.id.write_direct_chunk((first + index, 0, 0, 0), pair, mask)
             for name, field in self._fields.items():
                 field[first:] = other[f"sample/{name}"][:] + (len(self._areas) if name == "area" else 0)
-            self._areas += _read_areas(other)
+            self._areas += _read_areas(other, most=count)
 
     def _growing(self, name: str, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> h5py.Dataset:
         compression = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if shape else {}
@@ -216,19 +217,23 @@ class PairFile:
         with _reading(path), h5py.File(path, "r") as file:
             names = sorted((name for name in file if _SIZE_NAME.match(name)), key=lambda name: int(name.split("_")[0]))
             if len(names) != 2:
-                message = f"{path}: has {sorted(file)}; a file of pairs holds two datasets such as 32_32 and 160_160"
+                found = sorted(file)[:12]
+                message = f"{path}: has {found}; a file of pairs holds two datasets such as 32_32 and 160_160"
                 raise PairsError(message)
             self._names = names
             lr_shape, hr_shape = (file[name].shape for name in names)
+            if not _pair_up(lr_shape, hr_shape):
+                message = (
+                    f"{path}: {names} have shapes {lr_shape} and {hr_shape}; they must be (N, 1, H, H), "
+                    "HR finer than LR, with at least one sample"
+                )
+                raise PairsError(message)
+            _check_room(path, [file[name] for name in names])
             self.attributes = dict(file.attrs)
-            self.areas = _read_areas(file)
-            self.samples = {name: file["sample"][name][:] for name in _SAMPLE_FIELDS} if "sample" in file else {}
-        if not _pair_up(lr_shape, hr_shape):
-            message = (
-                f"{path}: {names} have shapes {lr_shape} and {hr_shape}; they must be (N, 1, H, H), HR finer than LR, "
-                "with at least one sample"
-            )
-            raise PairsError(message)
+            self.areas = _read_areas(file, most=lr_shape[0])
+            self.samples = {
+                name: _column(file["sample"][name], lr_shape[0])[:] for name in _SAMPLE_FIELDS if "sample" in file
+            }
         self.count, self.patch_lr, self.scale = lr_shape[0], lr_shape[2], hr_shape[2] // lr_shape[2]
         self.channels = max(lr_shape[1], hr_shape[1])
         self.unit = METRES if self.attributes.get("units") == METRES else SCALED
@@ -268,23 +273,40 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except PairsError:
         raise
-    except (OSError, KeyError, RuntimeError, AttributeError, TypeError) as error:  # the last two: another layout
-        message = f"{path}: is no whole HDF5 file of pairs ({error}); delete it and run `dvc repro pairs`"
+    except (OSError, KeyError, ValueError, RuntimeError, MemoryError, AttributeError, TypeError) as error:
+        message = f"{path}: is no whole HDF5 file of pairs ({error}); fetch it again or run `dvc repro pairs`"
         raise PairsError(message) from error
 
 
 def _pair_up(lr_shape: tuple[int, ...], hr_shape: tuple[int, ...]) -> bool:
     """Whether all HR pixels lie in LR pixels, the same number along both axes."""
-    if len(lr_shape) != 4 or 0 in lr_shape + hr_shape or lr_shape[0] != hr_shape[0]:
+    if len(lr_shape) != 4 or len(hr_shape) != 4 or 0 in lr_shape + hr_shape or lr_shape[0] != hr_shape[0]:
         return False
     scale = hr_shape[2] // lr_shape[2]
     return scale > 1 and lr_shape[2] == lr_shape[3] and hr_shape[2:] == (scale * lr_shape[2], scale * lr_shape[3])
 
 
-def _read_areas(file: h5py.File) -> list[Area]:
+def _check_room(path: Path, images: Sequence[h5py.Dataset]) -> None:
+    """Refuse a few bytes that declare gigabytes of pairs: HDF5 would make them up."""
+    declared, stored = sum(math.prod(image.shape) * image.dtype.itemsize for image in images), path.stat().st_size
+    if declared > _MOST_PACKED * stored:
+        message = f"{declared} bytes of pairs are declared, {stored} bytes are there"
+        raise ValueError(message)
+
+
+def _column(dataset: h5py.Dataset, count: int) -> h5py.Dataset:
+    if dataset.shape != (count,):
+        message = f"{dataset.name} has shape {dataset.shape}, needed is {(count,)}"
+        raise ValueError(message)
+    return dataset
+
+
+def _read_areas(file: h5py.File, *, most: int) -> list[Area]:
+    """Return the areas, at most as many as there are pairs."""
     if "area" not in file:
         return []
-    stored = {field.name: file["area"][field.name] for field in fields(Area)}
+    count = min(most, len(file["area"]["name"]))
+    stored = {field.name: _column(file["area"][field.name], count) for field in fields(Area)}
     columns = [
         column.asstr()[:] if h5py.check_string_dtype(column.dtype) else column[:].tolist() for column in stored.values()
     ]

@@ -50,7 +50,8 @@ def print_choices(params: Params, path: Path) -> None:
 def print_degradation(model: "DegradationModel", found: "Coregistration") -> None:
     """Say how a real LR grid differs from block means, after HR was laid on it."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.print(f"co-registration {found.verdict}; HR moved {found.east_m:.0f} m east, {found.north_m:.0f} m north")
+    east_m, north_m = found.shift_m
+    console.print(f"co-registration {found.verdict}; HR moved {east_m:.0f} m east, {north_m:.0f} m north")
     console.print(
         f"fitted: blur_lr_px: {model.blur_lr_px:.3g}, sounding_share: {model.sounding_share:.3g}, "
         f"rounding_m: {model.rounding_m:g}"

@@ -10,15 +10,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from demsr.dem.average import average, finer_than, product_grid
 from demsr.dem.geoid import convert_datum
-from demsr.dem.grid import Grid
+from demsr.dem.grid import Grid, spacing
 from demsr.dem.header import Declared, raster_name
 from demsr.dem.raster import Dem, write_dem
 from demsr.dem.reading import read_raster
 from demsr.dem.water import find_water
 from demsr.errors import GridError, ParamsError
-from demsr.files import read_json, write_json
+from demsr.files import read_json, sha256_of_folder, write_json
 from demsr.identity import work_key
 from demsr.parallel import each
 from demsr.params import Harmonise
@@ -40,6 +42,8 @@ class Recipe:
     geoid_grids, proj_network : see `convert_datum`
     sea_level_m, min_water_km2 : see `find_water`; no area keeps water as it is
     average_to_3arcsec : average rasters of finer spacing onto the grid of the product
+    sea_floor : most heights are expected below zero
+    geoid_grids_sha256 : of what lies in `geoid_grids`
     """
 
     vertical_datum: str
@@ -50,6 +54,8 @@ class Recipe:
     sea_level_m: float | None = None
     min_water_km2: float | None = None
     average_to_3arcsec: bool = False
+    sea_floor: bool = False
+    geoid_grids_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,9 @@ def recipe_of(section: Harmonise, domain: str) -> Recipe:
     """Return the recipe that params.yaml asks for."""
     common: dict[str, Any] = {
         "declared": declared_files(section), "geoid_grids": section.geoid_grids, "proj_network": section.proj_network,
+        "geoid_grids_sha256": sha256_of_folder(section.geoid_grids) if section.geoid_grids else "",
     }  # fmt: skip
-    return Recipe(**getattr(section, domain).model_dump(), **common)
+    return Recipe(**getattr(section, domain).model_dump(), sea_floor=domain == "marine", **common)
 
 
 def harmonise(
@@ -118,6 +125,10 @@ def harmonised(path: Path, recipe: Recipe) -> tuple[Dem, Record]:
     name = raster_name(path)
     reading = read_raster(path, declared=recipe.declared.get(name), vertical_datum=recipe.vertical_datum)
     dem, notes = reading.dem, list(reading.assumptions)
+    if recipe.sea_floor and np.nanmean(dem.elevation_m > 0) > np.nanmean(dem.elevation_m <= 0):
+        notes.append(
+            "sign: most heights are above 0, as depths are that count downwards; if so, declare positive: down"
+        )
     if recipe.min_water_km2 is not None:
         dem = dem.without(find_water(dem, sea_level_m=recipe.sea_level_m, min_area_km2=recipe.min_water_km2))
     if recipe.convert_to is not None:
@@ -172,10 +183,8 @@ def _averaged(dem: Dem) -> tuple[Dem, str]:
         return dem, "left out: smaller than a cell of 3 arc-seconds"
     if finer_than(target, dem.grid):
         return dem, WRITTEN
-    width, height = dem.grid.pixel_size_arcsec() if dem.grid.is_geographic else dem.grid.pixel_size_m()
-    unit = "arcsec" if dem.grid.is_geographic else "m"
     mean = average(dem, target)
-    mean = replace(mean, source=f"{dem.source} (from {width:.3g} x {height:.3g} {unit})")
+    mean = replace(mean, source=f"{dem.source} (from {spacing(dem.grid)})")
     return mean, WRITTEN if mean.valid.any() else "left out: no cell of 3 arc-seconds is half measured"
 
 

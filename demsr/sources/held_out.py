@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
+from rich.progress import track
 
 from demsr.dem.header import raster_name
 from demsr.errors import ParamsError
@@ -16,6 +17,7 @@ from demsr.sources.local import RASTER_PATTERNS, find_rasters
 _SCALE = 5
 _LEAST_VALID_SHARE = 0.2  # of the pixels of a raster that is worth holding out
 _LEAST_PATCHES = 4  # that the measured pixels make up, where enough rasters have as many
+_MOST_LOOKED_AT = 200
 _COAST_SHARE = (0.05, 0.95)  # of void pixels, where flat water is void
 
 
@@ -46,7 +48,8 @@ def choose_held_out(
 ) -> HeldOut:
     """Choose the flattest raster, the roughest and, where water is void, the one with most coast for the test.
 
-    Of the others, the one of middling relief validates. Rasters of a patch or two are passed over if others suffice.
+    Of the others, the one of middling relief validates. Rasters of a patch or two are passed over if others suffice;
+    of thousands, some hundred in even steps are looked at.
 
     Parameters
     ----------
@@ -57,7 +60,7 @@ def choose_held_out(
     ParamsError : fewer than four fit rasters with enough measured land or sea floor
     """
     relief_m, coast, measured = {}, {}, {}
-    for path in paths:
+    for path in track(paths[:: -(-len(paths) // _MOST_LOOKED_AT) or 1], description="choose held-out files"):
         dem, record = harmonised(path, recipe)
         if record.result != WRITTEN or dem.valid.mean() < _LEAST_VALID_SHARE:
             continue
@@ -110,7 +113,9 @@ def local_changes(
             raise ParamsError(message)
     fetch: dict[str, Any] = {}
     pairs: dict[str, Any] = {}
-    kept = {name: said for name, said in declared.items() if name in map(raster_name, everything)}
+    real = [] if lr is None else find_rasters(lr, include=RASTER_PATTERNS, exclude=exclude)
+    names = {raster_name(path) for path in (*everything, *real)}
+    kept = {name: said for name, said in declared.items() if name in names}
     section = Harmonise.model_validate({**values["harmonise"], "files": kept})
     for domain, folder in folders.items():
         paths = found[domain]
@@ -124,7 +129,8 @@ def local_changes(
             named = HeldOut(valid=named.valid or chosen.valid, test=named.test or chosen.test)
         pairs[domain] = {"valid": named.valid, "test": named.test}
     if lr is not None:
-        fetch["lr"] = _real_lr(lr, exclude)
+        tid = ["*tid*"] if any("tid" in path.name.lower() for path in real) else []
+        fetch["lr"] = {"folder": str(lr), "include": RASTER_PATTERNS, "exclude": list(exclude), "tid": tid}
         for domain in folders:
             pairs[domain]["degradations"] = ["block mean", "real"]
     return {"fetch": fetch, "pairs": pairs, "harmonise": {"files": kept}}
@@ -133,12 +139,6 @@ def local_changes(
 def ready_changes(source: Path) -> dict[str, Any]:
     """Return the values of params.yaml that point both domains at pairs that others have made."""
     return {"fetch": {domain: {"folder": str(source)} for domain in DOMAINS}}
-
-
-def _real_lr(folder: Path, exclude: Sequence[str]) -> dict[str, Any]:
-    found = find_rasters(folder, include=RASTER_PATTERNS, exclude=exclude)
-    tid = ["*tid*"] if any("tid" in path.name.lower() for path in found) else []
-    return {"folder": str(folder), "include": RASTER_PATTERNS, "exclude": list(exclude), "tid": tid}
 
 
 def _present(patterns: Sequence[str], paths: Sequence[Path]) -> list[str]:

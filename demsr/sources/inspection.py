@@ -10,7 +10,7 @@ from demsr.dem.average import average, finer_than, product_grid
 from demsr.dem.grid import Grid
 from demsr.dem.header import Declared, Header, read_header
 from demsr.dem.raster import Dem
-from demsr.dem.reading import read_elevation
+from demsr.dem.reading import is_large, read_elevation
 from demsr.errors import GridError
 from demsr.sources.harmonise import described
 
@@ -43,6 +43,8 @@ def inspect_raster(path: Path, declared: Declared | None = None, *, patch_hr: in
     patch_hr : HR pixels along a side of a training patch
     """
     header = read_header(path, declared)
+    if is_large(header.grid):
+        return _unread(header)
     elevation, grid, of_values = read_elevation(header)
     valid = np.isfinite(elevation)
     west, south, east, north = grid.lonlat_bounds()
@@ -60,10 +62,33 @@ def inspect_raster(path: Path, declared: Declared | None = None, *, patch_hr: in
     return Inspection(path, facts, [*header.assumptions, *of_values], _uses(header, elevation, grid, patch_hr))
 
 
+def is_lr_of_product(grid: Grid) -> bool:
+    """Whether pixels have the 15 arc-seconds that the nets are trained for."""
+    return grid.is_geographic and all(abs(size - _LR_ARCSEC) < 0.05 for size in grid.pixel_size_arcsec())
+
+
+def _unread(header: Header) -> Inspection:
+    """Describe a raster that is too large to be looked at pixel by pixel."""
+    west, south, east, north = header.grid.lonlat_bounds()
+    facts = {
+        "format": f"{header.driver}, {header.layer}, {header.dtype}",
+        "grid": described(header.grid),
+        "bounds": f"{west:.4f} to {east:.4f} east, {south:.4f} to {north:.4f} north",
+        "vertical datum": header.vertical_datum or "not stated; declare it with --vertical-datum",
+        "sign": _sign(header),
+        "voids, range": "not looked at, it has too many pixels",
+    }
+    return Inspection(
+        header.path, facts, list(header.assumptions), ["LR of real pairs, read in windows; cut it for more"]
+    )
+
+
 def _sign(header: Header) -> str:
-    return {"up": "heights, positive up", "down": "depths in the file, turned into heights", None: "see assumptions"}[
-        header.positive
-    ]
+    return {
+        "up": "heights, positive up",
+        "down": "depths in the file, turned into heights",
+        None: "as the values tell, see assumptions",
+    }[header.positive]
 
 
 def _uses(header: Header, elevation: NDArray[np.float32], grid: Grid, patch_hr: int) -> list[str]:
@@ -78,7 +103,7 @@ def _uses(header: Header, elevation: NDArray[np.float32], grid: Grid, patch_hr: 
 
 
 def _super_resolution(grid: Grid) -> str:
-    if grid.is_geographic and all(abs(size - _LR_ARCSEC) < 0.05 for size in grid.pixel_size_arcsec()):
+    if is_lr_of_product(grid):
         return "input of super-resolution from 15 to 3 arc-seconds, and LR of real pairs"
     return "input of super-resolution, 5 times as fine; the nets are trained for 15 arc-seconds"
 

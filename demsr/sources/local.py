@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from demsr.dem.header import RASTER_SUFFIXES, raster_name
+from demsr.dem.header import RASTER_SUFFIXES, companions, raster_name
 from demsr.errors import ParamsError
-from demsr.files import sha256_of, write_json
+from demsr.files import sha256_of, sha256_of_text, write_json
 
 RASTER_PATTERNS = [f"*{suffix}" for suffix in (*RASTER_SUFFIXES, ".zip")]
 
@@ -34,7 +34,7 @@ def find_rasters(folder: Path, *, include: Sequence[str], exclude: Sequence[str]
     ParamsError : no such folder, no file that matches, or two files of one name
     """
     if not folder.is_dir():
-        message = f"{folder}: there is no such folder; name one in params.yaml with `demsr profile local --land FOLDER`"
+        message = f"{folder}: there is no such folder; name one in params.yaml or with `demsr profile local`"
         raise ParamsError(message)
     files = filter(_is_input, folder.rglob("*"))
     kept = sorted(path for path in files if _matches(path, include) and not _matches(path, exclude))
@@ -64,8 +64,9 @@ def find_real_lr(
 
 
 def _matches(path: Path, patterns: Sequence[str]) -> bool:
-    """Whether the name fits a pattern; upper and lower case are the same, as in .TIF and .tif."""
-    return any(fnmatch(path.name.lower(), pattern.lower()) for pattern in patterns)
+    """Whether the name, with or without suffix, fits a pattern; upper and lower case are the same."""
+    names = (path.name.lower(), raster_name(path).lower())
+    return any(fnmatch(name, pattern.lower()) for name in names for pattern in patterns)
 
 
 def _is_input(path: Path) -> bool:
@@ -74,8 +75,8 @@ def _is_input(path: Path) -> bool:
 
 
 def describe_file(path: Path) -> InputFile:
-    """Return path, size and SHA-256 of a file."""
-    return InputFile(path=str(path), bytes=path.stat().st_size, sha256=sha256_of(path))
+    """Return path, size and SHA-256 of a file, and of those that GDAL reads with it."""
+    return InputFile(path=str(path), bytes=path.stat().st_size, sha256=_identity(path))
 
 
 def write_manifest(path: Path, inputs: dict[str, list[InputFile]]) -> None:
@@ -97,7 +98,14 @@ def checked_path(entry: InputFile) -> Path:
     ParamsError : the file is gone or has changed since it was listed
     """
     path = Path(entry.path)
-    if not path.is_file() or sha256_of(path) != entry.sha256:
+    if not path.is_file() or _identity(path) != entry.sha256:
         message = f"{path}: the file has changed or gone since `fetch` listed it; run `dvc repro` again"
         raise ParamsError(message)
     return path
+
+
+def _identity(path: Path) -> str:
+    """Return the SHA-256 of a file, or of its own and those of the files that GDAL reads with it."""
+    beside = companions(path) if path.suffix.lower() in RASTER_SUFFIXES else []
+    own = sha256_of(path)
+    return sha256_of_text("".join([own, *map(sha256_of, beside)])) if beside else own

@@ -19,7 +19,7 @@ def unpacked_pairs(source: Path, folder: Path) -> list[Path]:
 
     Raises
     ------
-    PairsError : no such folder or archive, or a file is missing or there twice
+    PairsError : no such folder or archive, a file is missing or there twice, or the disk has no room for it
     """
     if source.is_dir():
         return [_only(sorted(source.rglob(name)), name, source) for name in FILES]
@@ -35,6 +35,11 @@ def unpacked_pairs(source: Path, folder: Path) -> list[Path]:
 
 def _unpacked(archive: zipfile.ZipFile, name: str, folder: Path, source: Path) -> Path:
     member = _only([entry for entry in archive.namelist() if PurePosixPath(entry).name == name], name, source)
+    folder.mkdir(parents=True, exist_ok=True)
+    needed, free = archive.getinfo(member).file_size, shutil.disk_usage(folder).free
+    if needed > free:
+        message = f"{source}: {name} takes {needed / 1e9:.1f} GB and {folder} has {free / 1e9:.1f}; free space there"
+        raise PairsError(message)
     with whole_file(folder / name) as temporary, archive.open(member) as packed, temporary.open("wb") as file:
         shutil.copyfileobj(packed, file)
     return folder / name

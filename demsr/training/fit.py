@@ -16,7 +16,7 @@ from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins import TorchCheckpointIO
 
-from demsr.errors import CheckpointError
+from demsr.errors import CheckpointError, ParamsError
 from demsr.files import whole_file, write_json
 from demsr.model.srnet import DemSrNet, scaled_units
 from demsr.training.progress import EpochBar, EpochReport, EpochRow, OnEpoch, peak_memory_gb
@@ -150,6 +150,13 @@ def new_net(*, seed: int, unit: str = "m", **options: Any) -> DemSrNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return DemSrNet(**options)
+
+
+def check_unit(net: DemSrNet, unit: str) -> None:
+    """Raise ParamsError if a net cannot go on with pairs of another unit: without biases, only `direct` cannot."""
+    if net.formulation == "direct" and net.unit != unit:
+        message = f"the net takes heights in {net.unit}, the pairs are in {unit}; give pairs or a net of the same unit"
+        raise ParamsError(message)
 
 
 def discard(work_dir: Path) -> None:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from raster_files import write_ascii, write_hgt, write_netcdf
 from rasterio.transform import Affine
-from synthetic import ARCSEC_3, NORTH_UP, plane, rough, write_raw
+from synthetic import ARCSEC_3, NORTH_UP, dem, plane, rough, write_raw
 
 from demsr.dem.header import Declared, raster_name
+from demsr.dem.raster import write_dem
 from demsr.dem.reading import read_dem, read_raster
 from demsr.errors import DatumError, GridError, RasterError, VoidError
 
@@ -362,7 +363,7 @@ def test_crs_of_depths_is_settled_by_the_sign_of_the_values(tmp_path, stored):
     path = write_raw(tmp_path / "a.tif", np.full((2, 2), stored, np.float32), crs="EPSG:4326+5715")
     reading = read_raster(path)
     assert (reading.dem.elevation_m == -100).all()
-    assert any(note.startswith("sign: the CRS counts depths downwards") for note in reading.assumptions)
+    assert any(note.startswith("sign: the file speaks of depths") for note in reading.assumptions)
 
 
 def test_declared_crs_nodata_registration_and_datum_win(tmp_path):
@@ -407,3 +408,59 @@ def test_declared_crs_that_proj_does_not_know_is_refused(tmp_path):
 )
 def test_name_of_a_raster_is_free_of_its_format(name, bare):
     assert raster_name(Path(name)) == bare
+
+
+def test_window_across_the_end_of_a_globe_goes_on_at_its_beginning(tmp_path):
+    lon, lat = np.arange(-180, 180) + 0.5, np.arange(-90, 90) + 0.5
+    values = np.broadcast_to(lon, (180, 360)).astype(np.float32)
+    part = read_dem(write_netcdf(tmp_path / "gebco.nc", values, lon=lon, lat=lat), within=(178, 10, 182, 11))
+    np.testing.assert_array_equal(part.elevation_m[0], [178.5, 179.5, -179.5, -178.5])
+    assert (part.grid.west, part.grid.east) == (178, 182)
+
+
+def test_window_in_another_turn_of_longitudes_is_the_same(tmp_path):
+    path = write_raw(tmp_path / "a.tif", rough(6, 6))
+    here, there = (read_dem(path, vertical_datum="MSL", within=(10 + turn, 49, 11 + turn, 51)) for turn in (0, 360))
+    np.testing.assert_array_equal(here.elevation_m, there.elevation_m)
+
+
+def test_window_needs_to_know_the_sign(tmp_path):
+    path = write_raw(tmp_path / "a.tif", rough(6, 6), crs="EPSG:4326+5715")
+    with pytest.raises(GridError, match=r"a\.tif: the file speaks of depths; declare whether"):
+        read_dem(path, within=(10, 49, 11, 51))
+
+
+def test_usual_sentinel_is_void_also_where_another_value_is_declared(tmp_path):
+    values = np.array([[5, -9999], [7, 8]], np.int16)
+    read = read_dem(write_raw(tmp_path / "a.tif", values, nodata=-32768), vertical_datum="MSL")
+    assert read.valid.tolist() == [[True, False], [True, True]]
+
+
+def test_declared_registration_outlives_writing(tmp_path):
+    nodes = dem(rough(6, 6), west=10 - ARCSEC_3 / 2, north=50 + ARCSEC_3 / 2, registration="area")
+    write_dem(tmp_path / "a.tif", nodes)
+    assert read_dem(tmp_path / "a.tif").grid.registration == "area"
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform", "message"),
+    [
+        ("EPSG:32632", NORTH_UP, "are degrees, WGS 84 / UTM zone 32N is not; declare another CRS"),
+        ("EPSG:4326", Affine(30, 0, 400_000, 0, -30, 5e6), "are no degrees; declare the CRS"),
+    ],
+)
+def test_coordinates_that_cannot_be_of_their_crs_are_refused(tmp_path, crs, transform, message):
+    with pytest.raises(GridError, match=message):
+        read_dem(write_raw(tmp_path / "a.tif", rough(6, 6), crs=crs, transform=transform), vertical_datum="MSL")
+
+
+def test_sign_is_an_assumption_where_the_file_does_not_say(tmp_path):
+    silent = read_raster(write_raw(tmp_path / "a.tif", rough(6, 6)), vertical_datum="MSL")
+    assert "sign: the file does not say; heights, positive up, taken" in silent.assumptions
+    said = read_raster(write_raw(tmp_path / "b.tif", rough(6, 6), crs="EPSG:4326+3855"))
+    assert not any(note.startswith("sign") for note in said.assumptions)
+
+
+def test_folder_is_no_raster(tmp_path):
+    with pytest.raises(RasterError, match="is a folder; name files in it"):
+        read_dem(tmp_path)

@@ -85,7 +85,11 @@ def test_file_name_tells_the_product_and_so_the_datum(name, datum):
     assert datum_of_product(name) == datum
 
 
-@pytest.mark.parametrize("name", ["egm96", "", "WGS84"])
+@pytest.mark.parametrize("name", ["egm", "", "WGS84"])
 def test_unknown_name_is_refused_with_all_known_ones(name):
     with pytest.raises(DatumError, match=rf"params: vertical datum is '{name}'; .*EGM96, EGM2008.*chart datum"):
         named_datum(name, where="params")
+
+
+def test_upper_and_lower_case_are_the_same_in_names():
+    assert named_datum("egm2008", where="params").name == "EGM2008"

@@ -250,3 +250,22 @@ def test_finished_regions_of_another_rule_or_raster_are_not_taken(tmp_path):
     build([path], tmp_path / "pairs")
     _, hr = PairFile(tmp_path / "pairs" / "train.h5").pair(0)
     np.testing.assert_array_equal(hr[0], read_dem(path).elevation_m[:40, :40])
+
+
+def test_training_pieces_are_not_taken_once_a_neighbour_is_held_out(tmp_path):
+    places = {"a": (0, 0), "b": (60, 60), "c": (400, 0), "d": (400, 300)}
+    rasters = [raster(tmp_path, name, row=row, col=col) for name, (row, col) in places.items()]
+    first = build(rasters, tmp_path / "pairs", method="files", valid=["c"], test=["d"])
+    second = build(rasters, tmp_path / "pairs", method="files", valid=["c"], test=["d", "b"])
+    assert second["train"]["areas"]["a"] < first["train"]["areas"]["a"]
+    assert_apart(tmp_path / "pairs")
+
+
+def test_lost_piece_is_made_again(tmp_path):
+    path = raster(tmp_path, "a")
+    build([path], tmp_path / "pairs")
+    before = (tmp_path / "pairs" / "train.h5").read_bytes()
+    for piece in (tmp_path / "pairs.work").glob("*.h5"):
+        piece.unlink()
+    build([path], tmp_path / "pairs")
+    assert (tmp_path / "pairs" / "train.h5").read_bytes() == before

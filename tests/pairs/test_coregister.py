@@ -118,7 +118,7 @@ def test_aligned_grids_stay_and_their_bias_is_told():
     found = coregister(whole_metres(lr), hr)
     assert found.verdict.startswith("not applied: already aligned, a shift of 0.00 LR pixels leaves 99.9% of")
     assert not found.applied
-    assert not found.beyond_reach
+    assert not found.unusable
     assert found.shift_m == (0.0, 0.0)
     assert found.bias_m == pytest.approx(2.5, abs=0.05)
 
@@ -128,7 +128,7 @@ def test_a_large_shift_is_refused():
     found = coregister(lr, hr)
     np.testing.assert_allclose(shift_px(found, lr), (3.0, -4.0), atol=0.02)
     assert found.verdict == "not applied: shift of 5.0 is beyond 2 LR pixels, check both grids"
-    assert found.beyond_reach
+    assert found.unusable
     assert found.shift_m == (0.0, 0.0)
 
 
@@ -145,8 +145,16 @@ def test_unlike_terrain_is_not_moved():
     lr, _ = displaced(sea_floor(seed=3), 0.0, 0.0)
     _, hr = displaced(sea_floor(seed=4), 0.0, 0.0)
     found = coregister(lr, hr)
-    assert found.verdict.startswith("not applied: too flat or too unlike to tell")
-    assert not found.beyond_reach
+    assert found.unusable
+    assert found.verdict.startswith("not applied: unlike, they differ by")
+
+
+@pytest.mark.parametrize("wrong", [lambda z: -z, lambda z: z / 0.3048, lambda z: z[:, ::-1], lambda z: z[::-1]])
+def test_lr_with_a_wrong_sign_unit_or_place_makes_no_pair(wrong):
+    lr, hr = displaced(sea_floor(seed=3), 0.0, 0.0)
+    found = coregister(with_elevation(lr, np.ascontiguousarray(wrong(lr.elevation_m))), hr)
+    assert found.unusable
+    assert found.verdict.startswith("not applied: unlike")
 
 
 def test_an_even_slope_is_not_moved_since_it_hides_the_shift_in_the_bias():

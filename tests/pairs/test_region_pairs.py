@@ -246,7 +246,7 @@ def test_projected_lr_is_left_out_with_the_reason(tmp_path):
 def test_lr_that_does_not_cover_gives_no_job_and_says_so(tmp_path, place):
     hr, lr = hr_raster(tmp_path), lr_raster(tmp_path, place=place)
     plan = plan_pairs([hr], whole, domain="marine", scale_free=False, degradations=degradations(lr))
-    assert (plan.jobs, plan.left_out) == ([], {"hr: no real LR grid covers it": 1})
+    assert (plan.jobs, plan.left_out) == ([], {"hr: no real LR grid covers it": 1, "real.tif: covers no raster": 1})
     with pytest.raises(PairsError, match=r"marine: the train split has no pair .*hr: no real LR grid covers it"):
         build_pairs(plan, tmp_path / "pairs", RULE, everywhere=plan.regions, work=tmp_path / "work")
 
@@ -304,7 +304,9 @@ def test_lr_and_source_types_of_the_same_cells_belong_together(tmp_path):
     alone = lr_raster(tmp_path, "alone", shape=(26, 25))
     types = [tid_raster(tmp_path, name, np.ones((26, 26)), place) for name, place in (("b", (-3, 40)), ("a", (-3, -3)))]
     said = {"there": Declared(vertical_datum="EGM2008")}
-    assert lr_files([here, there, alone], types, vertical_datum="MSL", declared=said) == [
+    files = lr_files([here, there, alone], types, vertical_datum="MSL", declared=said)
+    assert [len(file.sha256) for file in files] == [128, 128, 64]
+    assert [replace(file, sha256="", assumptions=()) for file in files] == [
         LrFile(here, types[1], "MSL", Declared()),
         LrFile(there, types[0], "MSL", said["there"]),
         LrFile(alone, None, "MSL", Declared()),

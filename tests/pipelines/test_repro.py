@@ -101,7 +101,7 @@ def test_a_second_run_does_nothing(reproduced):
         ({"finetune__learning_rate": 0.002}, ["finetune"]),
         ({"model__residual_scale": 0.2}, ["pretrain"]),
         ({"pairs__gap_lr": 3}, ["pairs"]),
-        ({"base__seed": 1}, ["fetch", "pretrain", "finetune", "register"]),
+        ({"base__seed": 1}, ["fetch", "pairs", "pretrain", "finetune", "register"]),
     ],
 )
 def test_a_changed_parameter_reruns_only_what_depends_on_it(reproduced, change, expected):
@@ -121,7 +121,7 @@ def test_runs_carry_the_md5_of_dvc_lock(reproduced):
     client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
     runs = client.search_runs([client.get_experiment_by_name("dem-srnet").experiment_id])
     stages = {run.data.tags["stage"]: run for run in runs}
-    assert set(stages) == {"pretrain", "finetune", "evaluate"}
+    assert set(stages) == {"pairs", "pretrain", "finetune", "evaluate"}
     assert all(run.info.status == "FINISHED" for run in runs)
     lock = YAML(typ="safe").load((project.folder / "dvc.lock").read_text())
     recorded = {dep["path"]: dep["md5"] for dep in lock["stages"]["pretrain"]["deps"]}

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from raster_files import write_hgt
 from rasterio.transform import Affine
-from synthetic import ARCSEC_3, plane, rough, write_raw
+from synthetic import ARCSEC_3, NORTH_UP, plane, rough, write_raw
 
 from demsr.dem.header import Declared
 from demsr.dem.reading import read_dem
@@ -167,3 +168,44 @@ def test_file_that_changed_since_it_was_listed_is_refused(tmp_path, out):
     write_raw(path, plane(4, 4) + 1)
     with pytest.raises(ParamsError, match=r"a\.tif: the file has changed or gone since `fetch` listed it"):
         harmonise([entry], out, RECIPE, work=tmp_path / "work")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"declared": {"a": Declared(unit="ft")}}, {"declared": {"a": Declared(positive="down")}},
+        {"vertical_datum": "EGM2008"}, {"sea_level_m": 0, "min_water_km2": 0.001}, {"average_to_3arcsec": True},
+        {"convert_to": "MSL"}, {"geoid_grids_sha256": "other"}, {"sea_floor": True},
+    ],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_finished_file_of_another_recipe_is_not_taken(tmp_path, change):
+    entry = describe_file(write_raw(tmp_path / "a.tif", rough(8, 8)))
+    assert module._waiting(entry, tmp_path, RECIPE) == module._waiting(entry, tmp_path, replace(RECIPE))
+    assert module._waiting(entry, tmp_path, RECIPE) != module._waiting(entry, tmp_path, replace(RECIPE, **change))
+
+
+def test_finished_file_of_another_content_or_other_code_is_not_taken(tmp_path, monkeypatch):
+    entry = describe_file(write_raw(tmp_path / "a.tif", rough(8, 8)))
+    other = describe_file(write_raw(tmp_path / "a.tif", rough(8, 8, seed=1)))
+    before = module._waiting(entry, tmp_path, RECIPE)
+    assert module._waiting(other, tmp_path, RECIPE) != before
+    monkeypatch.setattr("demsr.identity.code_sha256", lambda parts: "other" if "dem" in parts else "same")
+    assert module._waiting(entry, tmp_path, RECIPE) != before
+
+
+def test_what_gdal_reads_beside_a_file_belongs_to_it(tmp_path):
+    write_raw(tmp_path / "b.tif", rough(8, 8))
+    profile = {"driver": "EHdr", "height": 8, "width": 8, "count": 1, "dtype": "float32", "transform": NORTH_UP}
+    with rasterio.open(tmp_path / "a.bil", "w", **profile) as file:
+        file.write(rough(8, 8), 1)
+    before = describe_file(tmp_path / "a.bil").sha256
+    header = tmp_path / "a.hdr"
+    header.write_text(header.read_text().replace("10.", "20."))
+    assert describe_file(tmp_path / "a.bil").sha256 != before
+
+
+def test_marine_raster_of_mostly_positive_heights_is_suspected(tmp_path, out):
+    path = write_raw(tmp_path / "a.tif", rough(8, 8))
+    (record,) = run([path], out, replace(RECIPE, sea_floor=True))
+    assert any(note.startswith("sign: most heights are above 0") for note in record.assumptions)

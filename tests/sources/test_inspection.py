@@ -13,6 +13,7 @@ from demsr.errors import GridError, RasterError, VoidError
 from demsr.sources.inspection import Inspection, inspect_raster
 
 UNIT = "unit: the file names none; metres taken"
+SIGN = "sign: the file does not say; heights, positive up, taken"
 NODES = "registration: the file says area, but its pixel centres are multiples of its spacing; point taken"
 AS_FINE = "input of super-resolution, 5 times as fine; the nets are trained for 15 arc-seconds"
 
@@ -39,7 +40,7 @@ def test_grid_of_15_arc_seconds_is_an_input_and_nothing_finer_is_invented_from_i
             "voids": "0 pixels, 0.00 %",
             "range": "13.0 to 188.0 m",  # 100 - 3 * 29 and 100 + 2 * 44
         },
-        assumptions=[UNIT],
+        assumptions=[UNIT, SIGN],
         uses=[
             "input of super-resolution from 15 to 3 arc-seconds, and LR of real pairs",
             "no 3 arc-second pairs: it is coarser than that, and nothing finer is invented",
@@ -48,7 +49,9 @@ def test_grid_of_15_arc_seconds_is_an_input_and_nothing_finer_is_invented_from_i
     )
 
 
-@pytest.mark.parametrize(("half", "registration", "assumed"), [(0, "area", [UNIT]), (0.5, "point", [NODES, UNIT])])
+@pytest.mark.parametrize(
+    ("half", "registration", "assumed"), [(0, "area", [UNIT, SIGN]), (0.5, "point", [NODES, UNIT, SIGN])]
+)
 def test_grid_of_3_arc_seconds_gives_pairs_as_it_is_whatever_its_samples_stand_for(
     tmp_path, half, registration, assumed
 ):
@@ -125,14 +128,14 @@ def test_depths_and_feet_are_told_as_heights_in_metres(tmp_path):
     assert found.facts["range"] == "-152.1 to -30.5 m"  # 499 and 100 feet of 0.3048 m
     assert found.facts["sign"] == "depths in the file, turned into heights"
     assert found.facts["format"] == "GTiff, band 1, float32 in ft"
-    assert (found.facts["vertical datum"], found.assumptions) == ("MLLW", [])
+    assert (found.facts["vertical datum"], found.assumptions[1:]) == ("MLLW", [])
 
 
 def test_crs_of_depths_leaves_the_sign_to_the_values_and_says_which(tmp_path):
     found = inspected(tmp_path, np.full((20, 20), 30, np.float32), crs="EPSG:4326+5866")  # MLLW depth
-    assert (found.facts["sign"], found.facts["range"]) == ("see assumptions", "-30.0 to -30.0 m")
+    assert (found.facts["sign"], found.facts["range"]) == ("as the values tell, see assumptions", "-30.0 to -30.0 m")
     assert found.assumptions[-1] == (
-        "sign: the CRS counts depths downwards and most values are positive, so they are depths and change sign"
+        "sign: the file speaks of depths and most values are positive, so they are depths and change sign"
     )
 
 
@@ -141,14 +144,18 @@ def test_undeclared_sentinel_is_void_and_counted(tmp_path):
     values[0, :3] = -9999
     found = inspected(tmp_path, values)
     assert (found.facts["voids"], found.facts["range"]) == ("3 pixels, 0.75 %", "7.0 to 7.0 m")
-    assert found.assumptions == [UNIT, "voids: 3 pixels are -9999, which the file does not declare; taken as void"]
+    assert found.assumptions == [
+        UNIT,
+        SIGN,
+        "voids: 3 pixels are -9999, which the file does not declare; taken as void",
+    ]
 
 
 def test_file_in_degrees_without_crs_is_taken_for_wgs84(tmp_path):
     found = inspected(tmp_path, rough(20, 20), crs=None)
     assert found.facts["grid"].endswith("EPSG:4326")
     assert found.assumptions[0].startswith("CRS: the file names none and its coordinates are degrees; WGS 84")
-    assert inspected(tmp_path, rough(20, 20), crs=None, said=Declared(crs="EPSG:4269")).assumptions == [UNIT]
+    assert inspected(tmp_path, rough(20, 20), crs=None, said=Declared(crs="EPSG:4269")).assumptions[1:] == [UNIT, SIGN]
 
 
 def test_elevation_of_a_survey_with_several_layers_is_taken_and_others_by_name(tmp_path):

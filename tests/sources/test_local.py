@@ -26,7 +26,7 @@ def test_file_that_matches_two_patterns_is_found_once(folder):
 
 
 def test_missing_folder_is_refused(tmp_path):
-    with pytest.raises(ParamsError, match=r"nowhere: there is no such folder; .*demsr profile local --land"):
+    with pytest.raises(ParamsError, match=r"nowhere: there is no such folder; .*demsr profile local"):
         find_rasters(tmp_path / "nowhere", include=["*"], exclude=[])
 
 

@@ -31,6 +31,9 @@ from demsr.sources.local import describe_file
 
 SIDE = 160  # HR pixels of a patch
 FEW, EMPTY = f"none, a patch needs {SIDE} x {SIDE} pixels", "none, what would be {} is too empty"
+# kinds of assumptions
+NODES_DATUM, NODES = "registration, unit, vertical datum, sign", "registration, unit, sign"
+SILENT_DATUM, SILENT = "unit, vertical datum, sign", "unit, sign"
 OWN, COARSE = "3 arc-second pairs on its own grid: ", "it is coarser than that, and nothing finer is invented"
 TIFF, FLOAT = "GTiff, band 1, int16 in m", "GTiff, band 1, float32 in m"
 NETCDF = "netCDF, elevation, int16 in m"
@@ -83,13 +86,13 @@ def srtm3(void_percent: float, low: float, high: float, *, cols: int = 1201, pat
     """Return a tile of nodes on multiples of 3 arc-seconds, as a GeoTIFF that says nothing but its CRS."""
     return Known(
         TIFF, (1201, cols), (3, 3), "point", "EPSG:4326", "EGM96", void_percent, (low, high),
-        "registration, unit, vertical datum", patches, OWN,
+        NODES_DATUM, patches, OWN,
     )  # fmt: skip
 
 
 def glo30(low: float, high: float) -> Known:
     return Known(
-        FLOAT, (361, 361), (1, 1), "point", "EPSG:4326", None, 0, (low, high), "registration, unit", 4, (120, 120, FEW),
+        FLOAT, (361, 361), (1, 1), "point", "EPSG:4326", None, 0, (low, high), NODES, 4, (120, 120, FEW),
     )  # fmt: skip
 
 
@@ -101,7 +104,7 @@ KNOWN = {
     "land/glo30_los_angeles_ellipsoid.tif": glo30(5.8, 386.8),
     "land/glo30_los_angeles_geoid.tif": glo30(41.1, 421.8),
     "land/srtm1_N48W125_olympic_peninsula.tif": Known(
-        TIFF, (1801, 3601), (1, 1), "point", "EPSG:4326", "EGM96", 0, (-13, 1095), "registration, unit, vertical datum",
+        TIFF, (1801, 3601), (1, 1), "point", "EPSG:4326", "EGM96", 0, (-13, 1095), NODES_DATUM,
         242, (600, 1200, 21),
     ),
     "land/srtm3_N41E001_catalonia_coast.tif": srtm3(0, -20, 1204),
@@ -116,50 +119,50 @@ KNOWN = {
     "land/srtm3_N53E027_belarus_plain.tif": srtm3(0, 142, 354),
     "land/srtm3_S29W072_atacama_coast.tif": srtm3(0, -3, 1899, cols=561, patches=21),
     "land/srtm3_oetztal_alps.tif": Known(
-        TIFF, (444, 582), (2.99999, 2.99999), "area", "EPSG:4326", "EGM96", 0, (387, 3727), "unit, vertical datum",
+        TIFF, (444, 582), (2.99999, 2.99999), "area", "EPSG:4326", "EGM96", 0, (387, 3727), SILENT_DATUM,
         6, OWN,
     ),
     "land/utm30m_bigtujunga_san_gabriel.tif": Known(
-        TIFF, (643, 1197), (30, 30), "area", "EPSG:32611", None, 0, (315, 2295), "unit", 28, (212, 470, 2)
+        TIFF, (643, 1197), (30, 30), "area", "EPSG:32611", None, 0, (315, 2295), SILENT, 28, (212, 470, 2)
     ),
     "land/utm30m_kilauea_volcano.tif": Known(
-        TIFF, (600, 857), (30, 30), "area", "EPSG:32605", None, 0, (23, 1505), "unit", 15, (198, 295, 1)
+        TIFF, (600, 857), (30, 30), "area", "EPSG:32605", None, 0, (23, 1505), SILENT, 15, (198, 295, 1)
     ),
     "land/utm50m_meghalaya_shillong_plateau.tif": Known(
-        TIFF, (1056, 1800), (50, 50.0009), "area", "EPSG:32646", None, 8.6, (2, 1964), "unit", 65, (580, 1077, 18),
+        TIFF, (1056, 1800), (50, 50.0009), "area", "EPSG:32646", None, 8.6, (2, 1964), SILENT, 65, (580, 1077, 18),
     ),
     "marine/F00788_SR_8m.bag": Known(
         "BAG, elevation, float32 in m", (179, 179), (8, 8), "point", "EPSG:26910", None, 79.6, (-68.4, -36.2), "layer",
         EMPTY.format(1), (14, 22, FEW),
     ),
     "marine/cudem_sabine_lake.tif": Known(
-        FLOAT, (648, 648), (1.11111, 1.11111), "area", "EPSG:4269", None, 0, (-17.6, 10.5), "unit", 16, (239, 239, 1),
+        FLOAT, (648, 648), (1.11111, 1.11111), "area", "EPSG:4269", None, 0, (-17.6, 10.5), SILENT, 16, (239, 239, 1),
     ),
     "marine/emodnet_wadden_sea_ameland.tif": Known(
-        FLOAT, (316, 674), (3.75, 3.75), "area", "EPSG:4326", None, 22.5, (-40.6, 3.2), "unit", 4, COARSE
+        FLOAT, (316, 674), (3.75, 3.75), "area", "EPSG:4326", None, 22.5, (-40.6, 3.2), SILENT, 4, COARSE
     ),
     "marine/ga250m_abrolhos_margin_9arcsec.tif": Known(
-        TIFF, (1200, 1400), (9, 9), "area", "EPSG:4326", None, 11.9, (-5853, 0), "unit", 51, COARSE
+        TIFF, (1200, 1400), (9, 9), "area", "EPSG:4326", None, 11.9, (-5853, 0), SILENT, 51, COARSE
     ),
     "marine/gmrt_balanus_seamount.tif": Known(
-        FLOAT, (1332, 1082), (1.97937, 1.52904), "area", "EPSG:4326", None, 0.1, (-4849.5, -1424.9), "unit",
+        FLOAT, (1332, 1082), (1.97937, 1.52904), "area", "EPSG:4326", None, 0.1, (-4849.5, -1424.9), SILENT,
         48, (678, 713, 16),
     ),
     "marine/ncei_monterey_bay_7arcsec.tif": Known(
-        FLOAT, (540, 540), (6.66667, 6.66667), "area", "EPSG:4269", None, 0, (-2805.5, 1515.9), "unit", 9, COARSE
+        FLOAT, (540, 540), (6.66667, 6.66667), "area", "EPSG:4269", None, 0, (-2805.5, 1515.9), SILENT, 9, COARSE
     ),
     "marine/topobathy_gironde_4arcsec.tif": Known(
-        FLOAT, (1000, 1000), (4.09875, 4.2825), "area", "EPSG:4326", None, 0, (-100.9, 104.3), "unit", 36, COARSE
+        FLOAT, (1000, 1000), (4.09875, 4.2825), "area", "EPSG:4326", None, 0, (-100.9, 104.3), SILENT, 36, COARSE
     ),
     "marine/utm50m_ningaloo_multibeam.tif": Known(
-        FLOAT, (2941, 1914), (50, 50), "area", "EPSG:32749", None, 92.7, (-195, -50), "unit",
+        FLOAT, (2941, 1914), (50, 50), "area", "EPSG:32749", None, 92.7, (-195, -50), SILENT,
         4, (1611, 1145, EMPTY.format(70)),
     ),
     "gebco/gebco_2020_n56.3_s55.2_w12.2_e13.1.nc": Known(
         NETCDF, (264, 216), (15, 15), "area", "EPSG:4326", "MSL", 0, (-43, 185), "CRS", 1, COARSE
     ),
     "gebco/gebco_2024_cardigan_bay.tif": Known(
-        TIFF, (180, 180), (15, 15), "area", "EPSG:4326", "MSL", 0, (-55, 546), "unit, vertical datum", 1, COARSE
+        TIFF, (180, 180), (15, 15), "area", "EPSG:4326", "MSL", 0, (-55, 546), SILENT_DATUM, 1, COARSE
     ),
     "gebco/gebco_2024_n39.8_s39.0_w-65.8_e-65.0.nc": Known(
         NETCDF, (192, 192), (15, 15), "area", "EPSG:4326", "MSL", 0, (-4884, -1438), "CRS", 1, COARSE
@@ -168,7 +171,7 @@ KNOWN = {
         "GTiff, elevation, int16 in m", (168, 168), (15, 15), "area", "EPSG:4326", "MSL", 0, (-59, 213), "", 1, COARSE
     ),
     "gebco/gebco_western_india_margin.tif": Known(
-        TIFF, (1080, 1128), (15, 15), "area", "EPSG:4326", "MSL", 0, (-3701, 92), "unit, vertical datum", 42, COARSE
+        TIFF, (1080, 1128), (15, 15), "area", "EPSG:4326", "MSL", 0, (-3701, 92), SILENT_DATUM, 42, COARSE
     ),
 }  # fmt: skip
 each_file = pytest.mark.parametrize("name", KNOWN)
