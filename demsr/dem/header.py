@@ -36,6 +36,7 @@ METRES_PER_UNIT = {
 _ELEVATION_NAMES = (  # in the order of preference
     "elevation", "z", "band1", "height", "altitude", "topo", "topography", "bathymetry", "dem", "depth",
 )  # fmt: skip
+DECLARED = "declared: "  # how a note begins that is no assumption
 _COARSEST_DEG = 0.25  # a raster without CRS and with finer cells inside +-180, +-90 lies in degrees
 _LATTICE = 1e-3  # of a cell: how far a corner may lie from a multiple of the spacing
 
@@ -135,7 +136,7 @@ def read_header(path: Path, declared: Declared | None = None) -> Header:
         raise RasterError(message)
     with gdal_errors(path), rasterio.Env(GDAL_PAM_ENABLED="NO"):
         said = [f"{key} {value}" for key, value in asdict(declared).items() if value is not None]
-        notes = [f"declared: {', '.join(said)}"] if said else []
+        notes = [DECLARED + ", ".join(said)] if said else []
         name, band = _layer(_gdal_name(path), declared.layer, notes, str(path))
         with rasterio.open(name) as dataset:
             tags = {**dataset.tags(), **dataset.tags(band)}

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from demsr.dem.header import DECLARED
 from demsr.sources.inspection import Inspection
 
 
@@ -17,7 +18,9 @@ def print_inspection(found: Inspection) -> None:
     table.add_column()
     for label, value in found.facts.items():
         table.add_row(label, value)
-    for label, lines in (("assumed", found.assumptions or ["nothing"]), ("good for", found.uses)):
+    declared = [text.removeprefix(DECLARED) for text in found.assumptions if text.startswith(DECLARED)]
+    assumed = [text for text in found.assumptions if not text.startswith(DECLARED)]
+    for label, lines in (("declared", declared), ("assumed", assumed or ["nothing"]), ("good for", found.uses)):
         for place, line in enumerate(lines):
             table.add_row(label if place == 0 else "", line)
     console.print(table)

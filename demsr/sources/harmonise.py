@@ -15,7 +15,7 @@ import numpy as np
 from demsr.dem.average import average, finer_than, product_grid
 from demsr.dem.geoid import convert_datum
 from demsr.dem.grid import Grid, spacing
-from demsr.dem.header import Declared, raster_name
+from demsr.dem.header import DECLARED, Declared, raster_name
 from demsr.dem.raster import Dem, write_dem
 from demsr.dem.reading import read_raster
 from demsr.dem.water import find_water
@@ -116,7 +116,8 @@ def check_declared(declared: Collection[str], entries: Iterable[InputFile]) -> N
 def summarised(records: Sequence[Record]) -> dict[str, Any]:
     """Count results, and how often each assumption was made."""
     results = Counter(record.result for record in records)
-    assumptions = Counter(_kind(text) for record in records for text in record.assumptions)
+    noted = (text for record in records for text in record.assumptions)
+    assumptions = Counter(_kind(text) for text in noted if not text.startswith(DECLARED))
     return {"files": dict(sorted(results.items())), "assumed": dict(sorted(assumptions.items()))}
 
 

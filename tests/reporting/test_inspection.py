@@ -37,7 +37,7 @@ def test_every_assumption_about_a_file_that_says_nothing_is_printed(tmp_path, ca
     values = np.full((20, 20), 7, np.int16)
     values[0, 0] = -32768
     found = inspect_raster(write_raw(tmp_path / "srtm.tif", values, crs=None))
-    assert [text.split(":")[0] for text in found.assumptions] == ["CRS", "unit", "vertical datum", "voids"]
+    assert [text.split(":")[0] for text in found.assumptions] == ["CRS", "unit", "vertical datum", "sign", "voids"]
     print_inspection(found)
     printed = words(capsys.readouterr().out)
     assert all(text in printed for text in found.assumptions)
@@ -56,7 +56,8 @@ def test_assumptions_go_to_stderr_one_line_each_with_the_name_of_the_file(capsys
 
 def test_what_was_declared_is_not_printed_as_assumed(tmp_path, capsys):
     path = write_raw(tmp_path / "a.tif", np.full((20, 20), 7, np.int16))
-    print_inspection(inspect_raster(path, Declared(unit="ft", vertical_datum="MLLW")))
+    print_inspection(inspect_raster(path, Declared(unit="ft", vertical_datum="MLLW", positive="up")))
     printed = words(capsys.readouterr().out)
     assert "assumed nothing" in printed
+    assert "declared vertical_datum MLLW, unit ft, positive up" in printed
     assert "vertical datum MLLW" in printed
