@@ -1,0 +1,249 @@
+"""Break files of each kind and read them: only errors that demsr declares may come out. Needs Linux.
+
+Each is read in a process of its own; exits with 1 if one dies, hangs, or lets another error out. File i of a seed is
+the same for any count; `--keep` collects those that went wrong, or made a library print ("noisy").
+
+    python benchmarks/fuzz.py --count 5000 --seed 1 --out fuzz.json --keep wrong_files
+"""
+
+import contextlib
+import faulthandler
+import multiprocessing
+import os
+import re
+import resource
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+import zipfile
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+import rasterio
+import typer
+from rasterio.transform import Affine
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))  # what writes small files
+import mindspore_files
+from raster_files import write_ascii, write_hgt, write_netcdf
+from synthetic import rough, write_pairs, write_raw
+
+from demsr.dem.raster import HIGHEST_M, LOWEST_M
+from demsr.dem.reading import read_raster
+from demsr.errors import DemsrError, PairsError
+from demsr.files import write_json
+from demsr.model.mindspore import import_mindspore
+from demsr.pairs.adopt import adopt_pairs
+from demsr.pairs.store import PairFile
+from demsr.sources.ready import FILES, unpacked_pairs
+
+RIGHT, WRONG = ("read", "refused", "noisy"), ("defect", "died", "hung")  # noisy: right, but a library printed
+_BREAKS = ("truncate", "repeat", "remove", "splice", *("flip", "overwrite", "digits", "number") * 2)
+_NUMBERS = (0, 1, 0x7F, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 10**9, 2**40, 2**63 - 1, 2**64 - 1)
+_SUFFIXES = (".hgt", ".nc", ".tif", ".asc", ".grd", ".bag", ".img", ".h5", ".ckpt")
+_CONTEXT = multiprocessing.get_context("forkserver")  # each process starts alike, and fast
+_CONTEXT.set_forkserver_preload(["benchmarks.fuzz"])  # run from the root of the project
+
+
+class Outcome(NamedTuple):
+    """What became of a file, one of `RIGHT` or `WRONG`, and why; memory beyond that before reading, time."""
+
+    verdict: str
+    detail: str
+    extra_mib: float = 0.0
+    seconds: float = 0.0
+
+
+def whole_files(folder: Path) -> dict[str, Path]:
+    """Write one whole file of each kind."""
+    folder.mkdir(parents=True)
+    lon, lat, heights = 10 + (np.arange(60) + 0.5) / 240, 50 + (np.arange(40) + 0.5) / 240, rough(40, 60)
+    files = {
+        "hgt": write_hgt(folder, rough(1201, 1201)),
+        "hgt.zip": write_hgt(folder, rough(1201, 1201), name="N44E007", zipped=True),
+        "nc classic": write_netcdf(folder / "gebco.nc", heights, lon=lon, lat=lat),
+        "nc hdf5": _write_netcdf4(folder / "gebco4.nc", heights, lon=lon, lat=lat),
+        "grd": write_netcdf(folder / "gmt.grd", heights, lon=lon, lat=lat, name="z", axes=("y", "x"), degrees=False),
+        "tif": write_raw(folder / "plain.tif", heights),
+        "asc": write_ascii(folder / "gebco.asc", heights, west=10, south=50, cell=1 / 240),
+        "pairs": write_pairs(folder / "ours.h5", (2, 3)),
+        "pairs others": folder / "train.h5",
+        "ckpt": mindspore_files.write(folder / "demnet.ckpt", mindspore_files.demnet()),
+    }
+    place = {"width": 60, "height": 40, "crs": "EPSG:32632", "transform": Affine(8, 0, 500_000, 0, -8, 5_000_000)}
+    tiles = {"tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "deflate", "predictor": 3}
+    for kind, driver, options in (("tif tiled", "GTiff", tiles), ("bag", "BAG", {}), ("img", "HFA", {})):
+        files[kind] = folder / f"survey.{kind[:3]}"
+        with rasterio.open(files[kind], "w", driver=driver, count=1, dtype="float32", **place, **options) as file:
+            file.write(heights, 1)
+    with h5py.File(files["pairs others"], "w") as file:
+        file["16_16"], file["80_80"] = np.full((3, 1, 16, 16), 0.5, "f4"), np.full((3, 1, 80, 80), 0.5, "f4")
+    files["pairs.zip"] = _packed(folder / "pairs.zip", files["pairs others"].read_bytes(), FILES)
+    return files
+
+
+def broken_file(whole: dict[str, Path], folder: Path, random: np.random.Generator) -> tuple[str, Path]:
+    """Write a broken copy of one of the whole files, sometimes with another suffix; return its kind and path."""
+    kind, other = (str(random.choice(list(whole))) for _ in range(2))
+    content, path = whole[kind].read_bytes(), folder / whole[kind].name
+    for _ in range(1 if random.random() < 0.7 else 2):
+        content = _broken(content, whole[other].read_bytes(), random)
+    if random.random() < 0.1:
+        path = path.with_suffix(str(random.choice(_SUFFIXES)))
+    if random.random() < 0.05:
+        names = FILES if path.suffix == ".h5" else (path.name,)
+        return kind, _packed(path.with_name(f"{path.name}.zip"), content, names)
+    path.write_bytes(content)
+    return kind, path
+
+
+def outcomes(folder: Path, *, count: int, seed: int, keep: Path | None = None) -> Iterator[tuple[str, Outcome]]:
+    """Break and read files, and yield kind and outcome of each."""
+    whole = whole_files(folder / "whole")
+    for index in range(count):
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            kind, path = broken_file(whole, Path(place), np.random.default_rng([seed, index]))
+            outcome = judged(read, path)
+            if keep is not None and outcome.verdict not in ("read", "refused"):
+                shutil.copytree(place, keep / f"{seed}-{index}", dirs_exist_ok=True)
+        yield kind, outcome
+
+
+def read(path: Path) -> object:
+    """Read all of a file, as its user would, and check what its reader promises."""
+    if path.suffix == ".zip":
+        with contextlib.suppress(PairsError):
+            return [read(file) for file in unpacked_pairs(path, path.parent / "unpacked")]
+    return {".ckpt": import_mindspore, ".h5": _read_pairs}.get(path.suffix, _read_elevation)(path)
+
+
+def judged(read: Callable[[Path], object], path: Path, *, seconds: float = 60, most_mib: int = 6000) -> Outcome:
+    """Read a file in a process of its own."""
+    receiver, sender = _CONTEXT.Pipe(duplex=False)
+    with tempfile.NamedTemporaryFile() as printed, receiver:
+        process = _CONTEXT.Process(target=_judge, args=(read, path, sender, printed.name, most_mib))
+        process.start()
+        sender.close()
+        with contextlib.suppress(EOFError):
+            if receiver.poll(seconds):
+                return receiver.recv()
+            process.kill()
+            return Outcome("hung", f"no end after {seconds:g} s", seconds=seconds)
+        process.join()
+        return Outcome("died", f"exit status {process.exitcode}: {printed.read().decode(errors='replace')}")
+
+
+def main(count: int = 1000, seed: int = 0, out: Path | None = None, keep: Path | None = None) -> None:
+    """Break and read files, and print what became of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = list(track(outcomes(Path(folder), count=count, seed=seed, keep=keep), "break and read", count))
+    rows = []
+    for kind in (*sorted(dict(found)), "all"):
+        verdicts, _, mib, seconds = zip(*(outcome for of, outcome in found if kind in (of, "all")), strict=True)
+        counts = {verdict: verdicts.count(verdict) for verdict in RIGHT + WRONG}
+        rows.append({"kind": kind, "files": len(mib), **counts, "most MiB": max(mib), "most s": max(seconds)})
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    told = [
+        f"file {index} ({kind}) {outcome.verdict}: {' '.join(outcome.detail.split())[:600]}"
+        for index, (kind, outcome) in enumerate(found) if outcome.verdict not in ("read", "refused")
+    ]  # fmt: skip
+    Console().print(table, *told, sep="\n", markup=False, highlight=False)
+    if out is not None:
+        write_json(out, {"gdal": rasterio.__gdal_version__, "seed": seed, "kinds": rows, "told": told})
+    raise SystemExit(any(rows[-1][verdict] for verdict in WRONG))
+
+
+def _judge(read: Callable[[Path], object], path: Path, sender: Connection, printed: str, most_mib: int) -> None:
+    log = os.open(printed, os.O_RDWR | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    faulthandler.enable()
+    resource.setrlimit(resource.RLIMIT_AS, (_memory_mib("VmSize") + most_mib << 20,) * 2)
+    before, begin, verdict, detail = _memory_mib("VmRSS"), time.monotonic(), "read", ""
+    try:
+        read(path)
+    except DemsrError as error:
+        detail = " ".join(str(error).split())
+        verdict = "refused" if detail.isprintable() and len(detail) < 1000 and path.name[:3] in detail else "defect"
+    except Exception:
+        verdict, detail = "defect", traceback.format_exc(limit=-4)
+    if verdict in RIGHT and os.fstat(log).st_size:
+        verdict, detail = "noisy", os.pread(log, 4096, 0).decode(errors="replace")
+    sender.send(Outcome(verdict, detail, _memory_mib("VmHWM") - before, round(time.monotonic() - begin, 2)))
+
+
+def _memory_mib(field: str) -> int:
+    return int(Path("/proc/self/status").read_text().split(f"{field}:")[1].split()[0]) >> 10
+
+
+def _read_elevation(path: Path) -> None:
+    elevation = read_raster(path, vertical_datum="MSL").dem.elevation_m
+    assert elevation.dtype == np.float32
+    assert (np.isnan(elevation) | ((elevation >= LOWEST_M) & (elevation <= HIGHEST_M))).all()
+
+
+def _read_pairs(path: Path) -> None:
+    for _ in PairFile(path).batches(64):
+        pass
+    adopt_pairs(path, path.with_name("adopted.h5"), domain="land", split="train", scaled_range_m=(-500, 9000))
+
+
+def _write_netcdf4(path: Path, heights: np.ndarray, **axes: np.ndarray) -> Path:
+    """Write a NetCDF file of the kind that is HDF5."""
+    with h5py.File(path, "w", libver="v108") as file:
+        variable = file.create_dataset("elevation", data=heights, chunks=(20, 30), compression="gzip")
+        for place, axis, unit in ((0, "lat", "degrees_north"), (1, "lon", "degrees_east")):
+            file[axis] = axes[axis]
+            file[axis].attrs["units"] = np.bytes_(unit)
+            file[axis].make_scale(axis)
+            variable.dims[place].attach_scale(file[axis])
+    return path
+
+
+def _packed(path: Path, content: bytes, names: tuple[str, ...]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, content)
+    return path
+
+
+def _broken(content: bytes, other: bytes, random: np.random.Generator) -> bytes:
+    at = _place(content, random)
+    end = at + int((len(content) - at + 1) ** random.random())
+    fillers = (bytes(end - at), b"\xff" * (end - at), random.bytes(end - at))
+    before, part, behind = content[:at], content[at:end], content[end:]
+    number, size, order = int(random.choice(_NUMBERS)), int(random.choice([4, 8])), random.choice(["little", "big"])
+    flipped = np.frombuffer(content, np.uint8).copy()
+    for _ in range(int(65 ** random.random()) if content else 0):
+        flipped[_place(content[1:], random)] ^= 1 << random.integers(8)
+    return {
+        "truncate": before,
+        "repeat": before + part + part + behind,
+        "remove": before + behind,
+        "splice": before + other[_place(other, random) :],
+        "flip": flipped.tobytes(),
+        "overwrite": before + fillers[random.integers(3)] + behind,
+        "digits": before + re.sub(rb"[0-9]+", b"%d" % number, content[at:], count=1),
+        "number": before + (number % 256**size).to_bytes(size, order) + content[at + size :],
+    }[random.choice(_BREAKS)]
+
+
+def _place(content: bytes, random: np.random.Generator) -> int:
+    """Return a place in a file: often near its start or end, where headers and directories lie."""
+    near = int(len(content) ** random.uniform(0.3, 1))
+    return min(int(random.choice([near, len(content) - near, random.integers(len(content) + 1)])), len(content))
+
+
+if __name__ == "__main__":
+    typer.run(main)
