@@ -1,5 +1,6 @@
 """Whether a file is whole, where the libraries that read it would crash or make up values."""
 
+import contextlib
 import math
 import os
 from collections.abc import Iterator
@@ -15,14 +16,21 @@ def check_whole(path: Path) -> None:
     """Refuse damaged HDF5, over which GDAL and netCDF crash, and NetCDF cut off, for which netCDF reads zeros."""
     if h5py.is_hdf5(path):
         with h5py.File(path) as hdf5:
-            attributes = list(hdf5.attrs)
-            hdf5.visititems(lambda _, item: attributes.extend(item.attrs))  # HDF5 itself finds the damage
+            _read_attributes("/", hdf5)
+            hdf5.visititems(_read_attributes)
     elif path.is_file():
         with path.open("rb") as file:
             needed = _end_of_netcdf(file, magic[3]) if (magic := file.read(4)) in (b"CDF\1", b"CDF\2") else 0
         if (found := path.stat().st_size) < needed:
             message = f"it ends after {found} of {needed} bytes"
             raise EOFError(message)
+
+
+def _read_attributes(_name: str, item: h5py.HLObject) -> None:
+    """Read what describes an object: HDF5 itself finds the damage; types that h5py cannot read are none."""
+    for attribute in item.attrs:
+        with contextlib.suppress(TypeError, ValueError):
+            item.attrs.get(attribute)
 
 
 def _end_of_netcdf(file: BinaryIO, version: int) -> int:

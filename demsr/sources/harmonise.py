@@ -95,13 +95,13 @@ def harmonise(
     ----------
     work : where finished rasters wait until all are done, so that an interrupted run goes on from there
     """
-    records = list(
-        each(partial(_finished, work=work, recipe=recipe), entries, processes=processes, description=description)
-    )
+    places = [_waiting(entry, work, recipe) for entry in entries]  # named once: the code may be edited meanwhile
+    tasks = list(zip(entries, places, strict=True))
+    records = list(each(partial(_finished, recipe=recipe), tasks, processes=processes, description=description))
     folder.mkdir(parents=True, exist_ok=True)
-    for entry, record in zip(entries, records, strict=True):
+    for place, record in zip(places, records, strict=True):
         if record.result == WRITTEN:
-            _link(_waiting(entry, work, recipe), folder / f"{record.name}.tif")
+            _link(place, folder / f"{record.name}.tif")
     return records
 
 
@@ -153,9 +153,9 @@ def described(grid: Grid) -> str:
     return f"{grid.rows} x {grid.cols} at {width:.6g} x {height:.6g} {unit}, pixel is {grid.registration}, {crs}"
 
 
-def _finished(entry: InputFile, *, work: Path, recipe: Recipe) -> Record:
-    """Harmonise one file unless that was done before."""
-    waiting = _waiting(entry, work, recipe)
+def _finished(task: tuple[InputFile, Path], *, recipe: Recipe) -> Record:
+    """Harmonise one file to where it waits, unless that was done before."""
+    entry, waiting = task
     note = waiting.with_suffix(".json")
     if note.is_file():
         record = Record(**read_json(note))
@@ -170,7 +170,7 @@ def _finished(entry: InputFile, *, work: Path, recipe: Recipe) -> Record:
 
 def _waiting(entry: InputFile, work: Path, recipe: Recipe) -> Path:
     name = raster_name(Path(entry.path))
-    own = {**asdict(recipe), "declared": recipe.declared.get(name)}
+    own = {**asdict(replace(recipe, declared={})), "declared": recipe.declared.get(name)}
     return work / f"{name}.{work_key([entry.sha256, own], code=_CODE)}.tif"
 
 
