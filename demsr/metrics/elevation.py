@@ -17,7 +17,7 @@ def elevation_errors(errors: NDArray[np.floating], *, unit: str = "m") -> dict[s
     Returns
     -------
     bias_m (mean), mae_m, rmse_m, nmad_m (1.4826 times the median distance to the median, Hoehle and Hoehle 2009,
-    doi 10.1016/j.isprsjprs.2009.02.003) and le90_m (90th percentile of the absolute error)
+    doi 10.1016/j.isprsjprs.2009.02.003), le90_m and p95_m (90th and 95th percentile of the absolute error)
 
     Raises
     ------
@@ -33,5 +33,6 @@ def elevation_errors(errors: NDArray[np.floating], *, unit: str = "m") -> dict[s
         "rmse": float(np.sqrt(np.square(error).mean())),
         "nmad": float(1.4826 * np.median(np.abs(error - np.median(error)))),
         "le90": float(np.percentile(np.abs(error), 90)),
+        "p95": float(np.percentile(np.abs(error), 95)),
     }
     return {f"{name}_{unit}": value for name, value in summary.items()}

@@ -94,7 +94,14 @@ def test_scaled_pairs_have_a_row_of_their_own_and_metrics_that_say_so(tmp_path):
     pairs = scaled_pairs(tmp_path)
     (found,) = score(Bicubic(), pairs).values()
     assert (found.group, found.unit) == ("land_ready_made_scaled", "scaled")
-    assert set(found.metrics) == {"bias_scaled", "mae_scaled", "rmse_scaled", "nmad_scaled", "le90_scaled"}
+    assert set(found.metrics) == {
+        "bias_scaled",
+        "mae_scaled",
+        "rmse_scaled",
+        "nmad_scaled",
+        "le90_scaled",
+        "p95_scaled",
+    }
     assert found.rmse == found.metrics["rmse_scaled"] == pytest.approx(np.sqrt(found.block_squares.sum() / 4800))
 
 
@@ -103,7 +110,7 @@ def test_metres_are_the_scaled_errors_times_the_range(tmp_path):
     (scaled,) = score(Bicubic(), scaled_pairs(tmp_path)).values()
     (metres,) = score(Bicubic(), scaled_pairs(tmp_path / "m", scaled_range_m=(-11_000, 9_000))).values()
     assert (metres.group, metres.unit) == ("land_ready_made", "m")
-    for name in ("bias", "mae", "rmse", "nmad", "le90"):
+    for name in ("bias", "mae", "rmse", "nmad", "le90", "p95"):
         assert metres.metrics[f"{name}_m"] == pytest.approx(
             20_000 * scaled.metrics[f"{name}_scaled"], rel=1e-3, abs=1e-3
         )
@@ -122,7 +129,7 @@ def test_mean_has_only_metrics_of_all_areas(pairs):
     scores = score(Bicubic(), pairs)
     of_height = {name: value for name, value in scores["area 1"].metrics.items() if name != "slope_rmse_deg"}
     scores["area 1"] = dataclasses.replace(scores["area 1"], metrics=of_height)
-    assert set(mean_metrics(scores, "land_3arcsec")) == {"bias_m", "mae_m", "rmse_m", "nmad_m", "le90_m"}
+    assert set(mean_metrics(scores, "land_3arcsec")) == {"bias_m", "mae_m", "rmse_m", "nmad_m", "le90_m", "p95_m"}
 
 
 @pytest.mark.parametrize(

@@ -13,18 +13,22 @@ def median(values: list[float]) -> float:
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
+def percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    below, above = ordered[int(place)], ordered[min(int(place) + 1, len(ordered) - 1)]
+    return below + (above - below) * (place - int(place))
+
+
 def slow_errors(error: np.ndarray) -> dict[str, float]:
     seen = [float(value) for row in error for value in row if not math.isnan(value)]
-    ordered = sorted(abs(value) for value in seen)
-    place = 0.9 * (len(ordered) - 1)
-    below = ordered[int(place)]
-    above = ordered[min(int(place) + 1, len(ordered) - 1)]
     return {
         "bias_m": sum(seen) / len(seen),
         "mae_m": sum(abs(value) for value in seen) / len(seen),
         "rmse_m": math.sqrt(sum(value * value for value in seen) / len(seen)),
         "nmad_m": 1.4826 * median([abs(value - median(seen)) for value in seen]),
-        "le90_m": below + (above - below) * (place - int(place)),
+        "le90_m": percentile([abs(value) for value in seen], 0.9),
+        "p95_m": percentile([abs(value) for value in seen], 0.95),
     }
 
 
@@ -37,12 +41,13 @@ def test_errors_with_a_void_equal_a_slow_loop(seed):
 
 def test_errors_computed_by_hand():
     errors = elevation_errors(np.array([-3.0, 1.0, 1.0, 5.0, np.nan]))
-    assert errors == pytest.approx({"bias_m": 1, "mae_m": 2.5, "rmse_m": 3, "nmad_m": 1.4826 * 2, "le90_m": 4.4})
+    expected = {"bias_m": 1, "mae_m": 2.5, "rmse_m": 3, "nmad_m": 1.4826 * 2, "le90_m": 4.4, "p95_m": 4.7}
+    assert errors == pytest.approx(expected)
 
 
 def test_constant_error_is_bias_alone():
     errors = elevation_errors(np.full((3, 3), -2, np.float32))
-    assert errors == {"bias_m": -2, "mae_m": 2, "rmse_m": 2, "nmad_m": 0, "le90_m": 2}
+    assert errors == {"bias_m": -2, "mae_m": 2, "rmse_m": 2, "nmad_m": 0, "le90_m": 2, "p95_m": 2}
 
 
 def test_nmad_of_normal_errors_is_their_standard_deviation():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic import plane, rough
 
-from demsr.metrics.terrain import slope_deg
+from demsr.metrics.terrain import aspect_deg, roughness_m, slope_deg, terrain_errors
 
 
 def slow_slope(z: np.ndarray, width: float, height: float) -> np.ndarray:
@@ -55,3 +55,36 @@ def test_slope_of_a_batch_is_that_of_its_members():
     assert slopes.shape == (3, 1, 4, 5)
     for index in range(3):
         np.testing.assert_array_equal(slopes[index, 0], slope_deg(batch[index, 0], pixel_width_m=60, pixel_height_m=90))
+
+
+@pytest.mark.parametrize(("per_row", "per_col", "facing"), [(0, -60, 90), (90, 0, 0), (-90, 0, 180), (90, 60, 315)])
+def test_aspect_of_a_plane_is_where_it_falls_to(per_row, per_col, facing):
+    aspect = aspect_deg(plane(5, 6, per_row=per_row, per_col=per_col), pixel_width_m=60, pixel_height_m=90)
+    np.testing.assert_allclose(aspect, facing, atol=1e-3)
+
+
+def test_roughness_is_the_range_of_three_by_three_pixels():
+    elevation = rough(7, 6)
+    elevation[3, 3] = np.nan
+    slow = np.array([[np.ptp(elevation[row : row + 3, col : col + 3]) for col in range(4)] for row in range(5)])
+    np.testing.assert_allclose(roughness_m(elevation), slow)
+
+
+def test_terrain_errors_of_a_steeper_and_turned_plane():
+    truth = plane(6, 6, per_row=90, per_col=0)
+    found = terrain_errors(plane(6, 6, per_row=0, per_col=60), truth, pixel_width_m=60, pixel_height_m=90)
+    assert found["aspect_rmse_deg"] == pytest.approx(90, rel=1e-5)
+    assert found["slope_rmse_deg"] == pytest.approx(0, abs=1e-4)
+    assert found["roughness_rmse_m"] == pytest.approx(180 - 120)
+
+
+def test_aspect_across_north_differs_by_the_short_way():
+    west, east = (plane(6, 6, per_row=90, per_col=sign) for sign in (-1, 1))
+    found = terrain_errors(west, east, pixel_width_m=60, pixel_height_m=90)
+    assert found["aspect_rmse_deg"] == pytest.approx(2 * math.degrees(math.atan(1 / 60)), rel=1e-3)
+
+
+def test_flat_truth_has_no_aspect():
+    found = terrain_errors(plane(6, 6, per_row=0, per_col=60), np.zeros((6, 6)), pixel_width_m=60, pixel_height_m=90)
+    assert math.isnan(found["aspect_rmse_deg"])
+    assert found["slope_rmse_deg"] == pytest.approx(45)
