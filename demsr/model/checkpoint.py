@@ -13,7 +13,7 @@ from torch import nn
 
 from demsr.errors import CheckpointError
 from demsr.files import sha256_of, whole_folder, write_json
-from demsr.model.srnet import DemSrNet, Formulation, Interpolation, LongSkip
+from demsr.model.srnet import DemSrNet, Formulation, Interpolation, LongSkip, Upsampling
 
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
 
@@ -30,6 +30,7 @@ class NetConfig(BaseModel):
     residual_scale: float
     formulation: Formulation
     long_skip: LongSkip
+    upsampling: Upsampling = "interpolate"  # the only one in models of format 1 that do not name it
     interpolation: Interpolation
     elevation_scale_m: float
     elevation_offset_m: float

@@ -78,12 +78,15 @@ class ValidPairs(Dataset[tuple[Tensor, Tensor]]):
 
 
 class PairDataModule(LightningDataModule):
-    """Loaders for training and validation, from any datasets that take such keys; devices share a batch."""
+    """Loaders for training and validation, from any datasets that take such keys; devices share a batch.
+
+    Without `valid`, train with `keep="last"`.
+    """
 
     def __init__(
         self,
         train: Dataset[tuple[Tensor, ...]],
-        valid: Dataset[tuple[Tensor, ...]],
+        valid: Dataset[tuple[Tensor, ...]] | None,
         *,
         batch_size: int,
         workers: int,
@@ -100,9 +103,9 @@ class PairDataModule(LightningDataModule):
         sampler = EpochSampler(count, seed=self.seed, rank=rank, world_size=world_size)
         return self._loader(self.train, sampler=sampler)
 
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]] | list[None]:
         """Return batches in file order; every device sees all of them, so that the metric is exact."""
-        return self._loader(self.valid)
+        return self._loader(self.valid) if self.valid is not None else []
 
     def _place(self) -> tuple[int, int]:
         trainer = self.trainer

@@ -190,25 +190,39 @@ def _real(job: Job, part: Dem, own: Region, scale: int) -> tuple[Dem, Region, Gi
     assert job.lr is not None
     bounds, lr_file = part.grid.lonlat_bounds(), job.lr
     lr = read_dem(lr_file.path, declared=lr_file.declared, vertical_datum=lr_file.vertical_datum, within=bounds)
-    lr = replace(lr, grid=replace(lr.grid, crs=_common_crs(part.grid, lr.grid)))
-    target = lr.grid.refine(scale)
-    if finer_than(target, part.grid):
-        message = f"coarser than a {scale}th of the cells of {lr.source}"
-        raise GridError(message)
-    found = coregister(lr, part)
-    if found.unusable:
-        raise GridError(found.verdict)
-    moved = average(part, target, shift_m=found.shift_m)
-    hr = replace(moved, elevation_m=moved.elevation_m + np.float32(found.bias_m), vertical_datum=lr.vertical_datum)
-    hr = hr.without(np.kron(np.isnan(lr.elevation_m), np.ones((scale, scale), np.bool_)))
+    hr, found = laid_on(lr, part, scale=scale)
     tid = None if lr_file.tid is None else read_elevation(read_header(lr_file.tid), within=bounds)[0]
-    hr = replace(hr, source=f"{part.source} (laid on LR from {spacing(part.grid)})")
     area = Area.of(
         f"{own.name}, LR {raster_name(lr_file.path)}", hr, degradation=job.degradation, lr_source=lr.source,
         coregistration=found.verdict, east_m=found.shift_m[0], north_m=found.shift_m[1], bias_m=found.bias_m,
         std_before_m=found.std_before_m, std_after_m=found.std_after_m,
     )  # fmt: skip
     return hr, replace(own, grid=hr.grid), GivenLr(lr.elevation_m, tid), area
+
+
+def laid_on(lr: Dem, hr: Dem, *, scale: int = 5) -> tuple[Dem, Coregistration]:
+    """Bring HR onto the cells of a real LR grid, scale x scale in each, moved and raised as co-registration finds.
+
+    Raises
+    ------
+    GridError : the two do not fit, have too few cells in common, or lie too far apart for co-registration
+    """
+    lr = replace(lr, grid=replace(lr.grid, crs=_common_crs(hr.grid, lr.grid)))
+    target = lr.grid.refine(scale)
+    if finer_than(target, hr.grid):
+        message = f"coarser than a {scale}th of the cells of {lr.source}"
+        raise GridError(message)
+    found = coregister(lr, hr)
+    if found.unusable:
+        raise GridError(found.verdict)
+    moved = average(hr, target, shift_m=found.shift_m).without(
+        np.kron(np.isnan(lr.elevation_m), np.ones((scale, scale), np.bool_))
+    )
+    laid = replace(
+        moved, elevation_m=moved.elevation_m + np.float32(found.bias_m), vertical_datum=lr.vertical_datum,
+        source=f"{hr.source} (laid on LR from {spacing(hr.grid)})",
+    )  # fmt: skip
+    return laid, found
 
 
 def fitted_model(lr: Dem, hr: Dem) -> tuple[DegradationModel, Coregistration]:

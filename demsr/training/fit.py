@@ -20,14 +20,21 @@ from demsr.errors import CheckpointError, ParamsError
 from demsr.files import whole_file, write_json
 from demsr.model.srnet import DemSrNet, scaled_units
 from demsr.training.progress import EpochBar, EpochReport, EpochRow, OnEpoch, peak_memory_gb
-from demsr.training.task import SuperResolution
+from demsr.training.task import Loss, Optimiser, Schedule, SuperResolution
 
 Precision = Literal["32-true", "bf16-mixed", "auto"]
+Keep = Literal["best", "last"]
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What came of a training run; the net holds the weights of the best epoch."""
+    """What came of a training run.
+
+    Attributes
+    ----------
+    best_epoch : the one whose weights the net holds
+    valid_rmse : of that epoch, NaN where nothing was validated
+    """
 
     best_epoch: int
     valid_rmse: float
@@ -45,9 +52,14 @@ def fit(
     work_dir: Path,
     max_epochs: int,
     learning_rate: float,
-    learning_rate_decay: float,
-    patience: int,
+    learning_rate_decay: float = 1.0,
+    learning_rate_schedule: Schedule = "exponential",
+    loss: Loss = "mse",
+    optimiser: Optimiser = "adam",
+    patience: int = 0,
     validate_every_epochs: int = 1,
+    steps_per_epoch: int | None = None,
+    keep: Keep = "best",
     gradient_clip: float = 1.0,
     precision: Precision = "32-true",
     devices: int | Literal["auto"] = "auto",
@@ -56,14 +68,17 @@ def fit(
     title: str = "training",
     on_epoch: OnEpoch | None = None,
 ) -> FitResult:
-    """Train until the validation RMSE no longer falls, and leave the best weights in `net`.
+    """Train until the validation RMSE no longer falls, or to the end, and leave the weights in `net`.
 
     A run that was killed continues from its last finished epoch in `work_dir` and ends with the same weights as an
     unbroken one. Give each combination of parameters, data and code a folder of its own: `work_dir` is believed.
 
     Parameters
     ----------
+    learning_rate_schedule, learning_rate_decay, loss, optimiser : see `SuperResolution`
     patience : validations without improvement before training stops
+    steps_per_epoch : batches that an epoch consists of; by default all pairs once
+    keep : "best" takes the epoch of the smallest validation RMSE; "last" validates nothing and trains to the end
     gradient_clip : largest norm of the gradient
     precision : "auto" takes bf16 where the hardware multiplies it
     tail_only, unit : see `SuperResolution`
@@ -78,20 +93,19 @@ def fit(
     net.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
     task = SuperResolution(
         net,
-        learning_rate=learning_rate, learning_rate_decay=learning_rate_decay, tail_only=tail_only, unit=unit,
+        learning_rate=learning_rate, learning_rate_decay=learning_rate_decay, loss=loss, optimiser=optimiser,
+        learning_rate_schedule=learning_rate_schedule, tail_only=tail_only, unit=unit,
     )  # fmt: skip
     report = EpochReport(on_epoch, metric=task.metric)
+    newest = ModelCheckpoint(work_dir, "last-{epoch}", every_n_epochs=1, save_top_k=1, save_on_train_epoch_end=True)
     best = ModelCheckpoint(work_dir, "best-{epoch}", monitor=task.metric, save_top_k=1, save_weights_only=True)
-    callbacks: list[Callback] = [
-        report,
-        EpochBar(title, metric=task.metric),
-        ResumableEarlyStopping(task.metric, patience=patience, check_finite=True),
-        best,
-        ModelCheckpoint(work_dir, "last-{epoch}", every_n_epochs=1, save_top_k=1, save_on_train_epoch_end=True),
-    ]
+    stopping = ResumableEarlyStopping(task.metric, patience=patience, check_finite=True)
+    callbacks: list[Callback] = [report, EpochBar(title, metric=task.metric)]
+    callbacks += [stopping, best, newest] if keep == "best" else [newest]
     trainer = Trainer(
         max_epochs=max_epochs, check_val_every_n_epoch=validate_every_epochs, gradient_clip_val=gradient_clip,
         precision=_resolved(precision), devices=devices, deterministic="warn", callbacks=callbacks, logger=False,
+        limit_train_batches=steps_per_epoch, limit_val_batches=1.0 if keep == "best" else 0,
         enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
         default_root_dir=work_dir,
         plugins=[WholeCheckpoints()],
@@ -103,13 +117,13 @@ def fit(
             raise KeyboardInterrupt
         if not trainer.is_global_zero:
             raise SystemExit(0)  # the first process goes on alone
-        write_json(finished, _outcome(best, report.rows, work_dir))
+        write_json(finished, _outcome(best if keep == "best" else newest, report.rows, work_dir, keep))
     outcome = json.loads(finished.read_text(encoding="utf-8"))
-    _load_best(task, work_dir / outcome["best"])
+    _load_weights(task, work_dir / outcome["best"])
     curves = outcome["curves"]
     return FitResult(
         best_epoch=outcome["best_epoch"],
-        valid_rmse=outcome["valid_rmse"],
+        valid_rmse=math.nan if outcome["valid_rmse"] is None else outcome["valid_rmse"],
         epochs=len(curves),
         samples_per_second=sorted(row["samples_per_second"] for row in curves)[len(curves) // 2],
         peak_memory_gb=peak_memory_gb(),
@@ -164,16 +178,21 @@ def discard(work_dir: Path) -> None:
     shutil.rmtree(work_dir, ignore_errors=True)
 
 
-def _outcome(best: ModelCheckpoint, curves: list[EpochRow], work_dir: Path) -> dict[str, Any]:
-    score = float("nan") if best.best_model_score is None else float(best.best_model_score)
-    if not best.best_model_path or not math.isfinite(score):
+def _outcome(kept: ModelCheckpoint, curves: list[EpochRow], work_dir: Path, keep: Keep) -> dict[str, Any]:
+    path = Path(kept.best_model_path)
+    if keep == "last":
+        if not math.isfinite(curves[-1]["train_loss"]):
+            message = f"{work_dir}: the loss became NaN; lower the learning rate"
+            raise CheckpointError(message)
+        return {"best": path.name, "best_epoch": _epoch_of(path), "valid_rmse": None, "curves": curves}
+    score = float("nan") if kept.best_model_score is None else float(kept.best_model_score)
+    if not kept.best_model_path or not math.isfinite(score):
         message = f"{work_dir}: no epoch was validated or every validation was NaN; lower the learning rate"
         raise CheckpointError(message)
-    path = Path(best.best_model_path)
     return {"best": path.name, "best_epoch": _epoch_of(path), "valid_rmse": score, "curves": curves}
 
 
-def _load_best(task: SuperResolution, path: Path) -> None:
+def _load_weights(task: SuperResolution, path: Path) -> None:
     state = torch.load(path, map_location="cpu", weights_only=True)
     task.load_state_dict(state["state_dict"])
     task.net.cpu().eval()

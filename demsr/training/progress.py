@@ -35,7 +35,8 @@ class EpochReport(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Build the row of this epoch."""
         seconds = time.perf_counter() - self._started
-        samples = len(trainer.train_dataloader.sampler) * trainer.world_size  # type: ignore[union-attr]
+        loader = trainer.train_dataloader
+        samples = min(len(loader.sampler), int(trainer.num_training_batches) * loader.batch_size) * trainer.world_size  # type: ignore[union-attr]
         metrics = trainer.callback_metrics
         row = {
             "epoch": trainer.current_epoch + 1,
@@ -44,7 +45,7 @@ class EpochReport(Callback):
             "seconds": seconds,
             "samples_per_second": samples / seconds,
         }
-        if (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1) == 0:
+        if self.metric in metrics and (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1) == 0:
             row[self.metric] = float(metrics[self.metric])
         self.rows.append(row)
         if self.on_epoch and trainer.is_global_zero:

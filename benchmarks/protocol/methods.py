@@ -1,0 +1,134 @@
+"""The nets that are compared. All see the same pairs, the same base and the same loss; only the net differs."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from demsr.model.interpolation import keys_taps, pad_linear, upsample
+from demsr.model.srnet import DemSrNet
+
+OURS = "ours"
+OUR_NET = {"num_blocks": 8, "features": 64, "upsampling": "subpixel"}
+_SCALE, _METRES = 5, 100.0
+
+
+class OverBase(nn.Module):
+    """A published net as residual over the cubic base, on heights less their mean, in units of 100 m.
+
+    Without the base, all of them stay far behind bicubic, as the reference formulation shows.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elevation_scale_m = _METRES
+        self.taps: Tensor
+        self.register_buffer("taps", keys_taps(_SCALE, a=-0.5).float(), persistent=False)
+
+    def base(self, lr: Tensor) -> Tensor:
+        """Interpolate (B, 1, H, W) metres to (B, 1, 5H, 5W) metres."""
+        with torch.autocast(lr.device.type, enabled=False):
+            return upsample(lr, self.taps, pad=pad_linear)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Super-resolve (B, 1, H, W) metres to (B, 1, 5H, 5W) metres."""
+        level = lr.mean(dim=(2, 3), keepdim=True)
+        base = self.base(lr)
+        detail = self.detail((lr - level) / _METRES, (base - level) / _METRES)
+        return base + _METRES * detail.float()
+
+    def detail(self, lr: Tensor, base: Tensor) -> Tensor:
+        """Return what the base lacks; to be overridden."""
+        raise NotImplementedError
+
+
+class SRCNN(OverBase):
+    """Three convolutions of the interpolated image, 9-1-5 with 64 and 32 features (Dong et al. 2014)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv2d(1, 64, 9, padding=4), nn.ReLU(), nn.Conv2d(64, 32, 1), nn.ReLU(), nn.Conv2d(32, 1, 5, padding=2)
+        )
+        nn.init.zeros_(self.net[-1].weight)
+
+    def detail(self, lr: Tensor, base: Tensor) -> Tensor:  # noqa: ARG002
+        """See `OverBase`."""
+        detail: Tensor = self.net(base)
+        return detail
+
+
+class VDSR(OverBase):
+    """Twenty 3x3 convolutions of the interpolated image (Kim et al. 2016), here of 16 features.
+
+    With its 64 features a step costs 15 times as much, and it would see 15 times fewer pairs.
+    """
+
+    def __init__(self, *, features: int = 16, depth: int = 20) -> None:
+        super().__init__()
+        widths = [1] + [features] * (depth - 1) + [1]
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Conv2d(fan_in, fan_out, 3, padding=1), nn.ReLU()]
+        self.net = nn.Sequential(*layers[:-1])
+        nn.init.zeros_(self.net[-1].weight)
+
+    def detail(self, lr: Tensor, base: Tensor) -> Tensor:  # noqa: ARG002
+        """See `OverBase`."""
+        detail: Tensor = self.net(base)
+        return detail
+
+
+class EDSR(OverBase):
+    """32 ResBlocks and sub-pixel upsampling (Lim et al. 2017), here of 32 features; convolutions have biases."""
+
+    def __init__(self, *, features: int = 32, num_blocks: int = 32) -> None:
+        super().__init__()
+        self.head = nn.Conv2d(1, features, 3, padding=1)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(features, features, 3, padding=1), nn.ReLU(), nn.Conv2d(features, features, 3, padding=1)
+            )
+            for _ in range(num_blocks)
+        )
+        self.body = nn.Conv2d(features, features, 3, padding=1)
+        self.last = nn.Conv2d(features, _SCALE**2, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+
+    def detail(self, lr: Tensor, base: Tensor) -> Tensor:  # noqa: ARG002
+        """See `OverBase`."""
+        head = features = self.head(lr)
+        for block in self.blocks:
+            features = features + 0.1 * block(features)
+        return functional.pixel_shuffle(self.last(self.body(features) + head).float(), _SCALE)
+
+
+def _reference() -> nn.Module:
+    """Return the reference code's net of our size: 0..1 over the range of the Earth, no base."""
+    net = {name: OUR_NET[name] for name in ("num_blocks", "features")}
+    return DemSrNet(**net, formulation="direct", long_skip="input", interpolation="corner")
+
+
+TRAINED: dict[str, Callable[[], nn.Module]] = {
+    OURS: lambda: DemSrNet(**OUR_NET),
+    "EDSR 32 x 32": EDSR,
+    "VDSR 20 x 16": VDSR,
+    "SRCNN": SRCNN,
+    "reference formulation": _reference,
+}
+
+
+def new_method(name: str, *, seed: int) -> nn.Module:
+    """Build a net whose first weights follow from the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return TRAINED[name]()
+
+
+def flop_per_lr_px(net: nn.Module, *, patch_lr: int = 32) -> float:
+    """Return the floating-point operations of one forward pass, per LR pixel."""
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        net(torch.zeros(1, 1, patch_lr, patch_lr))
+    return counter.get_total_flops() / patch_lr**2

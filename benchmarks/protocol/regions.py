@@ -1,0 +1,135 @@
+"""Which rasters are trained and tested on, brought to one kind, and the pairs of each fold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from demsr.dem.header import raster_name
+from demsr.errors import RasterError
+from demsr.pairs.build import Degradations, build_pairs, plan_pairs
+from demsr.pairs.cut import CutRule
+from demsr.pairs.split import regions_of
+from demsr.pairs.store import PairFile
+from demsr.sources.harmonise import Recipe, harmonise
+from demsr.sources.local import RASTER_PATTERNS, describe_file, find_rasters
+
+NEVER_TRAINED = "test"
+EVERYTHING = "all"  # the fold that holds nothing back
+RULE = CutRule(patch_lr=32, stride_hr=36, gap_lr=2, max_void_share=0.25, min_relief_m=1)
+_LIST = Path(__file__).with_name("regions.yaml")
+_RECIPES = {
+    "land": Recipe(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True),
+    "marine": Recipe(vertical_datum="MSL", sea_floor=True),
+}
+
+
+@dataclass(frozen=True)
+class Region:
+    """One file of the protocol.
+
+    Attributes
+    ----------
+    stem : its name without suffix
+    domain : land or marine
+    fold : the one that holds it back; `NEVER_TRAINED` is held back by all
+    """
+
+    stem: str
+    name: str
+    domain: str
+    landform: str
+    fold: str
+
+
+@dataclass(frozen=True)
+class RealPair:
+    """LR and HR of the same ground from different surveys, by file name without suffix."""
+
+    lr: str
+    hr: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Contents of regions.yaml."""
+
+    files: list[Region]
+    real: list[RealPair]
+    development_fold: str
+    land_mix: Mapping[str, float]
+
+    @property
+    def folds(self) -> list[str]:
+        """The folds that each have a training of their own."""
+        return sorted({region.fold for region in self.files} - {NEVER_TRAINED})
+
+    def scored_in(self, fold: str) -> list[Region]:
+        """Return what a training is scored on: the fold it holds back and, with the first, what is never trained on."""
+        seen_once = [NEVER_TRAINED] if fold == self.folds[0] else []
+        return [region for region in self.files if region.fold in (fold, *seen_once)]
+
+
+def read_regions() -> Regions:
+    """Read the list of files."""
+    content = YAML(typ="safe").load(_LIST.read_text(encoding="utf-8"))
+    files = [Region(stem, domain=domain, **values) for domain in _RECIPES for stem, values in content[domain].items()]
+    real = [RealPair(**pair) for pair in content["real"]]
+    return Regions(files, real, content["development_fold"], content["land_mix"])
+
+
+def find_files(data: Path, stems: Sequence[str]) -> dict[str, Path]:
+    """Return the raster of each name, anywhere in a folder.
+
+    Raises
+    ------
+    RasterError : one is missing
+    """
+    found = {
+        raster_name(path): path
+        for path in find_rasters(data, include=[f"**/{one}" for one in RASTER_PATTERNS], exclude=[])
+    }
+    if missing := sorted(set(stems) - set(found)):
+        message = (
+            f"{data}: has no {', '.join(missing)}; give the folder of the development data, or change regions.yaml"
+        )
+        raise RasterError(message)
+    return {stem: found[stem] for stem in stems}
+
+
+def harmonised(regions: Regions, data: Path, work: Path, *, processes: int) -> dict[str, Path]:
+    """Bring every file to one kind, unless that was done before, and return the rasters by name."""
+    files = find_files(data, [region.stem for region in regions.files])
+    rasters = {}
+    for domain, recipe in _RECIPES.items():
+        folder = work / "rasters" / domain
+        of_domain = {region.stem: files[region.stem] for region in regions.files if region.domain == domain}
+        if not folder.is_dir():
+            temporary = folder.with_name(f"{domain}.part")
+            temporary.mkdir(parents=True, exist_ok=True)
+            inputs = [describe_file(path) for path in of_domain.values()]
+            harmonise(
+                inputs, temporary, recipe, work=work / "harmonise" / domain, processes=processes, description=domain
+            )
+            temporary.rename(folder)
+        rasters |= {stem: folder / f"{stem}.tif" for stem in of_domain}
+    return rasters
+
+
+def training_pairs(regions: Regions, rasters: Mapping[str, Path], fold: str, work: Path, *, processes: int) -> PairFile:
+    """Cut the training pairs of all regions that a fold does not hold back, land and sea floor together."""
+    folder = work / "pairs" / fold
+    if not (folder / "train.h5").is_file():
+        held_back = [region for region in regions.files if region.fold in (fold, NEVER_TRAINED)]
+        split = partial(
+            regions_of, method="files", quadrant_splits=[], gap_lr=RULE.gap_lr, scale=RULE.scale,
+            valid=[region.stem for region in held_back if region.domain == "marine"],
+            test=[region.stem for region in held_back if region.domain == "land"],
+        )  # fmt: skip
+        paths = sorted(rasters.values(), key=lambda path: path.stem)
+        plan = plan_pairs(paths, split, domain="land and sea floor", scale_free=True, degradations=Degradations())
+        build_pairs(plan, folder, RULE, everywhere=plan.regions, work=work / "cut", processes=processes)
+    return PairFile(folder / "train.h5")

@@ -1,0 +1,123 @@
+"""Score a method on whole rasters: the LR of the raster at once, as a user would give it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from demsr.dem.raster import Dem
+from demsr.dem.reading import read_dem
+from demsr.dem.voids import fill_voids
+from demsr.metrics.elevation import elevation_errors
+from demsr.metrics.fit import consistency_m, rmse_by_distance, shift_px
+from demsr.metrics.spectra import spectra
+from demsr.metrics.terrain import terrain_errors
+from demsr.pairs.cut import pair_kind
+from demsr.pairs.degrade import block_mean
+from demsr.pairs.region_pairs import laid_on
+
+SCALE = 5
+TILE_LR, RING_LR = 32, 2  # of the tiles whose edges are looked at, and of the rings around their middles
+
+Image = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A raster to be scored.
+
+    Attributes
+    ----------
+    lr : (H, W) metres, voids filled
+    hr : (5H, 5W) metres, NaN where void and where LR is
+    pixel_width_m, pixel_height_m : size of an HR pixel
+    kind : of its pairs, see `demsr.pairs.cut.pair_kind`
+    """
+
+    name: str
+    lr: Image
+    hr: Image
+    pixel_width_m: float
+    pixel_height_m: float
+    kind: str
+
+    def turned(self, orientation: int) -> "Scene":
+        """Return the scene after orientation % 4 quarter turns and, from 4 on, mirrored."""
+        lr, hr = (_turned(image, orientation) for image in (self.lr, self.hr))
+        size = self.pixel_width_m, self.pixel_height_m
+        width_m, height_m = size[::-1] if orientation % 2 else size
+        return Scene(self.name, lr, hr, width_m, height_m, self.kind)
+
+
+def block_mean_scene(name: str, raster: Path) -> Scene:
+    """Return a raster with the means of its blocks as LR."""
+    dem = read_dem(raster)
+    rows, cols = (side // SCALE * SCALE for side in dem.elevation_m.shape)
+    part = dem.window(0, 0, rows, cols)
+    return _scene(name, block_mean(part.elevation_m, scale=SCALE), part)
+
+
+def real_scene(name: str, lr_file: Path, hr_file: Path) -> Scene:
+    """Return a real LR grid where HR of another survey covers it, HR laid on its cells."""
+    hr = read_dem(hr_file)
+    lr = read_dem(lr_file, vertical_datum="MSL", within=hr.grid.lonlat_bounds())
+    laid, _ = laid_on(lr, hr, scale=SCALE)
+    return _scene(name, lr.elevation_m, laid)
+
+
+def score(method: nn.Module, scene: Scene) -> dict[str, float]:
+    """Return all errors of a method, by the names of the metrics."""
+    sr = run(method, scene.lr)
+    error = sr - scene.hr
+    size = {"pixel_width_m": scene.pixel_width_m, "pixel_height_m": scene.pixel_height_m}
+    measured = np.where(np.isnan(scene.hr), np.float32(np.nan), sr)
+    found = elevation_errors(error) | terrain_errors(measured, scene.hr, **size)
+    found["consistency_m"] = consistency_m(sr, scene.lr)
+    found["shift_east_px"], found["shift_south_px"] = shift_px(sr, scene.hr)
+    if (of_waves := spectra(measured, scene.hr, **size)) is not None:
+        short = of_waves.wavelength_m < 2 * SCALE * max(size.values())  # what LR cannot hold
+        found["coherent_to_m"] = of_waves.coherent_to_m
+        found["short_wave_power_ratio"] = float(np.median(of_waves.power_ratio[short]))
+    return found
+
+
+def run(method: nn.Module, lr: Image) -> Image:
+    """Super-resolve (H, W) to (5H, 5W) metres, in one piece."""
+    with torch.inference_mode():
+        sr: Image = method(torch.from_numpy(np.ascontiguousarray(lr))[None, None])[0, 0].float().numpy()
+    return sr
+
+
+def tile_edge_rmse(method: nn.Module, scene: Scene) -> list[float]:
+    """Return the RMSE in rings of tiles that were super-resolved each for itself, from the edge to the middle."""
+    rows, cols = (side // TILE_LR for side in scene.lr.shape)
+    sr = np.full_like(scene.hr, np.nan)
+    for row in range(rows):
+        for col in range(cols):
+            tile = scene.lr[row * TILE_LR :, col * TILE_LR :][:TILE_LR, :TILE_LR]
+            side = TILE_LR * SCALE
+            sr[row * side : (row + 1) * side, col * side : (col + 1) * side] = run(method, tile)
+    whole = np.s_[: rows * TILE_LR * SCALE, : cols * TILE_LR * SCALE]
+    return rmse_by_distance((sr - scene.hr)[whole], tile_px=TILE_LR * SCALE, bins_px=RING_LR * SCALE).tolist()
+
+
+def gains(of: Mapping[str, Any], over: Mapping[str, Any], metric: str = "rmse_m") -> dict[str, float]:
+    """Return by region how many per cent an error of one method lies below that of another."""
+    return {region: 100 * (1 - of[region][metric] / over[region][metric]) for region in of if region in over}
+
+
+def _scene(name: str, lr: Image, hr: Dem) -> Scene:
+    width_m, height_m = hr.grid.pixel_size_m()
+    void = np.kron(np.isnan(lr), np.ones((SCALE, SCALE), np.bool_))
+    scored = np.where(void, np.float32(np.nan), hr.elevation_m)
+    return Scene(name, fill_voids(lr), scored, width_m, height_m, pair_kind(hr.grid))
+
+
+def _turned(image: Image, orientation: int) -> Image:
+    turned = np.rot90(image, orientation % 4)
+    return np.ascontiguousarray(turned[:, ::-1] if orientation >= 4 else turned)

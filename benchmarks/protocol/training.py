@@ -1,0 +1,73 @@
+"""Train one method on the pairs of one fold, for a number of floating-point operations."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from protocol.methods import flop_per_lr_px, new_method
+from demsr.files import sha256_of, whole_file, write_json
+from demsr.model.checkpoint import parameter_count
+from demsr.pairs.datamodule import PairDataModule, TrainPairs
+from demsr.pairs.store import PairFile
+from demsr.seeding import sub_seed
+from demsr.training.fit import discard, fit
+
+BATCH = 16
+RECIPE = {
+    "learning_rate": 5e-3, "learning_rate_schedule": "cosine", "optimiser": "muon", "loss": "balanced",
+    "precision": "auto", "keep": "last",
+}  # fmt: skip
+_EPOCH_STEPS = 100  # between checkpoints
+_PASSES = 3  # a training step costs a forward pass and about twice as much backwards
+
+
+@dataclass(frozen=True)
+class Training:
+    """A method, what it may see and for how long.
+
+    Attributes
+    ----------
+    budget_tflop : of all training steps together
+    """
+
+    method: str
+    fold: str
+    seed: int
+    budget_tflop: float
+
+    @property
+    def name(self) -> str:
+        """Name of its folder."""
+        return f"{self.method}, fold {self.fold}, {self.budget_tflop:g} TFLOP, seed {self.seed}"
+
+
+def train(training: Training, pairs: PairFile, work: Path, *, threads: int) -> nn.Module:
+    """Return the trained net, from its file if it was trained before; a killed training goes on where it was."""
+    torch.set_num_threads(threads)
+    net = new_method(training.method, seed=sub_seed(training.seed, "weights"))
+    weights = work / "trained" / training.name / "weights.safetensors"
+    if not weights.is_file():
+        flop_per_step = _PASSES * flop_per_lr_px(net) * BATCH * pairs.patch_lr**2
+        epochs = max(1, round(training.budget_tflop * 1e12 / flop_per_step / _EPOCH_STEPS))
+        data = PairDataModule(
+            TrainPairs(pairs, seed=training.seed, augment=True), None, batch_size=BATCH, workers=0, seed=training.seed
+        )
+        checkpoints = work / "checkpoints" / training.name
+        result = fit(
+            net, data, work_dir=checkpoints, max_epochs=epochs, steps_per_epoch=_EPOCH_STEPS, title=training.name,
+            **RECIPE,
+        )  # fmt: skip
+        facts = {
+            "parameters": parameter_count(net), "mflop_per_lr_px": flop_per_lr_px(net) / 1e6,
+            "steps": epochs * _EPOCH_STEPS, "samples_per_second": result.samples_per_second, "threads": threads,
+            "curves": result.curves, "pairs": len(pairs), "pairs_sha256": sha256_of(pairs.path),
+        }  # fmt: skip
+        write_json(weights.with_name("facts.json"), facts)
+        with whole_file(weights) as temporary:
+            save_file({name: value.contiguous() for name, value in net.state_dict().items()}, temporary)
+        discard(checkpoints)
+    net.load_state_dict(load_file(weights))
+    return net.eval()
