@@ -155,8 +155,8 @@ def super_resolve(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Raster to super-resolve.")],
     target: _Out,
     model: Annotated[
-        str, typer.Option(help="models:/NAME@ALIAS, a model folder or a .safetensors file.")
-    ] = "models:/dem-srnet-finetuned@champion",
+        str, typer.Option(help="builtin, models:/NAME@ALIAS, a model folder or a .safetensors file.")
+    ] = "builtin",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     crs: _Crs = None,
     vertical_datum: _Datum = None,

@@ -7,13 +7,17 @@ from demsr.model.checkpoint import WEIGHTS, read_model
 from demsr.model.predict import best_device
 from demsr.model.srnet import DemSrNet
 
+BUILTIN = "builtin"
+_WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
-def load_model(source: str | Path, device: str = "auto") -> DemSrNet:
+
+def load_model(source: str | Path = BUILTIN, device: str = "auto") -> DemSrNet:
     """Return a net in eval mode: (B, 1, H, W) float32 metres to (B, 1, 5H, 5W) metres.
 
     Parameters
     ----------
-    source : a registry URI such as "models:/dem-srnet-finetuned@champion", a model folder, or its .safetensors file
+    source : "builtin", the net that comes with the package; a registry URI such as
+        "models:/dem-srnet-finetuned@champion"; a model folder, or its .safetensors file
     device : "auto", "cpu", "cuda", ...
 
     Raises
@@ -32,6 +36,8 @@ def load_model(source: str | Path, device: str = "auto") -> DemSrNet:
 
 def model_folder(source: str | Path) -> Path:
     """Return the local folder with the model's files, downloaded if need be."""
+    if str(source) == BUILTIN:
+        return _WEIGHTS_FOLDER
     if str(source).startswith("models:/"):
         from demsr.tracking.registry import download
 
@@ -40,6 +46,6 @@ def model_folder(source: str | Path) -> Path:
     if path.is_file() and path.name == WEIGHTS:
         path = path.parent
     if not path.is_dir():
-        message = f"{source}: no such model; give models:/NAME@champion, a model folder or its {WEIGHTS}"
+        message = f"{source}: no such model; give {BUILTIN}, models:/NAME@champion, a model folder or its {WEIGHTS}"
         raise CheckpointError(message)
     return path

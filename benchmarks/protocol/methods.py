@@ -1,6 +1,8 @@
 """The nets that are compared. All see the same pairs, the same base and the same loss; only the net differs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -111,20 +113,48 @@ def _reference() -> nn.Module:
     return DemSrNet(**net, formulation="direct", long_skip="input", interpolation="corner")
 
 
-TRAINED: dict[str, Callable[[], nn.Module]] = {
-    OURS: lambda: DemSrNet(**OUR_NET),
-    "EDSR 32 x 32": EDSR,
-    "VDSR 20 x 16": VDSR,
-    "SRCNN": SRCNN,
-    "reference formulation": _reference,
+@dataclass(frozen=True)
+class Method:
+    """A net and how it is trained.
+
+    Attributes
+    ----------
+    build : returns the net with its first weights
+    recipe : what differs from `protocol.training.RECIPE`
+    """
+
+    build: Callable[[], nn.Module]
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _our(**options: Any) -> Callable[[], nn.Module]:
+    return lambda: DemSrNet(**{**OUR_NET, **options})
+
+
+COMPARED = {
+    OURS: Method(_our()),
+    "EDSR 32 x 32": Method(EDSR),
+    "VDSR 20 x 16": Method(VDSR),
+    "SRCNN": Method(SRCNN),
+    "reference formulation": Method(_reference),
 }
+VARIANTS = {
+    "Adam in place of Muon": Method(_our(), {"optimiser": "adam", "learning_rate": 3e-3}),
+    "mean squared error in place of the balanced loss": Method(_our(), {"loss": "mse"}),
+    "interpolation in place of sub-pixel upsampling": Method(_our(upsampling="interpolate")),
+    "12 blocks of 48 features": Method(_our(num_blocks=12, features=48)),
+    "6 blocks of 96 features": Method(_our(num_blocks=6, features=96)),
+    "4 blocks of 64 features": Method(_our(num_blocks=4)),
+    "residual scale 1": Method(_our(residual_scale=1.0)),
+}
+METHODS = COMPARED | VARIANTS
 
 
-def new_method(name: str, *, seed: int) -> nn.Module:
+def new_net(method: str, *, seed: int) -> nn.Module:
     """Build a net whose first weights follow from the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return TRAINED[name]()
+        return METHODS[method].build()
 
 
 def flop_per_lr_px(net: nn.Module, *, patch_lr: int = 32) -> float:

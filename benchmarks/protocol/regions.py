@@ -12,7 +12,6 @@ from demsr.errors import RasterError
 from demsr.pairs.build import Degradations, build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
 from demsr.pairs.split import regions_of
-from demsr.pairs.store import PairFile
 from demsr.sources.harmonise import Recipe, harmonise
 from demsr.sources.local import RASTER_PATTERNS, describe_file, find_rasters
 
@@ -60,6 +59,7 @@ class Regions:
     files: list[Region]
     real: list[RealPair]
     development_fold: str
+    comparison_fold: str
     land_mix: Mapping[str, float]
 
     @property
@@ -67,18 +67,13 @@ class Regions:
         """The folds that each have a training of their own."""
         return sorted({region.fold for region in self.files} - {NEVER_TRAINED})
 
-    def scored_in(self, fold: str) -> list[Region]:
-        """Return what a training is scored on: the fold it holds back and, with the first, what is never trained on."""
-        seen_once = [NEVER_TRAINED] if fold == self.folds[0] else []
-        return [region for region in self.files if region.fold in (fold, *seen_once)]
-
 
 def read_regions() -> Regions:
     """Read the list of files."""
     content = YAML(typ="safe").load(_LIST.read_text(encoding="utf-8"))
     files = [Region(stem, domain=domain, **values) for domain in _RECIPES for stem, values in content[domain].items()]
     real = [RealPair(**pair) for pair in content["real"]]
-    return Regions(files, real, content["development_fold"], content["land_mix"])
+    return Regions(files, real, content["development_fold"], content["comparison_fold"], content["land_mix"])
 
 
 def find_files(data: Path, stems: Sequence[str]) -> dict[str, Path]:
@@ -119,10 +114,15 @@ def harmonised(regions: Regions, data: Path, work: Path, *, processes: int) -> d
     return rasters
 
 
-def training_pairs(regions: Regions, rasters: Mapping[str, Path], fold: str, work: Path, *, processes: int) -> PairFile:
-    """Cut the training pairs of all regions that a fold does not hold back, land and sea floor together."""
-    folder = work / "pairs" / fold
-    if not (folder / "train.h5").is_file():
+def pairs_of(work: Path, fold: str) -> Path:
+    """Return where the training pairs of a fold lie."""
+    return work / "pairs" / fold / "train.h5"
+
+
+def cut_training_pairs(regions: Regions, rasters: Mapping[str, Path], fold: str, work: Path, *, processes: int) -> None:
+    """Cut pairs of all that a fold does not hold back, land and sea floor together, unless that was done before."""
+    folder = pairs_of(work, fold).parent
+    if not pairs_of(work, fold).is_file():
         held_back = [region for region in regions.files if region.fold in (fold, NEVER_TRAINED)]
         split = partial(
             regions_of, method="files", quadrant_splits=[], gap_lr=RULE.gap_lr, scale=RULE.scale,
@@ -132,4 +132,3 @@ def training_pairs(regions: Regions, rasters: Mapping[str, Path], fold: str, wor
         paths = sorted(rasters.values(), key=lambda path: path.stem)
         plan = plan_pairs(paths, split, domain="land and sea floor", scale_free=True, degradations=Degradations())
         build_pairs(plan, folder, RULE, everywhere=plan.regions, work=work / "cut", processes=processes)
-    return PairFile(folder / "train.h5")

@@ -1,6 +1,6 @@
 """Score a method on whole rasters: the LR of the raster at once, as a user would give it."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from demsr.dem.raster import Dem
 from demsr.dem.reading import read_dem
@@ -17,6 +18,7 @@ from demsr.metrics.elevation import elevation_errors
 from demsr.metrics.fit import consistency_m, rmse_by_distance, shift_px
 from demsr.metrics.spectra import spectra
 from demsr.metrics.terrain import terrain_errors
+from demsr.model.baselines import Bicubic
 from demsr.pairs.cut import pair_kind
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.region_pairs import laid_on
@@ -93,6 +95,68 @@ def run(method: nn.Module, lr: Image) -> Image:
     return sr
 
 
+class SelfEnsemble(nn.Module):
+    """The mean over the eight orientations of the square, each turned back."""
+
+    def __init__(self, method: nn.Module) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Super-resolve (B, 1, H, W) metres to (B, 1, 5H, 5W) metres."""
+        total = torch.zeros(())
+        for mirrored in (False, True):
+            for turns in range(4):
+                seen = torch.rot90(lr.flip(-1) if mirrored else lr, turns, (-2, -1))
+                back = torch.rot90(self.method(seen), -turns, (-2, -1))
+                total = total + (back.flip(-1) if mirrored else back)
+        return total / 8
+
+
+class BackProjected(nn.Module):
+    """A method whose block means are driven to its input by adding the upsampled remainder."""
+
+    def __init__(self, method: nn.Module, *, iterations: int = 3) -> None:
+        super().__init__()
+        self.method, self.iterations, self.upsample = method, iterations, Bicubic(a=-0.5)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Super-resolve (B, 1, H, W) metres to (B, 1, 5H, 5W) metres."""
+        sr: Tensor = self.method(lr)
+        for _ in range(self.iterations):
+            sr = sr + self.upsample(lr - functional.avg_pool2d(sr, SCALE))
+        return sr
+
+
+def closer_look(net: nn.Module, scenes: Sequence[Scene]) -> dict[str, Any]:
+    """Return what is asked of the product alone.
+
+    Returns
+    -------
+    "self-ensemble", "back-projected" : scores by region
+    "turned" : RMSE of net and bicubic by region, for each of the eight orientations
+    "rings" : RMSE of net and bicubic by region, by distance to the edges of tiles
+    """
+    bicubic = Bicubic()
+    pair = {"net": net, "bicubic": bicubic}
+    return {
+        "self-ensemble": {scene.name: score(SelfEnsemble(net), scene) for scene in scenes},
+        "back-projected": {scene.name: score(BackProjected(net), scene) for scene in scenes},
+        "turned": {
+            scene.name: {
+                name: [_rmse(method, scene.turned(orientation)) for orientation in range(8)]
+                for name, method in pair.items()
+            }
+            for scene in scenes
+        },
+        "rings": {
+            scene.name: {name: tile_edge_rmse(method, scene) for name, method in pair.items()}
+            for scene in scenes
+            if min(scene.lr.shape) >= TILE_LR
+        },
+    }  # fmt: skip
+
+
 def tile_edge_rmse(method: nn.Module, scene: Scene) -> list[float]:
     """Return the RMSE in rings of tiles that were super-resolved each for itself, from the edge to the middle."""
     rows, cols = (side // TILE_LR for side in scene.lr.shape)
@@ -106,9 +170,8 @@ def tile_edge_rmse(method: nn.Module, scene: Scene) -> list[float]:
     return rmse_by_distance((sr - scene.hr)[whole], tile_px=TILE_LR * SCALE, bins_px=RING_LR * SCALE).tolist()
 
 
-def gains(of: Mapping[str, Any], over: Mapping[str, Any], metric: str = "rmse_m") -> dict[str, float]:
-    """Return by region how many per cent an error of one method lies below that of another."""
-    return {region: 100 * (1 - of[region][metric] / over[region][metric]) for region in of if region in over}
+def _rmse(method: nn.Module, scene: Scene) -> float:
+    return elevation_errors(run(method, scene.lr) - scene.hr)["rmse_m"]
 
 
 def _scene(name: str, lr: Image, hr: Dem) -> Scene:

@@ -7,13 +7,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from protocol.methods import flop_per_lr_px, new_method
 from demsr.files import sha256_of, whole_file, write_json
 from demsr.model.checkpoint import parameter_count
 from demsr.pairs.datamodule import PairDataModule, TrainPairs
 from demsr.pairs.store import PairFile
 from demsr.seeding import sub_seed
 from demsr.training.fit import discard, fit
+from protocol.methods import METHODS, flop_per_lr_px, new_net
 
 BATCH = 16
 RECIPE = {
@@ -30,9 +30,11 @@ class Training:
 
     Attributes
     ----------
+    role : the part of the protocol that it belongs to
     budget_tflop : of all training steps together
     """
 
+    role: str
     method: str
     fold: str
     seed: int
@@ -47,7 +49,7 @@ class Training:
 def train(training: Training, pairs: PairFile, work: Path, *, threads: int) -> nn.Module:
     """Return the trained net, from its file if it was trained before; a killed training goes on where it was."""
     torch.set_num_threads(threads)
-    net = new_method(training.method, seed=sub_seed(training.seed, "weights"))
+    net = new_net(training.method, seed=sub_seed(training.seed, "weights"))
     weights = work / "trained" / training.name / "weights.safetensors"
     if not weights.is_file():
         flop_per_step = _PASSES * flop_per_lr_px(net) * BATCH * pairs.patch_lr**2
@@ -58,7 +60,7 @@ def train(training: Training, pairs: PairFile, work: Path, *, threads: int) -> n
         checkpoints = work / "checkpoints" / training.name
         result = fit(
             net, data, work_dir=checkpoints, max_epochs=epochs, steps_per_epoch=_EPOCH_STEPS, title=training.name,
-            **RECIPE,
+            **RECIPE | METHODS[training.method].recipe,
         )  # fmt: skip
         facts = {
             "parameters": parameter_count(net), "mflop_per_lr_px": flop_per_lr_px(net) / 1e6,

@@ -6,6 +6,7 @@ The configuration also says what the weights were trained on. Nothing is unpickl
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -46,15 +47,17 @@ class ModelConfig(BaseModel):
     training: dict[str, Any]
 
 
-def save_model(net: DemSrNet, folder: Path, *, training: dict[str, Any]) -> ModelConfig:
+def save_model(net: DemSrNet, folder: Path, *, training: dict[str, Any], half: bool = False) -> ModelConfig:
     """Write a model folder, whole or not at all.
 
     Parameters
     ----------
     training : what the weights were trained on and how, for people and for the registry; JSON values only
+    half : write weights of 16 bits; nets compute with 32 all the same
     """
     with whole_folder(folder) as temporary:
-        weights = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
+        dtype = torch.float16 if half else torch.float32
+        weights = {name: value.detach().cpu().to(dtype).contiguous() for name, value in net.state_dict().items()}
         save_file(weights, temporary / WEIGHTS)
         sha256 = sha256_of(temporary / WEIGHTS)
         config = ModelConfig(net=NetConfig(**net.config()), weights_sha256=sha256, training=training)

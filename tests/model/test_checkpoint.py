@@ -29,6 +29,23 @@ def test_a_model_comes_back_bit_by_bit(folder):
     assert not again.training
 
 
+def test_half_precision_halves_the_file_and_moves_weights_by_a_2000th(folder):
+    net = read_model(folder)
+    save_model(net, folder.parent / "half", training={}, half=True)
+    again = read_model(folder.parent / "half")
+    assert (folder.parent / "half" / WEIGHTS).stat().st_size < 0.6 * (folder / WEIGHTS).stat().st_size
+    for name, value in net.state_dict().items():
+        assert again.state_dict()[name].dtype == torch.float32
+        torch.testing.assert_close(again.state_dict()[name], value, rtol=2**-11, atol=1e-7)
+
+
+def test_a_configuration_of_before_sub_pixel_upsampling_is_read(folder):
+    config = json.loads((folder / CONFIG).read_text())
+    del config["net"]["upsampling"]
+    (folder / CONFIG).write_text(json.dumps(config))
+    assert read_model(folder).upsampling == "interpolate"
+
+
 @pytest.mark.parametrize("source", ["", WEIGHTS])
 def test_load_model_takes_a_folder_or_its_weights(folder, source):
     net = load_model(folder / source, device="cpu")

@@ -106,9 +106,10 @@ def test_direct_formulation_takes_and_returns_metres():
 PLANES = [(0, 0, 1000), (0, 0, -10_000), (30, -40, 250), (-120, 90, 3000), (250, -300, 0)]
 
 
+@pytest.mark.parametrize("upsampling", ["interpolate", "subpixel"])
 @pytest.mark.parametrize(("down_m", "across_m", "level_m"), PLANES)
-def test_adding_a_plane_to_the_input_adds_it_to_the_output(down_m, across_m, level_m):
-    net = small_net()
+def test_adding_a_plane_to_the_input_adds_it_to_the_output(down_m, across_m, level_m, upsampling):
+    net = small_net(upsampling=upsampling)
     relief = 40 * torch.randn(1, 1, 30, 26, generator=RNG).double()
 
     def plane(rows: int, cols: int, scale: int) -> Tensor:
@@ -123,13 +124,35 @@ def test_adding_a_plane_to_the_input_adds_it_to_the_output(down_m, across_m, lev
     assert bool(((found - expected).abs() <= 2e-3 + 2 * ulp).all())
 
 
-def test_a_tile_equals_the_whole_where_the_halo_covers_the_net():
-    net, halo = small_net(), 1 + 4 + 1 + 1 + 1
+@pytest.mark.parametrize(("upsampling", "halo"), [("interpolate", 1 + 4 + 1 + 1 + 1), ("subpixel", 1 + 4 + 1 + 1)])
+def test_a_tile_equals_the_whole_where_the_halo_covers_the_net(upsampling, halo):
+    net = small_net(upsampling=upsampling)
     whole = 300 * torch.randn(1, 1, 48, 44, generator=RNG) + 2000
     with torch.no_grad():
         tile = net(whole[:, :, 10:40, 12:40])[:, :, 5 * halo : -5 * halo, 5 * halo : -5 * halo]
         inside = net(whole)[:, :, 5 * (10 + halo) : 5 * (40 - halo), 5 * (12 + halo) : 5 * (40 - halo)]
     torch.testing.assert_close(tile, inside, atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("out_channels", [1, 2])
+def test_subpixel_tail_gives_each_hr_pixel_a_kernel_of_its_own(out_channels):
+    net = small_net(upsampling="subpixel", out_channels=out_channels)
+    lr = 40 * torch.randn(1, 1, 4, 3, generator=RNG)
+    with torch.no_grad():
+        features = functional.pad(net.trunk(lr), (1, 1, 1, 1))
+        detail = net.tail(net.trunk(lr))
+        for channel, row, col in [(0, 0, 0), (0, 7, 13), (out_channels - 1, 19, 4)]:
+            kernel = net.last.weight[25 * channel + 5 * (row % 5) + col % 5]
+            seen = features[0, :, row // 5 : row // 5 + 3, col // 5 : col // 5 + 3]
+            torch.testing.assert_close(detail[0, channel, row, col], (kernel * seen).sum(), atol=1e-4, rtol=1e-4)
+
+
+def test_subpixel_net_has_no_convolution_before_the_last():
+    names = [name.removesuffix(".weight") for name, _ in small_net(upsampling="subpixel").named_parameters()]
+    assert names[-2:] == ["body", "last"]
+    lr = torch.randn(1, 1, 8, 8, generator=RNG) * 100
+    fresh = DemSrNet(2, 8, upsampling="subpixel")
+    assert torch.equal(fresh(lr), fresh.base(lr))
 
 
 def test_guidance_channels_reach_the_net_but_not_the_base():

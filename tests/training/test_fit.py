@@ -1,4 +1,5 @@
 import copy
+import math
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
 from demsr.training.features import cache_features
 from demsr.training.fit import FitResult, fit, new_net
 from demsr.training.resume import work_key
-from demsr.training.task import masked_mse
+from demsr.training.task import balanced_charbonnier, cosine_share, masked_mse
 
 OPTIONS = {"learning_rate": 3e-3, "learning_rate_decay": 0.9, "patience": 6, "devices": 1}
 
@@ -155,6 +156,71 @@ def test_voids_give_no_gradient():
     hr = torch.tensor([[[[torch.nan, 0.0], [torch.nan, 2.0]]]])
     masked_mse(sr, hr).backward()
     torch.testing.assert_close(sr.grad, torch.tensor([[[[0.0, 1.0], [0.0, -1.0]]]]))
+    sr.grad = None
+    balanced_charbonnier(sr, hr, torch.zeros(1, 1, 2, 2), scale_m=100).backward()
+    assert (sr.grad == 0).tolist() == [[[[True, False], [True, False]]]]
+
+
+def test_balanced_error_equals_a_slow_loop():
+    random = np.random.default_rng(3)
+    sr, hr, base = random.normal(size=(3, 2, 1, 4, 4)).astype(np.float32) * 30
+    hr[0, 0, 1, 2] = np.nan
+    total, count = 0.0, 0
+    for patch in range(2):
+        missed = np.nansum((hr[patch] - base[patch]) ** 2) / 16
+        weight = 1 / math.sqrt(100 * math.sqrt(missed + 0.25))
+        for error in (sr[patch] - hr[patch]).ravel():
+            if not math.isnan(error):
+                total += math.sqrt((weight * error) ** 2 + 1e-4)
+                count += 1
+    found = balanced_charbonnier(*map(torch.from_numpy, (sr, hr, base)), scale_m=100)
+    assert float(found) == pytest.approx(total / count, rel=1e-5)
+
+
+def test_balanced_error_of_mountains_outweighs_that_of_plains_by_the_root():
+    base = torch.zeros(1, 1, 8, 8)
+    relief = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(5))
+    plain, mountain = (
+        float(balanced_charbonnier(0.5 * metres * relief, metres * relief, base, scale_m=100))
+        for metres in (100, 10_000)
+    )
+    assert mountain / plain == pytest.approx(10, rel=0.01)
+
+
+def test_cosine_rises_over_a_hundred_steps_and_ends_at_a_hundredth():
+    shares = [cosine_share(step, 2000) for step in range(2001)]
+    assert shares[0] == pytest.approx(0.01, rel=0.01)
+    assert max(shares) == pytest.approx(0.994, abs=0.001)
+    assert shares[1000] == pytest.approx(0.505, abs=1e-9)
+    assert shares[2000] == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "muon"])
+def test_training_to_the_end_needs_no_validation_and_goes_on_after_a_kill(data, tmp_path, optimiser):
+    def train_blind(work_dir: str, **options) -> tuple[DemSrNet, FitResult]:
+        blind = PairDataModule(data.train, None, batch_size=2, workers=0, seed=1)
+        options = {"learning_rate_schedule": "cosine", "loss": "balanced", "optimiser": optimiser, **options}
+        return train(blind, tmp_path / work_dir, max_epochs=4, steps_per_epoch=2, keep="last", **options)
+
+    def die(row):
+        if row["epoch"] == 3:
+            raise RuntimeError("killed")
+
+    unbroken, expected = train_blind("unbroken")
+    assert expected.best_epoch == expected.epochs == 4
+    assert math.isnan(expected.valid_rmse)
+    assert not any("valid_rmse_m" in row for row in expected.curves)
+    assert [row["samples_per_second"] * row["seconds"] for row in expected.curves] == pytest.approx([4] * 4)
+    with pytest.raises(RuntimeError, match="killed"):
+        train_blind("broken", on_epoch=die)
+    resumed, result = train_blind("broken")
+    assert result.resumed_from_epoch == 2
+    assert torch.equal(weights(resumed), weights(unbroken))
+
+
+def test_nan_without_validation_ends_with_a_clear_message(data, tmp_path):
+    with pytest.raises(CheckpointError, match="the loss became NaN; lower the learning rate"):
+        train(data, tmp_path / "work", max_epochs=3, keep="last", learning_rate=1e30, gradient_clip=1e30)
 
 
 def test_work_key_changes_with_parameters_and_data_and_nothing_else():
