@@ -13,7 +13,9 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import torch
 from protocol.methods import COMPARED, OURS, VARIANTS
 from protocol.regions import (
     EVERYTHING,
@@ -37,7 +39,7 @@ from demsr.files import write_json
 from demsr.pairs.store import PairFile
 from demsr.parallel import each
 
-PRODUCT_TFLOP, COMPARISON_TFLOP = 600.0, 60.0
+PRODUCT_TFLOP, COMPARISON_TFLOP = 450.0, 25.0
 SEEDS = (0, 1, 2)
 LINEAR_SIZE = 7
 PARTS = ("product", "comparison", "variants")
@@ -68,28 +70,31 @@ def scenes_of(regions: Regions, rasters: dict[str, Path], data: Path, fold: str)
     return scenes + [real_scene(pair.name, lr_files[pair.lr], rasters[pair.hr]) for pair in regions.real]
 
 
-def trained_and_scored(
-    training: Training, *, regions: Regions, rasters: dict[str, Path], data: Path, work: Path, threads: int
-) -> Training:
-    """Train and write the scores, unless that was done before."""
-    path = scores_of(work, training.name)
+def scored(
+    job: Training | str, *, regions: Regions, rasters: dict[str, Path], data: Path, work: Path, threads: int
+) -> str:
+    """Write the scores of a training, or of a fold's baselines, unless that was done before, and return their name."""
+    name, fold = (baselines_name(job), job) if isinstance(job, str) else (job.name, job.fold)
+    path = scores_of(work, name)
     if not path.is_file():
-        net = train(training, PairFile(pairs_of(work, training.fold)), work, threads=threads)
-        scenes = scenes_of(regions, rasters, data, training.fold)
-        found = {"net": {scene.name: score(net, scene) for scene in scenes}}
-        if training.role == "product":
-            found |= closer_look(net, scenes)
-        write_json(path, found)
-    return training
-
-
-def baselines_scored(fold: str, *, regions: Regions, rasters: dict[str, Path], data: Path, work: Path) -> None:
-    """Write the scores of what needs no training, or only a least-squares fit, unless that was done before."""
-    path = scores_of(work, baselines_name(fold))
-    if not path.is_file():
+        torch.set_num_threads(threads)
         scenes = scenes_of(regions, rasters, data, fold)
-        methods = baselines(PairFile(pairs_of(work, fold)), linear_filter_size=LINEAR_SIZE, batch_size=64)
-        write_json(path, {name: {one.name: score(method, one) for one in scenes} for name, method in methods.items()})
+        pairs = PairFile(pairs_of(work, fold))
+        write_json(path, of_baselines(pairs, scenes) if isinstance(job, str) else of_training(job, pairs, scenes, work))
+    return name
+
+
+def of_training(training: Training, pairs: PairFile, scenes: list[Scene], work: Path) -> dict[str, Any]:
+    """Train, and return the scores by kind and region."""
+    net = train(training, pairs, work)
+    found = {"net": {scene.name: score(net, scene) for scene in scenes}}
+    return found | (closer_look(net, scenes) if training.role == "product" else {})
+
+
+def of_baselines(pairs: PairFile, scenes: list[Scene]) -> dict[str, Any]:
+    """Return the scores, by method and region, of what needs no training or only a least-squares fit."""
+    methods = baselines(pairs, linear_filter_size=LINEAR_SIZE, batch_size=64)
+    return {name: {scene.name: score(method, scene) for scene in scenes} for name, method in methods.items()}
 
 
 def main() -> None:
@@ -110,10 +115,10 @@ def main() -> None:
     given = {"regions": regions, "rasters": rasters, "data": options.data, "work": options.work}
     for fold in sorted({training.fold for training in chosen}):
         cut_training_pairs(regions, rasters, fold, options.work, processes=options.jobs)
-        baselines_scored(fold, **given)
-    run = partial(trained_and_scored, threads=threads, **given)
-    for training in each(run, chosen, processes=options.jobs, description="train and score"):
-        Console().print(f"scored: {training.name}")
+    run = partial(scored, threads=threads, **given)
+    jobs: list[Training | str] = [*chosen, *dict.fromkeys(training.fold for training in chosen)]
+    for name in each(run, jobs, processes=options.jobs, description="train and score"):
+        Console().print(f"scored: {name}")
     if set(options.parts) == set(PARTS):
         write_report(options.report, regions, chosen, options.work)
 

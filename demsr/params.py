@@ -183,6 +183,7 @@ class Model(_Section):
     features: PositiveInt
     formulation: Literal["residual", "direct"]
     long_skip: Literal["head", "input"]
+    upsampling: Literal["interpolate", "subpixel"]
     interpolation: Literal["half_pixel", "corner"]
     residual_scale: Positive
     elevation_scale_m: Positive | None
@@ -190,11 +191,14 @@ class Model(_Section):
 
 
 class Training(_Section):
-    """Stages `pretrain` and `finetune`."""
+    """Stages `pretrain` and `finetune`; see `demsr.training.task`."""
 
     max_epochs: PositiveInt
     batch_size: PositiveInt
+    optimiser: Literal["adam", "muon"]
+    loss: Literal["mse", "balanced"]
     learning_rate: Positive
+    learning_rate_schedule: Literal["exponential", "cosine"]
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)]
     patience: PositiveInt
     validate_every_epochs: PositiveInt

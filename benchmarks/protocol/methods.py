@@ -145,7 +145,7 @@ VARIANTS = {
     "12 blocks of 48 features": Method(_our(num_blocks=12, features=48)),
     "6 blocks of 96 features": Method(_our(num_blocks=6, features=96)),
     "4 blocks of 64 features": Method(_our(num_blocks=4)),
-    "residual scale 1": Method(_our(residual_scale=1.0)),
+    "residual scale 1 in place of 0.1": Method(_our(residual_scale=1.0)),
 }
 METHODS = COMPARED | VARIANTS
 

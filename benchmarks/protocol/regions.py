@@ -11,13 +11,16 @@ from demsr.dem.header import raster_name
 from demsr.errors import RasterError
 from demsr.pairs.build import Degradations, build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
+from demsr.pairs.fitted import DegradationModel
 from demsr.pairs.split import regions_of
+from demsr.pairs.store import BLOCK_MEAN, FITTED
 from demsr.sources.harmonise import Recipe, harmonise
 from demsr.sources.local import RASTER_PATTERNS, describe_file, find_rasters
 
 NEVER_TRAINED = "test"
-EVERYTHING = "all"  # the fold that holds nothing back
+EVERYTHING = "none"  # the fold that holds nothing back
 RULE = CutRule(patch_lr=32, stride_hr=36, gap_lr=2, max_void_share=0.25, min_relief_m=1)
+WHOLE_METRES = DegradationModel(blur_lr_px=0, sounding_share=1, rounding_m=1)  # as GEBCO: half of the pairs
 _LIST = Path(__file__).with_name("regions.yaml")
 _RECIPES = {
     "land": Recipe(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True),
@@ -83,10 +86,7 @@ def find_files(data: Path, stems: Sequence[str]) -> dict[str, Path]:
     ------
     RasterError : one is missing
     """
-    found = {
-        raster_name(path): path
-        for path in find_rasters(data, include=[f"**/{one}" for one in RASTER_PATTERNS], exclude=[])
-    }
+    found = {raster_name(path): path for path in find_rasters(data, include=RASTER_PATTERNS, exclude=[])}
     if missing := sorted(set(stems) - set(found)):
         message = (
             f"{data}: has no {', '.join(missing)}; give the folder of the development data, or change regions.yaml"
@@ -130,5 +130,6 @@ def cut_training_pairs(regions: Regions, rasters: Mapping[str, Path], fold: str,
             test=[region.stem for region in held_back if region.domain == "land"],
         )  # fmt: skip
         paths = sorted(rasters.values(), key=lambda path: path.stem)
-        plan = plan_pairs(paths, split, domain="land and sea floor", scale_free=True, degradations=Degradations())
+        degradations = Degradations(kinds=(BLOCK_MEAN, FITTED), model=WHOLE_METRES)
+        plan = plan_pairs(paths, split, domain="land and sea floor", scale_free=True, degradations=degradations)
         build_pairs(plan, folder, RULE, everywhere=plan.regions, work=work / "cut", processes=processes)

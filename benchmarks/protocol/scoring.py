@@ -91,7 +91,7 @@ def score(method: nn.Module, scene: Scene) -> dict[str, float]:
 def run(method: nn.Module, lr: Image) -> Image:
     """Super-resolve (H, W) to (5H, 5W) metres, in one piece."""
     with torch.inference_mode():
-        sr: Image = method(torch.from_numpy(np.ascontiguousarray(lr))[None, None])[0, 0].float().numpy()
+        sr: Image = method(torch.tensor(lr)[None, None])[0, 0].float().numpy()
     return sr
 
 

@@ -15,9 +15,9 @@ from demsr.seeding import sub_seed
 from demsr.training.fit import discard, fit
 from protocol.methods import METHODS, flop_per_lr_px, new_net
 
-BATCH = 16
+BATCH = 8
 RECIPE = {
-    "learning_rate": 5e-3, "learning_rate_schedule": "cosine", "optimiser": "muon", "loss": "balanced",
+    "learning_rate": 4e-3, "learning_rate_schedule": "cosine", "optimiser": "muon", "loss": "balanced",
     "precision": "auto", "keep": "last",
 }  # fmt: skip
 _EPOCH_STEPS = 100  # between checkpoints
@@ -46,9 +46,8 @@ class Training:
         return f"{self.method}, fold {self.fold}, {self.budget_tflop:g} TFLOP, seed {self.seed}"
 
 
-def train(training: Training, pairs: PairFile, work: Path, *, threads: int) -> nn.Module:
+def train(training: Training, pairs: PairFile, work: Path) -> nn.Module:
     """Return the trained net, from its file if it was trained before; a killed training goes on where it was."""
-    torch.set_num_threads(threads)
     net = new_net(training.method, seed=sub_seed(training.seed, "weights"))
     weights = work / "trained" / training.name / "weights.safetensors"
     if not weights.is_file():
@@ -64,8 +63,9 @@ def train(training: Training, pairs: PairFile, work: Path, *, threads: int) -> n
         )  # fmt: skip
         facts = {
             "parameters": parameter_count(net), "mflop_per_lr_px": flop_per_lr_px(net) / 1e6,
-            "steps": epochs * _EPOCH_STEPS, "samples_per_second": result.samples_per_second, "threads": threads,
-            "curves": result.curves, "pairs": len(pairs), "pairs_sha256": sha256_of(pairs.path),
+            "steps": epochs * _EPOCH_STEPS, "samples_per_second": result.samples_per_second,
+            "threads": torch.get_num_threads(), "curves": result.curves,
+            "pairs": len(pairs), "pairs_sha256": sha256_of(pairs.path),
         }  # fmt: skip
         write_json(weights.with_name("facts.json"), facts)
         with whole_file(weights) as temporary:

@@ -12,7 +12,7 @@ def test_singular_values_come_near_one_and_vectors_stay(shape):
     found = left.mT @ orthogonalised(matrix) @ right.mT
     assert torch.diag(found).min() > 0.3 * (values.min() / values.max()).clamp(max=1)
     assert torch.diag(found).max() < 1.3
-    torch.testing.assert_close(found - torch.diag(torch.diag(found)), torch.zeros_like(found), atol=1e-3, rtol=0)
+    torch.testing.assert_close(found - torch.diag(torch.diag(found)), torch.zeros_like(found), atol=0.05, rtol=0)
 
 
 def test_zero_gradient_moves_nothing():
