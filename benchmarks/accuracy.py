@@ -28,8 +28,9 @@ from protocol.regions import (
     read_regions,
 )
 from protocol.report import write_report
-from protocol.results import baselines_name, scores_of
+from protocol.results import Results, baselines_name, scores_of
 from protocol.scoring import Scene, block_mean_scene, closer_look, real_scene, score
+from protocol.shipping import ship
 from protocol.training import Training, train
 from rich.console import Console
 
@@ -105,6 +106,7 @@ def main() -> None:
     parser.add_argument("--report", type=Path, default=Path("docs/results.md"))
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time, which share the CPUs")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
+    parser.add_argument("--ship", type=Path, help="folder to write the net that was trained on everything to")
     parser.add_argument("--share", type=float, default=1.0, help="of the training, to try the protocol itself")
     options = parser.parse_args()
     threads = max(1, len(os.sched_getaffinity(0)) // options.jobs)
@@ -120,7 +122,10 @@ def main() -> None:
     for name in each(run, jobs, processes=options.jobs, description="train and score"):
         Console().print(f"scored: {name}")
     if set(options.parts) == set(PARTS):
-        write_report(options.report, regions, chosen, options.work)
+        results = Results(regions, chosen, options.work)
+        write_report(options.report, results)
+        if options.ship:
+            ship(results, options.ship)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class SRCNN(OverBase):
         self.net = nn.Sequential(
             nn.Conv2d(1, 64, 9, padding=4), nn.ReLU(), nn.Conv2d(64, 32, 1), nn.ReLU(), nn.Conv2d(32, 1, 5, padding=2)
         )
-        nn.init.zeros_(self.net[-1].weight)
+        _begin(self.net)
 
     def detail(self, lr: Tensor, base: Tensor) -> Tensor:  # noqa: ARG002
         """See `OverBase`."""
@@ -75,7 +75,7 @@ class VDSR(OverBase):
         for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
             layers += [nn.Conv2d(fan_in, fan_out, 3, padding=1), nn.ReLU()]
         self.net = nn.Sequential(*layers[:-1])
-        nn.init.zeros_(self.net[-1].weight)
+        _begin(self.net)
 
     def detail(self, lr: Tensor, base: Tensor) -> Tensor:  # noqa: ARG002
         """See `OverBase`."""
@@ -97,7 +97,7 @@ class EDSR(OverBase):
         )
         self.body = nn.Conv2d(features, features, 3, padding=1)
         self.last = nn.Conv2d(features, _SCALE**2, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
+        _begin(self.last)
 
     def detail(self, lr: Tensor, base: Tensor) -> Tensor:  # noqa: ARG002
         """See `OverBase`."""
@@ -105,6 +105,15 @@ class EDSR(OverBase):
         for block in self.blocks:
             features = features + 0.1 * block(features)
         return functional.pixel_shuffle(self.last(self.body(features) + head).float(), _SCALE)
+
+
+def _begin(net: nn.Module) -> None:
+    """Let features keep their size from layer to layer (He et al. 2015), and let the net begin at the base."""
+    layers = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
+    for layer in layers[:-1]:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    nn.init.zeros_(layers[-1].weight)
+    nn.init.zeros_(layers[-1].bias)
 
 
 def _reference() -> nn.Module:

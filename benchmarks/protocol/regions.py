@@ -44,6 +44,7 @@ class Region:
     domain: str
     landform: str
     fold: str
+    licence: str
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import numpy as np
 
 from demsr.evaluation.ranking import Ranking, ranking
 from demsr.files import write_text
-from protocol.regions import EVERYTHING, NEVER_TRAINED, Region, Regions
+from protocol.regions import EVERYTHING, NEVER_TRAINED, Region
 from protocol.results import Results, Scores, gain, land_mean
 from protocol.scoring import RING_LR
-from protocol.training import BATCH, RECIPE, Training
+from protocol.training import BATCH, RECIPE
 
 BICUBIC, LINEAR = "bicubic", "linear_7x7"
 RANKED = ("mae_m", "rmse_m", "le90_m", "nmad_m", "slope_rmse_deg", "roughness_rmse_m")
@@ -24,9 +24,9 @@ _BASELINES = {
 Lines = list[str]
 
 
-def write_report(path: Path, regions: Regions, trainings: Sequence[Training], work: Path) -> None:
+def write_report(path: Path, results: Results) -> None:
     """Write the results; every training must be scored."""
-    results = Results(regions, trainings, work)
+    regions = results.regions
     land, marine = ([one.name for one in regions.files if one.domain == domain] for domain in ("land", "marine"))
     lines = [
         *_introduction(results),

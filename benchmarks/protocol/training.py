@@ -48,28 +48,41 @@ class Training:
 
 def train(training: Training, pairs: PairFile, work: Path) -> nn.Module:
     """Return the trained net, from its file if it was trained before; a killed training goes on where it was."""
+    if not _weights(training, work).is_file():
+        _train(training, pairs, work)
+    return trained_net(training, work)
+
+
+def trained_net(training: Training, work: Path) -> nn.Module:
+    """Return a net that was trained before."""
     net = new_net(training.method, seed=sub_seed(training.seed, "weights"))
-    weights = work / "trained" / training.name / "weights.safetensors"
-    if not weights.is_file():
-        flop_per_step = _PASSES * flop_per_lr_px(net) * BATCH * pairs.patch_lr**2
-        epochs = max(1, round(training.budget_tflop * 1e12 / flop_per_step / _EPOCH_STEPS))
-        data = PairDataModule(
-            TrainPairs(pairs, seed=training.seed, augment=True), None, batch_size=BATCH, workers=0, seed=training.seed
-        )
-        checkpoints = work / "checkpoints" / training.name
-        result = fit(
-            net, data, work_dir=checkpoints, max_epochs=epochs, steps_per_epoch=_EPOCH_STEPS, title=training.name,
-            **RECIPE | METHODS[training.method].recipe,
-        )  # fmt: skip
-        facts = {
-            "parameters": parameter_count(net), "mflop_per_lr_px": flop_per_lr_px(net) / 1e6,
-            "steps": epochs * _EPOCH_STEPS, "samples_per_second": result.samples_per_second,
-            "threads": torch.get_num_threads(), "curves": result.curves,
-            "pairs": len(pairs), "pairs_sha256": sha256_of(pairs.path),
-        }  # fmt: skip
-        write_json(weights.with_name("facts.json"), facts)
-        with whole_file(weights) as temporary:
-            save_file({name: value.contiguous() for name, value in net.state_dict().items()}, temporary)
-        discard(checkpoints)
-    net.load_state_dict(load_file(weights))
+    net.load_state_dict(load_file(_weights(training, work)))
     return net.eval()
+
+
+def _train(training: Training, pairs: PairFile, work: Path) -> None:
+    net = new_net(training.method, seed=sub_seed(training.seed, "weights"))
+    mflop = flop_per_lr_px(net) / 1e6
+    flop_per_step = _PASSES * mflop * 1e6 * BATCH * pairs.patch_lr**2
+    epochs = max(1, round(training.budget_tflop * 1e12 / flop_per_step / _EPOCH_STEPS))
+    data = PairDataModule(
+        TrainPairs(pairs, seed=training.seed, augment=True), None, batch_size=BATCH, workers=0, seed=training.seed
+    )
+    checkpoints, weights = work / "checkpoints" / training.name, _weights(training, work)
+    result = fit(
+        net, data, work_dir=checkpoints, max_epochs=epochs, steps_per_epoch=_EPOCH_STEPS, title=training.name,
+        **RECIPE | METHODS[training.method].recipe,
+    )  # fmt: skip
+    facts = {
+        "parameters": parameter_count(net), "mflop_per_lr_px": mflop, "steps": epochs * _EPOCH_STEPS,
+        "samples_per_second": result.samples_per_second, "threads": torch.get_num_threads(),
+        "pairs": len(pairs), "pairs_sha256": sha256_of(pairs.path), "curves": result.curves,
+    }  # fmt: skip
+    write_json(weights.with_name("facts.json"), facts)
+    with whole_file(weights) as temporary:
+        save_file({name: value.contiguous() for name, value in net.state_dict().items()}, temporary)
+    discard(checkpoints)
+
+
+def _weights(training: Training, work: Path) -> Path:
+    return work / "trained" / training.name / "weights.safetensors"

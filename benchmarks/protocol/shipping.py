@@ -1,0 +1,92 @@
+"""Put the net that was trained on everything into the package, with its model card."""
+
+from pathlib import Path
+
+import numpy as np
+
+from demsr.files import write_text
+from demsr.model.checkpoint import CONFIG, WEIGHTS, save_model
+from demsr.model.srnet import DemSrNet
+from protocol.methods import OUR_NET
+from protocol.regions import EVERYTHING, NEVER_TRAINED
+from protocol.report import BICUBIC
+from protocol.results import Results, gain, land_mean
+from protocol.training import BATCH, RECIPE, trained_net
+
+NAME, VERSION = "dem-srnet-builtin", 1
+
+
+def ship(results: Results, folder: Path) -> None:
+    """Write weights of 16 bits, their configuration and README.md, the model card."""
+    product = results.product[EVERYTHING]
+    net = trained_net(product, results.work)
+    assert isinstance(net, DemSrNet)
+    facts = results.facts(product)
+    training = {
+        "name": NAME, "version": VERSION, "unit": "m", "seed": product.seed, "recipe": {**RECIPE, "batch_size": BATCH},
+        "steps": facts["steps"], "pairs": facts["pairs"], "pairs_sha256": facts["pairs_sha256"],
+        "regions": [one.name for one in results.regions.files if one.fold != NEVER_TRAINED],
+    }  # fmt: skip
+    config = save_model(net, folder, training=training, half=True)
+    write_text(folder / "README.md", _card(results, config.weights_sha256, (folder / WEIGHTS).stat().st_size))
+
+
+def _card(results: Results, sha256: str, size: int) -> str:
+    product = results.product[EVERYTHING]
+    facts, regions = results.facts(product), results.regions
+    land, marine = ([one.name for one in regions.files if one.domain == domain] for domain in ("land", "marine"))
+    real = [pair.name for pair in regions.real]
+    names = [*land, *marine, *real]
+    ours, bicubic = results.product_scores(names), results.baseline_scores(names, BICUBIC)
+    gains = {name: gain(ours[name], bicubic[name]) for name in names}
+    slopes = {name: gain(ours[name], bicubic[name], "slope_rmse_deg") for name in land}
+    seen = [f"| {one.name} | {one.domain} | {one.licence} |" for one in regions.files if one.fold != NEVER_TRAINED]
+    at_sea = [gains[name] for name in marine]
+    return f"""# Model card: {NAME}, version {VERSION}
+
+Written by `python benchmarks/accuracy.py --data FOLDER --ship demsr/weights`; do not edit.
+
+**What it does.** It makes each cell of a 15 arc-second elevation grid, land or sea floor, 5 x 5 cells of 3 arc-seconds:
+metres in, metres out. `demsr super-resolve IN OUT` and `demsr.load_model("builtin")` use it.
+
+**Not for navigation.** It adds detail that is likely, not detail that was measured: no shoal, rock or wreck can be found
+in its output that the input does not show.
+
+## The net
+
+DEM-SRNet in its residual formulation, {OUR_NET["num_blocks"]} ResBlocks of {OUR_NET["features"]} features with sub-pixel upsampling: {facts["parameters"]:,} weights, stored
+with 16 bits and computed with 32 ({size:,} bytes, SHA-256 `{sha256}`). Files: `{CONFIG}`, `{WEIGHTS}`.
+Adding a plane to the input adds it to the output; all units of height work alike.
+
+## Data
+
+{facts["pairs"]:,} pairs of 32 x 32 cells: LR is the mean of 5 x 5 HR cells, in half of them rounded to whole metres as GEBCO
+is. Land lies at 3 arc-seconds, the sea floor at the spacing of its survey. No real GEBCO grid was trained on.
+
+| region | domain | licence |
+|---|---|---|
+{chr(10).join(seen)}
+
+## Accuracy
+
+RMSE gain over bicubic interpolation on regions that the judged training had not seen ([all of it](../../docs/results.md)):
+
+| | mean | worst region |
+|---|--:|--:|
+| land, landforms weighted | {land_mean(regions, gains):.1f} % | {min(gains[name] for name in land):.1f} % |
+| slope on land, landforms weighted | {land_mean(regions, slopes):.1f} % | {min(slopes.values()):.1f} % |
+| sea floor | {np.mean(at_sea):.1f} % | {min(at_sea):.1f} % |
+| true pair: {", ".join(real)} | {np.mean([gains[name] for name in real]):.1f} % | |
+
+## Limits
+
+- Nearly all of it is measured on block means. Real LR grids are also shifted, smoothed and interpolated between
+  soundings; there the gain is smaller, and where GEBCO itself is a guess the output is a guess too.
+- Plains gain little: what bicubic misses there is mostly the noise of the survey.
+- Trained between 29 S and 53 N; pixels near the poles are narrower than any that it has seen.
+- Trees and buildings are part of the land surface that it learnt from.
+
+## Licence
+
+Apache-2.0, as the package. Cite the data: NASA/USGS SRTM, NOAA NCEI, Geoscience Australia (CC BY 4.0).
+"""
