@@ -185,6 +185,7 @@ class Model(_Section):
     long_skip: Literal["head", "input"]
     upsampling: Literal["interpolate", "subpixel"]
     interpolation: Literal["half_pixel", "corner"]
+    symmetric: bool
     residual_scale: Positive
     elevation_scale_m: Positive | None
     elevation_offset_m: float | None

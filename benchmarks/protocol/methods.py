@@ -13,7 +13,7 @@ from demsr.model.interpolation import keys_taps, pad_linear, upsample
 from demsr.model.srnet import DemSrNet
 
 OURS = "ours"
-OUR_NET = {"num_blocks": 8, "features": 64, "upsampling": "subpixel"}
+OUR_NET = {"num_blocks": 6, "features": 128, "upsampling": "subpixel", "symmetric": True}
 _SCALE, _METRES = 5, 100.0
 
 
@@ -117,9 +117,8 @@ def _begin(net: nn.Module) -> None:
 
 
 def _reference() -> nn.Module:
-    """Return the reference code's net of our size: 0..1 over the range of the Earth, no base."""
-    net = {name: OUR_NET[name] for name in ("num_blocks", "features")}
-    return DemSrNet(**net, formulation="direct", long_skip="input", interpolation="corner")
+    """Return a small net of the reference code: heights scaled to 0..1 over the range of the Earth, no base."""
+    return DemSrNet(8, 64, formulation="direct", long_skip="input", interpolation="corner")
 
 
 @dataclass(frozen=True)
@@ -145,16 +144,17 @@ COMPARED = {
     "EDSR 32 x 32": Method(EDSR),
     "VDSR 20 x 16": Method(VDSR),
     "SRCNN": Method(SRCNN),
-    "reference formulation": Method(_reference),
+    "reference formulation 8 x 64": Method(_reference),
 }
 VARIANTS = {
     "Adam in place of Muon": Method(_our(), {"optimiser": "adam", "learning_rate": 3e-3}),
     "mean squared error in place of the balanced loss": Method(_our(), {"loss": "mse"}),
     "interpolation in place of sub-pixel upsampling": Method(_our(upsampling="interpolate")),
-    "12 blocks of 48 features": Method(_our(num_blocks=12, features=48)),
-    "6 blocks of 96 features": Method(_our(num_blocks=6, features=96)),
-    "4 blocks of 64 features": Method(_our(num_blocks=4)),
-    "residual scale 1 in place of 0.1": Method(_our(residual_scale=1.0)),
+    "weights not shared among orientations": Method(_our(symmetric=False)),
+    "the same of 8 blocks of 64 features": Method(_our(num_blocks=8, features=64, symmetric=False)),
+    "8 blocks of 64 features": Method(_our(num_blocks=8, features=64)),
+    "8 blocks of 96 features": Method(_our(num_blocks=8, features=96)),
+    "3 blocks of 192 features": Method(_our(num_blocks=3, features=192)),
 }
 METHODS = COMPARED | VARIANTS
 

@@ -54,7 +54,8 @@ in its output that the input does not show.
 
 ## The net
 
-DEM-SRNet in its residual formulation, {OUR_NET["num_blocks"]} ResBlocks of {OUR_NET["features"]} features with sub-pixel upsampling: {facts["parameters"]:,} weights, stored
+DEM-SRNet in its residual formulation, {OUR_NET["num_blocks"]} ResBlocks of {OUR_NET["features"]} features with sub-pixel upsampling: {facts["parameters"]:,} weights
+(shared among the eight orientations of the square, so that the output turns with the input), stored
 with 16 bits and computed with 32 ({size:,} bytes, SHA-256 `{sha256}`). Files: `{CONFIG}`, `{WEIGHTS}`.
 Adding a plane to the input adds it to the output; all units of height work alike.
 

@@ -17,7 +17,7 @@ from protocol.methods import METHODS, flop_per_lr_px, new_net
 
 BATCH = 8
 RECIPE = {
-    "learning_rate": 4e-3, "learning_rate_schedule": "cosine", "optimiser": "muon", "loss": "balanced",
+    "learning_rate": 5e-3, "learning_rate_schedule": "cosine", "optimiser": "muon", "loss": "balanced",
     "precision": "auto", "keep": "last",
 }  # fmt: skip
 _EPOCH_STEPS = 100  # between checkpoints

@@ -31,7 +31,8 @@ class NetConfig(BaseModel):
     residual_scale: float
     formulation: Formulation
     long_skip: LongSkip
-    upsampling: Upsampling = "interpolate"  # the only one in models of format 1 that do not name it
+    upsampling: Upsampling = "interpolate"  # this and the next: what models were before they could choose
+    symmetric: bool = False
     interpolation: Interpolation
     elevation_scale_m: float
     elevation_offset_m: float

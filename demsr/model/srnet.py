@@ -3,6 +3,7 @@
 Torch only: no files, no logging, no training. Metres go in and metres come out.
 """
 
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from demsr.model.interpolation import keys_taps, linear_taps, pad_linear, pad_replicate, upsample
+from demsr.model.symmetry import FieldConv, LiftingConv, ProjectingConv
 
 Formulation = Literal["residual", "direct"]
 LongSkip = Literal["head", "input"]
@@ -23,10 +25,10 @@ _EARTH_BOTTOM_M, _EARTH_RANGE_M = -11_000.0, 20_000.0  # Challenger Deep to Ever
 class ResBlock(nn.Module):
     """Two 3x3 convolutions with one ReLU between them, added to the input by a small factor (EDSR)."""
 
-    def __init__(self, features: int, *, residual_scale: float) -> None:
+    def __init__(self, features: int, *, residual_scale: float, symmetric: bool = False) -> None:
         super().__init__()
-        self.first = _conv(features, features)
-        self.second = _conv(features, features)
+        self.first = _between(features, symmetric=symmetric)
+        self.second = _between(features, symmetric=symmetric)
         self.residual_scale = residual_scale
 
     def forward(self, features: Tensor) -> Tensor:
@@ -51,6 +53,8 @@ class DemSrNet(nn.Module):
     upsampling : "interpolate" is the paper's, a convolution on either side of a bilinear interpolation; "subpixel" is
         one convolution to the scale x scale HR pixels of each LR pixel (Shi et al. 2016), twice as fast to train
     interpolation : anchor of the bilinear upsampling inside the net, see `linear_taps`
+    symmetric : the output for a turned or mirrored input is the turned or mirrored output; features are a multiple of
+        eight, weights about an eighth of as many, see `demsr.model.symmetry`
     elevation_scale_m, elevation_offset_m : the net sees (elevation - offset) / scale; by default 100 m and 0 for
         "residual", the range of the Earth for "direct"
 
@@ -72,6 +76,7 @@ class DemSrNet(nn.Module):
         long_skip: LongSkip = "head",
         upsampling: Upsampling = "interpolate",
         interpolation: Interpolation = "half_pixel",
+        symmetric: bool = False,
         elevation_scale_m: float | None = None,
         elevation_offset_m: float | None = None,
     ) -> None:
@@ -80,6 +85,9 @@ class DemSrNet(nn.Module):
         if long_skip == "input" and in_channels != 1:
             message = f"in_channels is {in_channels}; long_skip='input' broadcasts one channel, set long_skip='head'"
             raise ValueError(message)
+        if symmetric and interpolation == "corner":
+            message = "interpolation='corner' prefers one corner; a symmetric net needs interpolation='half_pixel'"
+            raise ValueError(message)
         residual = formulation == "residual"
         default_scale_m = _RESIDUAL_SCALE_M if residual else _EARTH_RANGE_M
         default_offset_m = 0.0 if residual else _EARTH_BOTTOM_M
@@ -87,20 +95,22 @@ class DemSrNet(nn.Module):
         self.in_channels, self.out_channels, self.scale = in_channels, out_channels, scale
         self.residual_scale = residual_scale
         self.formulation, self.long_skip = formulation, long_skip
-        self.upsampling, self.interpolation = upsampling, interpolation
+        self.upsampling, self.interpolation, self.symmetric = upsampling, interpolation, symmetric
         self.elevation_scale_m = default_scale_m if elevation_scale_m is None else elevation_scale_m
         self.elevation_offset_m = default_offset_m if elevation_offset_m is None else elevation_offset_m
 
-        self.head = _conv(in_channels, features)
-        self.blocks = nn.Sequential(*(ResBlock(features, residual_scale=residual_scale) for _ in range(num_blocks)))
-        self.body = _conv(features, features)
+        side = scale if upsampling == "subpixel" else 1  # of the pixels that the last convolution makes of one
+        self.head = LiftingConv(in_channels, features) if symmetric else _conv(in_channels, features)
+        block = partial(ResBlock, features, residual_scale=residual_scale, symmetric=symmetric)
+        self.blocks = nn.Sequential(*(block() for _ in range(num_blocks)))
+        self.body = _between(features, symmetric=symmetric)
         if upsampling == "interpolate":
-            self.before = _conv(features, features)
-            self.last = _conv(features, out_channels)
-        else:
-            self.last = _conv(features, out_channels * scale**2)
+            self.before = _between(features, symmetric=symmetric)
+        outputs = out_channels * side**2
+        self.last = ProjectingConv(features, out_channels, side) if symmetric else _conv(features, outputs)
         if residual:
-            nn.init.zeros_(self.last.weight)  # training starts at the base interpolation
+            for weight in self.last.parameters():
+                nn.init.zeros_(weight)  # training starts at the base interpolation
         self.base_taps: Tensor
         self.tail_taps: Tensor
         self.curvature: Tensor
@@ -159,7 +169,7 @@ class DemSrNet(nn.Module):
     def config(self) -> dict[str, Any]:
         """Return the keyword arguments that build this net again."""
         names = ("num_blocks", "features", "in_channels", "out_channels", "scale", "residual_scale", "formulation")
-        more = ("long_skip", "upsampling", "interpolation", "elevation_scale_m", "elevation_offset_m")
+        more = ("long_skip", "upsampling", "interpolation", "symmetric", "elevation_scale_m", "elevation_offset_m")
         return {name: getattr(self, name) for name in (*names, *more)}
 
     def _plane_blind_head(self, scaled: Tensor) -> Tensor:
@@ -188,6 +198,10 @@ def scaled_units(formulation: Formulation) -> dict[str, float]:
     """Return the scale and offset for heights that are scaled to 0..1 over, as is supposed, the range of the Earth."""
     scale_m = _RESIDUAL_SCALE_M if formulation == "residual" else _EARTH_RANGE_M
     return {"elevation_scale_m": scale_m / _EARTH_RANGE_M, "elevation_offset_m": 0.0}
+
+
+def _between(features: int, *, symmetric: bool) -> nn.Module:
+    return FieldConv(features) if symmetric else _conv(features, features)
 
 
 def _conv(in_channels: int, out_channels: int) -> nn.Conv2d:

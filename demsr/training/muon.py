@@ -74,7 +74,7 @@ class Muon(torch.optim.Optimizer):
 def orthogonalised(matrix: Tensor) -> Tensor:
     """Return a matrix with the same singular vectors, whose singular values lie near one."""
     tall = matrix.shape[0] > matrix.shape[1]
-    result = (matrix.mT if tall else matrix) / matrix.norm().clamp(min=1e-12)
+    result: Tensor = (matrix.mT if tall else matrix) / matrix.norm().clamp(min=1e-12)
     result = result.bfloat16()  # directions need no more, and hardware multiplies it several times as fast
     for _ in range(5):
         gram = result @ result.mT

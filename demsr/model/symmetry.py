@@ -1,0 +1,113 @@
+"""Convolutions that commute with the eight turns and mirrorings of the square (group convolutions).
+
+Features come in fields of eight channels, one for each orientation g: turning the input turns every channel and moves
+it to its place in the field. One kernel per field is learnt and used in all orientations, so every patch teaches what
+else needs eight, and the output for a turned input is the turned output.
+
+Source: Cohen and Welling (2016), arXiv 1602.07576. With (u f)[g] = u f[u^-1 g] the kernels between fields are
+weight[g, h] = g shared[g^-1 h].
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+ORIENTATIONS = 8
+
+
+class _SymmetricConv(nn.Module):
+    """A 3x3 convolution, padded by zeros, whose kernel follows from fewer weights."""
+
+    def __init__(self, *shape: int, in_channels: int) -> None:
+        super().__init__()
+        self.shared = nn.Parameter(torch.empty(shape))
+        fan_in = 9 * in_channels
+        nn.init.uniform_(self.shared, -(fan_in**-0.5), fan_in**-0.5)  # as nn.Conv2d
+
+    @property
+    def weight(self) -> Tensor:
+        """The whole kernel, (out channels, in channels, 3, 3)."""
+        raise NotImplementedError
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (B, in channels, H, W) to (B, out channels, H, W)."""
+        return functional.conv2d(features, self.weight, padding=1)
+
+
+class LiftingConv(_SymmetricConv):
+    """From images to fields: every kernel in its eight orientations."""
+
+    def __init__(self, in_channels: int, features: int) -> None:
+        super().__init__(_fields(features), in_channels, 9, in_channels=in_channels)
+        self.turned: Tensor
+        self.register_buffer("turned", orientations(3), persistent=False)
+
+    @property
+    def weight(self) -> Tensor:
+        """The whole kernel, (features, in_channels, 3, 3)."""
+        fields, in_channels, _ = self.shared.shape
+        kernel = self.shared[:, :, self.turned]  # (fields, in, g, 9)
+        return kernel.transpose(1, 2).reshape(fields * ORIENTATIONS, in_channels, 3, 3)
+
+
+class FieldConv(_SymmetricConv):
+    """From fields to fields."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__(_fields(features), _fields(features), ORIENTATIONS * 9, in_channels=features)
+        self.places: Tensor
+        self.register_buffer("places", _places(), persistent=False)
+
+    @property
+    def weight(self) -> Tensor:
+        """The whole kernel, (features, features, 3, 3)."""
+        fields = len(self.shared)
+        kernel = self.shared[:, :, self.places].reshape(fields, fields, ORIENTATIONS, ORIENTATIONS, 9)
+        whole = kernel.transpose(1, 2).reshape(fields * ORIENTATIONS, fields * ORIENTATIONS, 3, 3)
+        return whole.contiguous(memory_format=torch.channels_last)
+
+
+class ProjectingConv(_SymmetricConv):
+    """From fields to the side x side pixels that each output pixel is made of."""
+
+    def __init__(self, features: int, out_channels: int, side: int) -> None:
+        super().__init__(out_channels, side**2, _fields(features), 9, in_channels=features)
+        self.turned: Tensor
+        self.phases: Tensor
+        self.register_buffer("turned", orientations(3), persistent=False)
+        self.register_buffer("phases", orientations(side), persistent=False)
+
+    @property
+    def weight(self) -> Tensor:
+        """The whole kernel, (out_channels * side**2, features, 3, 3)."""
+        by_orientation = [
+            self.shared[:, phases][..., turned] for phases, turned in zip(self.phases, self.turned, strict=True)
+        ]
+        kernel = torch.stack(by_orientation, dim=3)  # (out channels, side**2, fields, g, 9)
+        return kernel.reshape(-1, kernel.shape[2] * ORIENTATIONS, 3, 3)
+
+
+def orientations(side: int) -> Tensor:
+    """Return (8, side**2): image.flatten()[orientations(side)[g]] is the image in orientation g, flattened."""
+    image = torch.arange(side**2).reshape(side, side)
+    return torch.stack([torch.rot90(one, turns).flatten() for one in (image, image.flip(1)) for turns in range(4)])
+
+
+def _places() -> Tensor:
+    """Return (8, 72): where in shared[..., orientation * 9 + pixel] the kernels of each output orientation lie."""
+    turned = orientations(3)
+    after = torch.stack(
+        [(turned == turned[h][turned[g]]).all(dim=1).nonzero()[0, 0] for g in range(8) for h in range(8)]
+    )
+    product = after.reshape(8, 8)  # product[g, h] is g after h
+    inverse = (product == 0).nonzero()[:, 1]
+    return torch.stack([(product[inverse[g]][:, None] * 9 + turned[g]).flatten() for g in range(8)])
+
+
+def _fields(features: int) -> int:
+    if features % ORIENTATIONS:
+        message = (
+            f"features is {features}; a symmetric net needs a multiple of {ORIENTATIONS}, one for each orientation"
+        )
+        raise ValueError(message)
+    return features // ORIENTATIONS
