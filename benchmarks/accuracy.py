@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from protocol.methods import COMPARED, OURS, VARIANTS
+from protocol.pictures import draw_regions
 from protocol.regions import (
     EVERYTHING,
     NEVER_TRAINED,
@@ -40,7 +41,7 @@ from demsr.files import write_json
 from demsr.pairs.store import PairFile
 from demsr.parallel import each
 
-PRODUCT_TFLOP, COMPARISON_TFLOP = 450.0, 25.0
+PRODUCT_TFLOP, COMPARISON_TFLOP = 300.0, 16.0
 SEEDS = (0, 1, 2)
 LINEAR_SIZE = 7
 PARTS = ("product", "comparison", "variants")
@@ -123,6 +124,7 @@ def main() -> None:
         Console().print(f"scored: {name}")
     if set(options.parts) == set(PARTS):
         results = Results(regions, chosen, options.work)
+        draw_regions(options.report.parent / "pictures" / "accuracy.png", results, rasters, options.data)
         write_report(options.report, results)
         if options.ship:
             ship(results, options.ship)

@@ -13,7 +13,7 @@ from demsr.model.interpolation import keys_taps, pad_linear, upsample
 from demsr.model.srnet import DemSrNet
 
 OURS = "ours"
-OUR_NET = {"num_blocks": 6, "features": 128, "upsampling": "subpixel", "symmetric": True}
+OUR_NET = {"num_blocks": 8, "features": 64, "upsampling": "subpixel", "symmetric": True}
 _SCALE, _METRES = 5, 100.0
 
 
@@ -147,14 +147,13 @@ COMPARED = {
     "reference formulation 8 x 64": Method(_reference),
 }
 VARIANTS = {
+    "weights not shared among orientations": Method(_our(symmetric=False)),
     "Adam in place of Muon": Method(_our(), {"optimiser": "adam", "learning_rate": 3e-3}),
     "mean squared error in place of the balanced loss": Method(_our(), {"loss": "mse"}),
     "interpolation in place of sub-pixel upsampling": Method(_our(upsampling="interpolate")),
-    "weights not shared among orientations": Method(_our(symmetric=False)),
-    "the same of 8 blocks of 64 features": Method(_our(num_blocks=8, features=64, symmetric=False)),
-    "8 blocks of 64 features": Method(_our(num_blocks=8, features=64)),
-    "8 blocks of 96 features": Method(_our(num_blocks=8, features=96)),
-    "3 blocks of 192 features": Method(_our(num_blocks=3, features=192)),
+    "8 blocks of 96 features": Method(_our(features=96)),
+    "12 blocks of 48 features": Method(_our(num_blocks=12, features=48)),
+    "learning rate 0.002": Method(_our(), {"learning_rate": 2e-3}),
 }
 METHODS = COMPARED | VARIANTS
 

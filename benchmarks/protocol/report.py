@@ -64,7 +64,8 @@ The net that ships has {facts["parameters"]:,} weights and costs {facts["mflop_p
 ({product.budget_tflop:g} TFLOP) of {BATCH} pairs of 32 x 32 LR pixels, out of {facts["pairs"]:,}, at {facts["samples_per_second"]:.0f} pairs a second on {facts["threads"]} CPU
 thread(s): {", ".join(f"{name} {value}" for name, value in RECIPE.items())}.
 """
-    return [*text.splitlines(), ""]
+    picture = "![Input, truth, bicubic, prediction and error in the middles of held-out regions](pictures/accuracy.png)"
+    return [*text.splitlines(), "", picture, ""]
 
 
 def _summary(results: Results, land: Sequence[str], marine: Sequence[str]) -> Lines:

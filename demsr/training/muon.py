@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _RMS = 0.2  # of an update at a learning rate of 1, as is usual of Adam
-_MOMENTUM, _BETAS, _EPSILON = 0.95, (0.9, 0.99), 1e-8
+_MOMENTUM, _WEIGHT_DECAY = 0.95, 0.1
+_BETAS, _EPSILON = (0.9, 0.99), 1e-8
 
 
 class Muon(torch.optim.Optimizer):
-    """Take orthogonal steps with kernels between features, and Adam's with everything else.
+    """Take orthogonal steps with kernels between features, which decay, and Adam's with everything else.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ class Muon(torch.optim.Optimizer):
         mean.lerp_(kernel.grad, 1 - _MOMENTUM)
         ahead = kernel.grad.lerp(mean, _MOMENTUM).flatten(1)
         step: Tensor = orthogonalised(ahead) * _RMS * max(ahead.shape) ** 0.5
-        return step.reshape(kernel.shape)
+        return step.reshape(kernel.shape) + _WEIGHT_DECAY * kernel
 
     def _adam(self, parameter: nn.Parameter) -> Tensor:
         assert parameter.grad is not None

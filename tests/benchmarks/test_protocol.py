@@ -96,7 +96,7 @@ def test_every_net_starts_at_the_cubic_base_and_has_its_size(name):
 
 
 def test_operations_are_counted_as_by_hand():
-    macs = 9 * 128 * (2 * 6 + 1) * 128 + 9 * 128 * 25 + 9 * 128
+    macs = 9 * 64 * (2 * 8 + 1) * 64 + 9 * 64 * 25 + 9 * 64
     assert flop_per_lr_px(new_net(OURS, seed=0)) == pytest.approx(2 * macs, rel=0.01)
 
 
