@@ -74,6 +74,14 @@ def test_a_ramp_comes_out_as_that_ramp(model, raster, tmp_path):
     assert sr.vertical_datum == "MSL"
 
 
+def test_no_model_has_to_be_trained_or_named(raster, tmp_path):
+    done = run("super-resolve", raster, tmp_path / "sr.tif")
+    assert done.returncode == 0, done.stderr
+    assert "by builtin" in done.stdout
+    row, col = (np.arange(30)[:, None] - 2) / 5, (np.arange(40) - 2) / 5
+    np.testing.assert_allclose(read_dem(tmp_path / "sr.tif").elevation_m, 8 * row + col - 3000, atol=3e-3)
+
+
 def test_an_output_that_exists_is_not_replaced_unless_asked(model, raster, tmp_path):
     (tmp_path / "sr.tif").write_text("mine")
     refused = run("super-resolve", raster, tmp_path / "sr.tif", "--model", model)

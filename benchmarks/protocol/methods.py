@@ -165,8 +165,12 @@ def new_net(method: str, *, seed: int) -> nn.Module:
         return METHODS[method].build()
 
 
-def flop_per_lr_px(net: nn.Module, *, patch_lr: int = 32) -> float:
-    """Return the floating-point operations of one forward pass, per LR pixel."""
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        net(torch.zeros(1, 1, patch_lr, patch_lr))
-    return counter.get_total_flops() / patch_lr**2
+def flop_per_lr_px(net: nn.Module, *, patch_lr: int = 16) -> float:
+    """Return the floating-point operations of one forward pass, per LR pixel: those that grow with the area."""
+
+    def flop(side: int) -> int:
+        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+            net(torch.zeros(1, 1, side, side))
+        return counter.get_total_flops()
+
+    return (flop(2 * patch_lr) - flop(patch_lr)) / (3 * patch_lr**2)

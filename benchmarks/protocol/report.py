@@ -37,8 +37,8 @@ def write_report(path: Path, results: Results) -> None:
             results, "True pairs: LR and HR from different surveys, co-registered", [one.name for one in regions.real]
         ),
         *_detail(results, [*land, *marine, *(one.name for one in regions.real)]),
-        *_comparison(results),
-        *_variants(results),
+        *(_comparison(results) if results.comparison else []),
+        *(_variants(results) if results.variants else []),
         *_turned(results, [*land, *marine]),
         *_rings(results, land),
     ]

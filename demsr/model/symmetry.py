@@ -20,6 +20,7 @@ class _SymmetricConv(nn.Module):
 
     def __init__(self, *shape: int, in_channels: int) -> None:
         super().__init__()
+        self.copies: Tensor
         self.shared = nn.Parameter(torch.empty(shape))
         fan_in = 9 * in_channels
         nn.init.uniform_(self.shared, -(fan_in**-0.5), fan_in**-0.5)  # as nn.Conv2d
@@ -28,6 +29,11 @@ class _SymmetricConv(nn.Module):
     def weight(self) -> Tensor:
         """The whole kernel, (out channels, in channels, 3, 3)."""
         raise NotImplementedError
+
+    def _copied(self) -> Tensor:
+        """Return the weights at all their places; a product is faster than an index, backwards above all."""
+        with torch.autocast(self.shared.device.type, enabled=False):
+            return self.shared @ self.copies
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (B, in channels, H, W) to (B, out channels, H, W)."""
@@ -39,14 +45,13 @@ class LiftingConv(_SymmetricConv):
 
     def __init__(self, in_channels: int, features: int) -> None:
         super().__init__(_fields(features), in_channels, 9, in_channels=in_channels)
-        self.turned: Tensor
-        self.register_buffer("turned", orientations(3), persistent=False)
+        self.register_buffer("copies", _copies(orientations(3), 9), persistent=False)
 
     @property
     def weight(self) -> Tensor:
         """The whole kernel, (features, in_channels, 3, 3)."""
         fields, in_channels, _ = self.shared.shape
-        kernel = self.shared[:, :, self.turned]  # (fields, in, g, 9)
+        kernel = self._copied().reshape(fields, in_channels, ORIENTATIONS, 9)
         return kernel.transpose(1, 2).reshape(fields * ORIENTATIONS, in_channels, 3, 3)
 
 
@@ -55,14 +60,13 @@ class FieldConv(_SymmetricConv):
 
     def __init__(self, features: int) -> None:
         super().__init__(_fields(features), _fields(features), ORIENTATIONS * 9, in_channels=features)
-        self.places: Tensor
-        self.register_buffer("places", _places(), persistent=False)
+        self.register_buffer("copies", _copies(_places(), ORIENTATIONS * 9), persistent=False)
 
     @property
     def weight(self) -> Tensor:
         """The whole kernel, (features, features, 3, 3)."""
         fields = len(self.shared)
-        kernel = self.shared[:, :, self.places].reshape(fields, fields, ORIENTATIONS, ORIENTATIONS, 9)
+        kernel = self._copied().reshape(fields, fields, ORIENTATIONS, ORIENTATIONS, 9)
         whole = kernel.transpose(1, 2).reshape(fields * ORIENTATIONS, fields * ORIENTATIONS, 3, 3)
         return whole.contiguous(memory_format=torch.channels_last)
 
@@ -71,26 +75,28 @@ class ProjectingConv(_SymmetricConv):
     """From fields to the side x side pixels that each output pixel is made of."""
 
     def __init__(self, features: int, out_channels: int, side: int) -> None:
-        super().__init__(out_channels, side**2, _fields(features), 9, in_channels=features)
-        self.turned: Tensor
-        self.phases: Tensor
-        self.register_buffer("turned", orientations(3), persistent=False)
-        self.register_buffer("phases", orientations(side), persistent=False)
+        super().__init__(out_channels, _fields(features), side**2 * 9, in_channels=features)
+        self.side = side
+        pixels = orientations(side)[:, :, None] * 9 + orientations(3)[:, None]  # (g, side**2, 9)
+        self.register_buffer("copies", _copies(pixels, side**2 * 9), persistent=False)
 
     @property
     def weight(self) -> Tensor:
         """The whole kernel, (out_channels * side**2, features, 3, 3)."""
-        by_orientation = [
-            self.shared[:, phases][..., turned] for phases, turned in zip(self.phases, self.turned, strict=True)
-        ]
-        kernel = torch.stack(by_orientation, dim=3)  # (out channels, side**2, fields, g, 9)
-        return kernel.reshape(-1, kernel.shape[2] * ORIENTATIONS, 3, 3)
+        out_channels, fields, _ = self.shared.shape
+        kernel = self._copied().reshape(out_channels, fields, ORIENTATIONS, self.side**2, 9)
+        return kernel.permute(0, 3, 1, 2, 4).reshape(-1, fields * ORIENTATIONS, 3, 3)
 
 
 def orientations(side: int) -> Tensor:
     """Return (8, side**2): image.flatten()[orientations(side)[g]] is the image in orientation g, flattened."""
     image = torch.arange(side**2).reshape(side, side)
     return torch.stack([torch.rot90(one, turns).flatten() for one in (image, image.flip(1)) for turns in range(4)])
+
+
+def _copies(places: Tensor, count: int) -> Tensor:
+    """Return the (count, number of places) matrix of zeros and ones that copies weights to their places."""
+    return functional.one_hot(places.flatten(), count).T.float()
 
 
 def _places() -> Tensor:
