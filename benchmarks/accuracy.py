@@ -41,7 +41,7 @@ from demsr.files import write_json
 from demsr.pairs.store import PairFile
 from demsr.parallel import each
 
-PRODUCT_TFLOP, COMPARISON_TFLOP = 300.0, 16.0
+PRODUCT_TFLOP, COMPARISON_TFLOP = 60.0, 16.0
 SEEDS = (0, 1, 2)
 LINEAR_SIZE = 7
 PARTS = ("comparison", "variants")  # beside the product

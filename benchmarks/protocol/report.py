@@ -73,7 +73,6 @@ def _summary(results: Results, land: Sequence[str], marine: Sequence[str]) -> Li
     rows = []
     methods = {name: results.baseline_scores([*land, *marine], key) for key, name in _BASELINES.items()} | {
         "**ours**": results.product_scores([*land, *marine]),
-        "ours, mean of 8 orientations": results.product_scores([*land, *marine], "self-ensemble"),
         "ours, back-projected": results.product_scores([*land, *marine], "back-projected"),
     }
     bicubic = results.baseline_scores([*land, *marine], BICUBIC)
@@ -107,7 +106,7 @@ def _regions(results: Results, title: str, names: Sequence[str]) -> Lines:
     about = {one.name: one for one in results.regions.files}
     bicubic, linear = (results.baseline_scores(names, method) for method in (BICUBIC, LINEAR))
     projected = results.baseline_scores(names, "back_projected_bicubic")
-    ours, ensemble = results.product_scores(names), results.product_scores(names, "self-ensemble")
+    ours = results.product_scores(names)
     rows = []
 
     def gained(scores: Scores, name: str, metric: str = "rmse_m") -> float:
@@ -119,13 +118,12 @@ def _regions(results: Results, title: str, names: Sequence[str]) -> Lines:
             [
                 name, *_about(about.get(name)), f"{bicubic[name]['rmse_m']:.2f}", _percent(gained(projected, name)),
                 _percent(gained(linear, name)), f"**{_percent(gained(ours, name))}**", _percent(above_linear),
-                _percent(gained(ensemble, name)),
                 *(_percent(gained(ours, name, metric)) for metric in ("slope_rmse_deg", "nmad_m", "le90_m")),
             ]
         )  # fmt: skip
     heads = [
-        "region", "landform", "fold", "bicubic RMSE (m)", "back-projected", "linear 7 x 7", "ours", "above linear",
-        "8 orientations", "slope", "NMAD", "LE90",
+        "region", "landform", "fold", "bicubic RMSE (m)", "back-projected", "linear 7 x 7", "ours", "above linear", "slope",
+        "NMAD", "LE90",
     ]  # fmt: skip
     return [f"## {title}", "", "Gains over bicubic, in per cent of its error.", "", *_table(heads, rows), ""]
 

@@ -95,24 +95,6 @@ def run(method: nn.Module, lr: Image) -> Image:
     return sr
 
 
-class SelfEnsemble(nn.Module):
-    """The mean over the eight orientations of the square, each turned back."""
-
-    def __init__(self, method: nn.Module) -> None:
-        super().__init__()
-        self.method = method
-
-    def forward(self, lr: Tensor) -> Tensor:
-        """Super-resolve (B, 1, H, W) metres to (B, 1, 5H, 5W) metres."""
-        total = torch.zeros(())
-        for mirrored in (False, True):
-            for turns in range(4):
-                seen = torch.rot90(lr.flip(-1) if mirrored else lr, turns, (-2, -1))
-                back = torch.rot90(self.method(seen), -turns, (-2, -1))
-                total = total + (back.flip(-1) if mirrored else back)
-        return total / 8
-
-
 class BackProjected(nn.Module):
     """A method whose block means are driven to its input by adding the upsampled remainder."""
 
@@ -133,14 +115,13 @@ def closer_look(net: nn.Module, scenes: Sequence[Scene]) -> dict[str, Any]:
 
     Returns
     -------
-    "self-ensemble", "back-projected" : scores by region
+    "back-projected" : scores by region
     "turned" : RMSE of net and bicubic by region, for each of the eight orientations
     "rings" : RMSE of net and bicubic by region, by distance to the edges of tiles
     """
     bicubic = Bicubic()
     pair = {"net": net, "bicubic": bicubic}
     return {
-        "self-ensemble": {scene.name: score(SelfEnsemble(net), scene) for scene in scenes},
         "back-projected": {scene.name: score(BackProjected(net), scene) for scene in scenes},
         "turned": {
             scene.name: {

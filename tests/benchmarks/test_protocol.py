@@ -17,7 +17,7 @@ from protocol.regions import (
     read_regions,
 )
 from protocol.results import Results, gain, land_mean
-from protocol.scoring import BackProjected, Scene, SelfEnsemble, block_mean_scene, run, score, tile_edge_rmse
+from protocol.scoring import BackProjected, Scene, block_mean_scene, run, score, tile_edge_rmse
 from protocol.training import BATCH, Training, train
 from synthetic import dem, plane
 from torch.nn import functional
@@ -144,19 +144,6 @@ class Corner(OverBase):
 
     def detail(self, lr: torch.Tensor, base: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
         return functional.pixel_shuffle(torch.arange(25.0)[:, None, None].expand(lr.shape[0], 25, *lr.shape[2:]), 5)
-
-
-def test_self_ensemble_is_the_mean_over_eight_orientations():
-    lr = scene().lr
-    expected = np.mean(
-        [np.rot90(run(Corner(), np.rot90(image, turns).copy()), -turns)[:, :: 1 if image is lr else -1]
-         for image in (lr, lr[:, ::-1]) for turns in range(4)], axis=0,
-    )  # fmt: skip
-    np.testing.assert_allclose(run(SelfEnsemble(Corner()), lr), expected, atol=1e-2)
-
-
-def test_self_ensemble_leaves_a_symmetric_method_as_it_is():
-    np.testing.assert_allclose(run(SelfEnsemble(Bicubic()), scene().lr), run(Bicubic(), scene().lr), atol=1e-3)
 
 
 def test_back_projection_brings_block_means_to_the_input():

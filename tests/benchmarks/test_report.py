@@ -53,10 +53,7 @@ def results(tmp_path: Path) -> Results:
         worse = 0 if training.method == OURS else 1 + training.seed
         scores = {"net": {name: errors(error_of[name] + worse) for name in seen}}
         if training.role == "product":
-            scores |= {
-                kind: {name: errors(error_of[name] - 1) for name in seen}
-                for kind in ("self-ensemble", "back-projected")
-            }
+            scores |= {kind: {name: errors(error_of[name] - 1) for name in seen} for kind in ("back-projected",)}
             scores["turned"] = {name: {"net": [error_of[name]] * 8, "bicubic": [10.0] * 8} for name in seen}
             scores["rings"] = {name: {"net": [5.0, 4.0], "bicubic": [10.0, 10.0]} for name in seen}
         write(scores_of(tmp_path, training.name), scores)
@@ -90,7 +87,7 @@ def test_the_report_weighs_landforms_and_names_the_worst(results, tmp_path):
     assert found["**ours**"][:3] == [f"{land:.1f}", "20.0", "10.0"]
     assert found["**ours**"][4:] == ["20.0", "20.0"]
     assert found["linear 7 x 7"][:3] == ["8.0", "8.0", "8.0"]
-    assert found["ours, mean of 8 orientations"][0] == f"{0.25 * 20 + 0.75 * 40:.1f}"
+    assert found["ours, back-projected"][0] == f"{0.25 * 20 + 0.75 * 40:.1f}"
 
 
 def test_the_report_has_every_region_with_its_distance_to_the_linear_filter(results, tmp_path):
