@@ -70,7 +70,7 @@ thread(s): {", ".join(f"{name} {value}" for name, value in RECIPE.items())}.
 
 def _summary(results: Results, land: Sequence[str], marine: Sequence[str]) -> Lines:
     shares = ", ".join(f"{form} {share:.0%}" for form, share in results.regions.land_mix.items())
-    rows = []
+    rows, five = [], results.regions.land_five
     methods = {name: results.baseline_scores([*land, *marine], key) for key, name in _BASELINES.items()} | {
         "**ours**": results.product_scores([*land, *marine]),
         "ours, back-projected": results.product_scores([*land, *marine], "back-projected"),
@@ -83,17 +83,28 @@ def _summary(results: Results, land: Sequence[str], marine: Sequence[str]) -> Li
         rows.append(
             [
                 name, _percent(land_mean(results.regions, on_land)), _percent(float(np.mean(list(on_land.values())))),
-                _percent(min(on_land.values())), _percent(land_mean(results.regions, slopes)),
+                _percent(float(np.mean([on_land[region] for region in five]))), _percent(min(on_land.values())),
+                _percent(land_mean(results.regions, slopes)), _percent(float(np.mean([slopes[region] for region in five]))),
                 _percent(float(np.mean(at_sea))), _percent(min(at_sea)),
             ]
         )  # fmt: skip
     return [
         "## RMSE gain over bicubic, regions that were not trained on",
         "",
-        f"Land, mixed: landforms count {shares}.",
+        f"Land, mixed: landforms count {shares}. Five: {', '.join(five)}.",
         "",
         *_table(
-            ["", "land, mixed", "land, all files", "worst on land", "slope, land mixed", "sea floor", "worst at sea"],
+            [
+                "",
+                "land, mixed",
+                "land, all files",
+                "land, five",
+                "worst on land",
+                "slope, mixed",
+                "slope, five",
+                "sea floor",
+                "worst at sea",
+            ],
             rows,
         ),
         "",

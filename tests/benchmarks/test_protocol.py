@@ -33,7 +33,7 @@ MAY_BE_TRAINED_ON = ("public domain", "CC BY")
 
 def made_regions(*folds: str) -> Regions:
     files = [Region(f"file{place}", f"region {place}", "land", "plain", fold, "") for place, fold in enumerate(folds)]
-    return Regions(files, [], "A", "B", {"plain": 1.0})
+    return Regions(files, [], "A", "B", {"plain": 1.0}, [])
 
 
 def scene(rows_lr: int = 12, cols_lr: int = 9) -> Scene:
@@ -50,6 +50,8 @@ def test_only_free_data_is_trained_on_and_each_landform_counts():
     assert len({one.name for one in regions.files}) == len(regions.files)
     assert sum(regions.land_mix.values()) == pytest.approx(1)
     assert set(regions.land_mix) == {one.landform for one in regions.files if one.domain == "land"}
+    forms = [next(one.landform for one in regions.files if one.name == name) for name in regions.land_five]
+    assert sorted(forms) == ["mountain", "mountain", "mountain", "plain", "upland"]
     assert {regions.development_fold, regions.comparison_fold} <= set(regions.folds)
     assert regions.development_fold != regions.comparison_fold
 
@@ -175,7 +177,7 @@ def test_rings_of_a_method_that_knows_no_borders_are_those_of_the_whole(monkeypa
 def test_land_counts_by_landform():
     forms = {"a": "plain", "b": "plain", "c": "upland", "d": "mountain"}
     files = [Region(name, name, "land", form, "A", "") for name, form in forms.items()]
-    regions = Regions(files, [], "A", "B", {"plain": 0.2, "upland": 0.2, "mountain": 0.6})
+    regions = Regions(files, [], "A", "B", {"plain": 0.2, "upland": 0.2, "mountain": 0.6}, [])
     assert land_mean(regions, {"a": 2.0, "b": 4.0, "c": 10.0, "d": 20.0}) == pytest.approx(
         0.2 * 3 + 0.2 * 10 + 0.6 * 20
     )
@@ -187,7 +189,7 @@ def test_gain_is_the_share_of_the_error_that_went():
 
 def test_a_region_is_judged_by_the_training_that_did_not_see_it(tmp_path):
     regions = made_regions("A", "B", NEVER_TRAINED)
-    pair = Regions(regions.files, [RealPair("lr", "hr", "true pair")], "A", "B", regions.land_mix)
+    pair = Regions(regions.files, [RealPair("lr", "hr", "true pair")], "A", "B", regions.land_mix, [])
     trainings = [Training("product", OURS, fold, 0, 1.0) for fold in ("A", "B", EVERYTHING)]
     for training in trainings:
         (tmp_path / "scores").mkdir(exist_ok=True)

@@ -25,6 +25,7 @@ REGIONS = Regions(
     development_fold="A",
     comparison_fold="B",
     land_mix={"plain": 0.25, "mountain": 0.75},
+    land_five=["plain A", "mountain B"],
 )
 SEEN_BY = {
     "A": ["plain A", "shelf C", "true pair"],
@@ -84,9 +85,8 @@ def test_the_report_weighs_landforms_and_names_the_worst(results, tmp_path):
     write_report(tmp_path / "results.md", results)
     found = rows(tmp_path / "results.md", "RMSE gain over bicubic")
     land = 0.25 * 10 + 0.75 * 30
-    assert found["**ours**"][:3] == [f"{land:.1f}", "20.0", "10.0"]
-    assert found["**ours**"][4:] == ["20.0", "20.0"]
-    assert found["linear 7 x 7"][:3] == ["8.0", "8.0", "8.0"]
+    assert found["**ours**"] == [f"{land:.1f}", "20.0", "20.0", "10.0", f"{land:.1f}", "20.0", "20.0", "20.0"]
+    assert found["linear 7 x 7"][:4] == ["8.0", "8.0", "8.0", "8.0"]
     assert found["ours, back-projected"][0] == f"{0.25 * 20 + 0.75 * 40:.1f}"
 
 
