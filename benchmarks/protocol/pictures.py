@@ -13,7 +13,7 @@ from protocol.scoring import SCALE, Scene, block_mean_scene, real_scene, run
 from protocol.training import trained_net
 
 _SIDE_LR = 40
-_SHOWN = ("upland", "mountain", "canyon")
+_SHOWN = ("mountain", "canyon")
 
 
 def draw_regions(path: Path, results: Results, rasters: Mapping[str, Path], data: Path) -> None:
