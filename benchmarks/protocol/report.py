@@ -32,7 +32,7 @@ def write_report(path: Path, results: Results) -> None:
         *_introduction(results),
         *_summary(results, land, marine),
         *_regions(results, "Land, 3 arc-seconds, block means", land),
-        *_regions(results, 'Sea floor, block means; only rows marked 3" are 15 to 3 arc-seconds', marine),
+        *_regions(results, "Sea floor, block means, at the spacing of each survey (scale-free)", marine),
         *_regions(
             results, "True pairs: LR and HR from different surveys, co-registered", [one.name for one in regions.real]
         ),
@@ -58,7 +58,7 @@ Written by `python benchmarks/accuracy.py --data FOLDER`; do not edit. How it is
   on, so its gains may be slightly optimistic. Regions of the fold `{NEVER_TRAINED}` are in no training.
 - LR is the mean of 5 x 5 HR pixels (block means), or another survey's grid (true pairs), of the whole raster at once.
   Errors count measured pixels only. Bicubic is that of torch and OpenCV: a = -0.75, half-pixel centres.
-- All nets see the same pairs, the same cubic base, loss and optimiser, for the same number of operations.
+- Nets that are compared see the same pairs, loss and optimiser, for the same number of operations.
 
 The net that ships has {facts["parameters"]:,} weights and costs {facts["mflop_per_lr_px"]:.2f} MFLOP for an LR pixel. It was trained for {facts["steps"]:,} steps
 ({product.budget_tflop:g} TFLOP) of {BATCH} pairs of 32 x 32 LR pixels, out of {facts["pairs"]:,}, at {facts["samples_per_second"]:.0f} pairs a second on {facts["threads"]} CPU

@@ -19,7 +19,6 @@ from demsr.metrics.fit import consistency_m, rmse_by_distance, shift_px
 from demsr.metrics.spectra import spectra
 from demsr.metrics.terrain import terrain_errors
 from demsr.model.baselines import Bicubic
-from demsr.pairs.cut import pair_kind
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.region_pairs import laid_on
 
@@ -38,7 +37,6 @@ class Scene:
     lr : (H, W) metres, voids filled
     hr : (5H, 5W) metres, NaN where void and where LR is
     pixel_width_m, pixel_height_m : size of an HR pixel
-    kind : of its pairs, see `demsr.pairs.cut.pair_kind`
     """
 
     name: str
@@ -46,14 +44,13 @@ class Scene:
     hr: Image
     pixel_width_m: float
     pixel_height_m: float
-    kind: str
 
     def turned(self, orientation: int) -> "Scene":
         """Return the scene after orientation % 4 quarter turns and, from 4 on, mirrored."""
         lr, hr = (_turned(image, orientation) for image in (self.lr, self.hr))
         size = self.pixel_width_m, self.pixel_height_m
         width_m, height_m = size[::-1] if orientation % 2 else size
-        return Scene(self.name, lr, hr, width_m, height_m, self.kind)
+        return Scene(self.name, lr, hr, width_m, height_m)
 
 
 def block_mean_scene(name: str, raster: Path) -> Scene:
@@ -159,7 +156,7 @@ def _scene(name: str, lr: Image, hr: Dem) -> Scene:
     width_m, height_m = hr.grid.pixel_size_m()
     void = np.kron(np.isnan(lr), np.ones((SCALE, SCALE), np.bool_))
     scored = np.where(void, np.float32(np.nan), hr.elevation_m)
-    return Scene(name, fill_voids(lr), scored, width_m, height_m, pair_kind(hr.grid))
+    return Scene(name, fill_voids(lr), scored, width_m, height_m)
 
 
 def _turned(image: Image, orientation: int) -> Image:

@@ -39,7 +39,7 @@ def made_regions(*folds: str) -> Regions:
 def scene(rows_lr: int = 12, cols_lr: int = 9) -> Scene:
     hr = rough_terrain(5 * rows_lr, 5 * cols_lr, seed=3)
     lr = hr.reshape(rows_lr, 5, cols_lr, 5).mean(axis=(1, 3))
-    return Scene("made", lr, hr, 60.0, 90.0, "3 arc-second")
+    return Scene("made", lr, hr, 60.0, 90.0)
 
 
 def test_only_free_data_is_trained_on_and_each_landform_counts():
