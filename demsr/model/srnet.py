@@ -118,19 +118,29 @@ class DemSrNet(nn.Module):
         self.register_buffer("tail_taps", linear_taps(scale, anchor=interpolation).float(), persistent=False)
         self.register_buffer("curvature", _curvature_projection(), persistent=False)
 
+    @property
+    def reach_px(self) -> int:
+        """How many LR pixels away the input can be on which an output pixel depends."""
+        tail = 1 if self.upsampling == "subpixel" else 2  # interpolation and last convolution reach one pixel together
+        return 2 + 2 * self.num_blocks + tail
+
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, in_channels, H, W) float32 metres to (B, out_channels, scale*H, scale*W) metres."""
         return self.restore(self.tail(self.trunk(lr)), lr)
 
     def trunk(self, lr: Tensor) -> Tensor:
         """Return the features (B, F, H, W) before the upsampling: the part that fine-tuning freezes."""
+        head, skip = self.entry(lr)
+        features: Tensor = self.body(self.blocks(head)) + skip
+        return features
+
+    def entry(self, lr: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features (B, F, H, W) that enter the blocks, and what is added after the body."""
         self._check(lr)
         scaled = torch.cat(((lr[:, :1] - self.elevation_offset_m) / self.elevation_scale_m, lr[:, 1:]), dim=1)
         with torch.autocast(lr.device.type, enabled=False):
             head = self.head(scaled) if self.formulation == "direct" else self._plane_blind_head(scaled)
-        skip = head if self.long_skip == "head" else scaled
-        features: Tensor = self.body(self.blocks(head)) + skip
-        return features
+        return head, head if self.long_skip == "head" else scaled
 
     def tail(self, trunk_features: Tensor) -> Tensor:
         """Upsample the trunk's features to (B, out_channels, scale*H, scale*W), in units of the elevation scale."""

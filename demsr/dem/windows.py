@@ -1,0 +1,46 @@
+"""Rectangles of cells, and how a raster is cut into them; integers only."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A rectangle of cells that begins at (row, col)."""
+
+    row: int
+    col: int
+    rows: int
+    cols: int
+
+    @property
+    def cells(self) -> int:
+        """How many cells it holds."""
+        return self.rows * self.cols
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """What it takes of an array."""
+        return slice(self.row, self.row + self.rows), slice(self.col, self.col + self.cols)
+
+    def refine(self, scale: int) -> "Window":
+        """Return the same rectangle in cells that are `scale` times as fine."""
+        return Window(self.row * scale, self.col * scale, self.rows * scale, self.cols * scale)
+
+    def grow(self, cells: int) -> "Window":
+        """Return the rectangle that reaches further by some cells on each side."""
+        return Window(self.row - cells, self.col - cells, self.rows + 2 * cells, self.cols + 2 * cells)
+
+
+def tiles(rows: int, cols: int, side: int) -> list[Window]:
+    """Cut a raster into squares, from the north-west, row by row; those in the south and the east may be smaller.
+
+    Parameters
+    ----------
+    rows, cols : of the raster
+    side : of the squares, in cells
+    """
+    return [
+        Window(row, col, min(side, rows - row), min(side, cols - col))
+        for row in range(0, rows, side)
+        for col in range(0, cols, side)
+    ]
