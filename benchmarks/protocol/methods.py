@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode
 
 from demsr.model.interpolation import keys_taps, pad_linear, upsample
 from demsr.model.srnet import DemSrNet
@@ -153,6 +152,8 @@ VARIANTS = {
     "interpolation in place of sub-pixel upsampling": Method(_our(upsampling="interpolate")),
     "8 blocks of 96 features": Method(_our(features=96)),
     "12 blocks of 48 features": Method(_our(num_blocks=12, features=48)),
+    "16 blocks of 64 features": Method(_our(num_blocks=16)),
+    "whole branch added in a ResBlock, not a tenth": Method(_our(residual_scale=1.0)),
     "learning rate 0.002": Method(_our(), {"learning_rate": 2e-3}),
 }
 METHODS = COMPARED | VARIANTS
@@ -163,14 +164,3 @@ def new_net(method: str, *, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return METHODS[method].build()
-
-
-def flop_per_lr_px(net: nn.Module, *, patch_lr: int = 16) -> float:
-    """Return the floating-point operations of one forward pass, per LR pixel: those that grow with the area."""
-
-    def flop(side: int) -> int:
-        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-            net(torch.zeros(1, 1, side, side))
-        return counter.get_total_flops()
-
-    return (flop(2 * patch_lr) - flop(patch_lr)) / (3 * patch_lr**2)

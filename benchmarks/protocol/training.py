@@ -9,11 +9,12 @@ from torch import nn
 
 from demsr.files import sha256_of, whole_file, write_json
 from demsr.model.checkpoint import parameter_count
+from demsr.model.cost import flop_per_lr_px
 from demsr.pairs.datamodule import PairDataModule, TrainPairs
 from demsr.pairs.store import PairFile
 from demsr.seeding import sub_seed
 from demsr.training.fit import discard, fit
-from protocol.methods import METHODS, flop_per_lr_px, new_net
+from protocol.methods import METHODS, new_net
 
 BATCH = 8
 RECIPE = {

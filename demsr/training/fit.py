@@ -18,6 +18,7 @@ from lightning.pytorch.plugins import TorchCheckpointIO
 
 from demsr.errors import CheckpointError, ParamsError
 from demsr.files import whole_file, write_json
+from demsr.model.predict import multiplies_bf16
 from demsr.model.srnet import DemSrNet, scaled_units
 from demsr.training.progress import EpochBar, EpochReport, EpochRow, OnEpoch, peak_memory_gb
 from demsr.training.task import Loss, Optimiser, Schedule, SuperResolution
@@ -215,11 +216,7 @@ def _epoch_of(path: Path) -> int:
 def _resolved(precision: Precision) -> Literal["32-true", "bf16-mixed"]:
     if precision != "auto":
         return precision
-    fast = (
-        torch.cuda.is_bf16_supported(including_emulation=False)
-        if torch.cuda.is_available()
-        else torch.cpu._is_avx512_bf16_supported()
-    )
+    fast = multiplies_bf16(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     return "bf16-mixed" if fast else "32-true"
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from pair_files import rough_terrain
-from protocol.methods import COMPARED, METHODS, OURS, OverBase, flop_per_lr_px, new_net
+from protocol.methods import COMPARED, METHODS, OURS, OverBase, new_net
 from protocol.regions import (
     EVERYTHING,
     NEVER_TRAINED,
@@ -25,6 +25,7 @@ from torch.nn import functional
 from demsr.dem.raster import write_dem
 from demsr.errors import RasterError
 from demsr.model.baselines import Bicubic
+from demsr.model.cost import flop_per_lr_px
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.store import PairFile
 

@@ -1,0 +1,18 @@
+"""What applying a net costs: operations, counted, and memory, by its largest arrays."""
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from demsr.model.predict import device_of
+
+
+def flop_per_lr_px(net: nn.Module, *, side_px: int = 16) -> float:
+    """Return the floating-point operations of one forward pass, per LR pixel: those that grow with the area."""
+
+    def flop(side: int) -> int:
+        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+            net(torch.zeros(1, 1, side, side, device=device_of(net)))
+        return int(counter.get_total_flops())
+
+    return (flop(2 * side_px) - flop(side_px)) / (3 * side_px**2)
