@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from demsr.inference.super_resolve import super_resolve
+    from demsr.arrays import super_resolve
     from demsr.load import load_model
     from demsr.model.srnet import DemSrNet
 
@@ -14,7 +14,7 @@ __all__ = ["DemSrNet", "__version__", "load_model", "super_resolve"]
 _HOMES = {
     "DemSrNet": "demsr.model.srnet",
     "load_model": "demsr.load",
-    "super_resolve": "demsr.inference.super_resolve",
+    "super_resolve": "demsr.arrays",
 }
 
 

@@ -3,6 +3,7 @@
 from rich.progress import track
 
 from demsr.errors import reported
+from demsr.evaluation.calibration import coverage
 from demsr.evaluation.methods import baselines
 from demsr.evaluation.scoring import score
 from demsr.files import write_json
@@ -23,7 +24,7 @@ def main() -> None:
     models = {kind: read_model(params.paths.models / kind).to(best_device()) for kind in ("pretrained", "finetuned")}
     tests = {domain: PairFile(params.paths.pairs / domain / "test.h5") for domain in DOMAINS}
     figures = {"land": "pretrained", "marine": "finetuned"}
-    scores = {}
+    scores, covered = {}, {}
     with tracked_run(
         f"evaluate {base.profile}", stage="evaluate", profile=base.profile, seed=base.seed,
         params={"evaluate": section.model_dump()}, inputs=[InputData(test.path, "testing") for test in tests.values()],
@@ -35,6 +36,7 @@ def main() -> None:
             for name, method in track(methods.items(), description=f"evaluate {domain}"):
                 found = score(method, test, batch_size=section.batch_size)
                 scores.setdefault(name, {}).update({f"{domain}, {area}": one for area, one in found.items()})
+            covered[domain] = coverage(models[figures[domain]], test)
             picture = results / f"{domain}.png"
             rows = comparisons(test, models[figures[domain]], rows=section.figure_rows, method=figures[domain])
             save_comparison(picture, rows)
@@ -42,7 +44,9 @@ def main() -> None:
         numbers = summary(scores)
         write_json(results / "metrics.json", numbers)
         write_areas(results / "areas.csv", scores)
+        write_json(results / "coverage.json", covered)
         run.log_file(results / "areas.csv")
+        run.log_file(results / "coverage.json")
         run.log_metrics(
             {
                 f"{group}/{name}": value

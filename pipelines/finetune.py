@@ -1,6 +1,7 @@
 """Stage `finetune`: train the tail on the sea floor, on features of the frozen trunk that are computed once."""
 
 from demsr.errors import reported
+from demsr.evaluation.calibration import calibrate
 from demsr.model.checkpoint import describe, read_config, read_model
 from demsr.model.predict import best_device
 from demsr.pairs.datamodule import PairDataModule
@@ -39,7 +40,7 @@ def main() -> None:
         training = {"stage": "finetune", "profile": base.profile, "seed": base.seed, "params": chosen}
         keep_training(
             run, net, result, model=paths.models / "finetuned", results=paths.results / "finetune",
-            valid=valid, training=training,
+            valid=valid, training=training, uncertainty=calibrate(net.to(best_device()), valid),
         )  # fmt: skip
     discard(work_dir)
 

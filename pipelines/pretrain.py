@@ -1,7 +1,9 @@
 """Stage `pretrain`: train the whole net on land."""
 
 from demsr.errors import reported
+from demsr.evaluation.calibration import calibrate
 from demsr.model.checkpoint import describe
+from demsr.model.predict import best_device
 from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
 from demsr.pairs.store import PairFile
 from demsr.params import Params
@@ -37,7 +39,7 @@ def main() -> None:
         training = {"stage": "pretrain", "profile": base.profile, "seed": base.seed, "params": chosen}
         keep_training(
             run, net, result, model=paths.models / "pretrained", results=paths.results / "pretrain",
-            valid=valid, training=training,
+            valid=valid, training=training, uncertainty=calibrate(net.to(best_device()), valid),
         )  # fmt: skip
     discard(work_dir)
 

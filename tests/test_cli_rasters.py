@@ -99,7 +99,7 @@ def test_inspect_describes_one_file_after_another(demsr, tmp_path, silent):
     assert "vertical datum: the file names none; EGM96 taken, that of its product" in second
 
 
-OTHER_SPACING = "the nets are trained for 15 arc-seconds; pixels become 5 times as fine"
+OTHER_SPACING = "pixels of {} become {}; the nets are trained for 15 arcsec"
 WHOLE = "; give a whole GeoTIFF"
 WAY_OUT = {"missing": WHOLE, "folder": "; name files in it", "text": WHOLE, "half": WHOLE}
 
@@ -210,11 +210,15 @@ def test_declared_options_give_what_a_file_that_says_so_itself_gives(demsr, tmp_
     write_dem(tmp_path / "heights.tif", dem(heights, vertical_datum="MLLW", source="depths", **place))
     said = ["--positive", "down", "--unit", "ft", "--crs", "EPSG:32610", "--nodata", "0", "--vertical-datum", "MLLW"]
     for name, options in (("depths", said), ("heights", [])):
-        done = demsr("super-resolve", tmp_path / f"{name}.tif", tmp_path / f"{name}_sr.tif", "--model", model, *options)
+        out = tmp_path / f"{name}_sr.tif"
+        assert "is projected" in demsr("super-resolve", tmp_path / f"{name}.tif", out, "--model", model, *options).err
+        done = demsr("super-resolve", tmp_path / f"{name}.tif", out, "--model", model, "--projected", *options)
         lines = done.err.splitlines()
         assert done.status == 0
-        assert [line for line in lines if ": declared: " not in line] == [f"{name}.tif: {OTHER_SPACING}"]
-        assert done.out == f"{tmp_path / name}_sr.tif: 60 x 70 pixels, datum MLLW, by {model}\n"
+        assert [line for line in lines if ": declared: " not in line] == [
+            f"{name}.tif: {OTHER_SPACING.format('2.5 x 2.5 m', '0.5 x 0.5 m')}"
+        ]
+        assert done.out.startswith(f"{out}: 60 x 70 pixels, datum MLLW, by {model}, ")
         noted = tags_of(tmp_path / f"{name}_sr.tif").get("ASSUMED", "")
         assert noted.startswith("declared: ") == (name == "depths")
     declared, own = (read_dem(tmp_path / f"{name}_sr.tif") for name in ("depths", "heights"))
@@ -229,7 +233,7 @@ def test_assumptions_are_told_on_stderr_and_in_the_file(demsr, tmp_path, model):
     assert done.status == 0
     *said, spacing = [line.removeprefix("gebco_part.tif: ") for line in done.err.splitlines()]
     assert [text.split(":")[0] for text in said] == ["CRS", "unit", "vertical datum", "sign"]
-    assert spacing == OTHER_SPACING
+    assert spacing == OTHER_SPACING.format("3 x 3 arcsec", "0.6 x 0.6 arcsec")
     assert tags_of(tmp_path / "out.tif")["ASSUMED"] == "; ".join(said)
 
 

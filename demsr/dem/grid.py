@@ -69,6 +69,11 @@ class Grid:
         return _crs(self.crs).is_geographic
 
     @property
+    def goes_around(self) -> bool:
+        """Whether the last column is beside the first, around the globe."""
+        return self.is_geographic and abs(self.cols * self.pixel_width - 360) < self.pixel_width / 2
+
+    @property
     def geographic_crs(self) -> str:
         """Longitude and latitude on the datum of the grid: the CRS itself, or the one that it is projected from.
 

@@ -308,8 +308,7 @@ def _from_antimeridian(grid: Grid) -> tuple[float, int]:
     """Return the west between -180 and 180, and the column to start with if the raster goes around the globe."""
     turns = math.floor((grid.west + 180) / 360 + _LATTICE * grid.pixel_width)
     west = grid.west - 360 * turns
-    around = abs(grid.cols * grid.pixel_width - 360) < grid.pixel_width / 2
-    if not around or abs(west + 180) < grid.pixel_width:
+    if not grid.goes_around or abs(west + 180) < grid.pixel_width:
         return west, 0
     first_col = round((180 - west) / grid.pixel_width)
     return west + first_col * grid.pixel_width - 360, first_col

@@ -51,7 +51,7 @@ class Dem:
             message = f"{self.source}: elevation is {self.elevation_m.dtype}, it must be float32; convert it"
             raise GridError(message)
         named_datum(self.vertical_datum, where=self.source)
-        _check_range(self.elevation_m, self.source)
+        check_range(self.elevation_m, self.source)
         self.elevation_m.setflags(write=False)
 
     @property
@@ -94,7 +94,8 @@ def write_dem(path: Path, dem: Dem, *, tags: dict[str, str] | None = None) -> No
         raise RasterError(message) from error
 
 
-def _check_range(elevation: NDArray[np.float32], source: str) -> None:
+def check_range(elevation: NDArray[np.float32], source: str) -> None:
+    """Raise VoidError for numbers that cannot be elevations in metres."""
     wrong = np.isinf(elevation) | (elevation < LOWEST_M) | (elevation > HIGHEST_M)
     if wrong.any():
         row, col = np.argwhere(wrong)[0]

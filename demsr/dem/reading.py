@@ -1,18 +1,20 @@
 """Read the pixels of any raster as elevation: north-up, float32 metres, positive up, NaN where void."""
 
+import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.windows import Window
+from rasterio import windows
 
 from demsr.dem.grid import Grid
 from demsr.dem.header import Declared, Header, gdal_errors, read_header
 from demsr.dem.raster import HIGHEST_M, LOWEST_M, Dem
+from demsr.dem.windows import Window
 from demsr.errors import DatumError, GridError, VoidError
 
 Box = tuple[float, float, float, float]  # west, south, east, north in degrees
@@ -75,27 +77,80 @@ def read_raster(
 
 def read_elevation(header: Header, *, within: Box | None = None) -> tuple[NDArray[np.float32], Grid, list[str]]:
     """Return (rows, cols) metres with NaN for voids, their grid, and what the values gave reason to assume."""
-    row, col, grid = _window(header.grid, within)
+    window, grid = window_within(header.grid, within)
     if is_large(grid):
         message = (
             f"{header.path}: {grid.rows} x {grid.cols} pixels are too many for one piece of {_MOST_PIXELS:,}; "
             "cut it first, for example with `gdal_translate -projwin`"
         )
         raise GridError(message)
-    if header.positive is None and within is not None:
-        message = f"{header.path}: the file speaks of depths; declare whether the file does, positive up or down"
-        raise GridError(message)
-    with gdal_errors(header.path):
-        stored = np.empty((grid.rows, grid.cols), np.float32)
-        for part, values in _stored_rows(header, row, col, grid):
-            stored[part] = values
-    notes: list[str] = []
-    _void_sentinels(stored, header, notes)
-    if header.metres_per_unit != 1:
-        stored *= np.float32(header.metres_per_unit)
-    if header.positive == "down" or (header.positive is None and _counts_downwards(stored, notes)):
-        np.negative(stored, out=stored)
-    return stored, grid, notes
+    check_sign(header, within)
+    stored = np.empty((grid.rows, grid.cols), np.float32)
+    with gdal_errors(header.path), opened(header) as dataset:
+        for part, values in stored_pieces(dataset, header, window):
+            stored[part.slices] = values
+    meaning = meaning_of([stored], header)
+    meaning.apply(stored)
+    return stored, grid, list(meaning.notes)
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What the numbers of a file stand for, found by looking at all of them.
+
+    Attributes
+    ----------
+    voids : numbers that stand for voids though the file does not declare them
+    metres_per_unit : negative where the numbers are depths
+    measured_px : how many are no voids
+    notes : what was assumed, one sentence each
+    """
+
+    voids: tuple[float, ...]
+    metres_per_unit: float
+    measured_px: int
+    notes: tuple[str, ...]
+
+    def apply(self, stored: NDArray[np.float32]) -> None:
+        """Turn stored numbers into metres, positive up, NaN where void, in place."""
+        for value in self.voids:
+            stored[stored == value] = np.nan
+        if abs(self.metres_per_unit) != 1:
+            stored *= np.float32(abs(self.metres_per_unit))
+        if self.metres_per_unit < 0:
+            np.negative(stored, out=stored)
+
+
+def meaning_of(pieces: Iterable[NDArray[np.float32]], header: Header) -> Meaning:
+    """Look at all numbers of a file, piece by piece.
+
+    Raises
+    ------
+    VoidError : values that may be depths or voids
+    """
+    counts = dict.fromkeys(_SENTINELS, 0)
+    finite = deep_beside = above = below = 0
+    for piece in pieces:
+        lowest, highest = np.fmin.reduce(piece, axis=None), np.fmax.reduce(piece, axis=None)
+        for value in (value for value in _SENTINELS if lowest <= value <= highest):
+            counts[value] += int(np.count_nonzero(piece == value))
+        finite += int(np.isfinite(piece).sum())
+        if lowest < _DEEPEST_BESIDE:
+            deep_beside += int(((piece < _DEEPEST_BESIDE) & (piece != _AMBIGUOUS)).sum())
+        if header.positive is None:
+            above, below = above + int((piece > 0).sum()), below + int((piece < 0).sum())
+    voids, notes = _undeclared_voids(counts, header, deep_beside=deep_beside > 0)
+    downwards = header.positive == "down"
+    if header.positive is None:
+        above -= sum(counts[value] for value in voids if value > 0)
+        below -= sum(counts[value] for value in voids if value < 0)
+        downwards = above > below
+        what = "positive, so they are depths and change sign" if downwards else "negative, so they are heights already"
+        notes.append(f"sign: the file speaks of depths and most values are {what}")  # files often ignore their own CRS
+    return Meaning(
+        voids=tuple(voids), metres_per_unit=-header.metres_per_unit if downwards else header.metres_per_unit,
+        measured_px=finite - sum(counts[value] for value in voids), notes=tuple(notes),
+    )  # fmt: skip
 
 
 def is_large(grid: Grid) -> bool:
@@ -103,10 +158,10 @@ def is_large(grid: Grid) -> bool:
     return grid.rows * grid.cols > _MOST_PIXELS
 
 
-def _window(grid: Grid, within: Box | None) -> tuple[int, int, Grid]:
-    """Return the first row and column, and the grid, of the cells that touch a box."""
+def window_within(grid: Grid, within: Box | None) -> tuple[Window, Grid]:
+    """Return the cells that touch a box, and their grid; around the globe the columns may go on beyond the last."""
     if within is None or not grid.is_geographic:
-        return 0, 0, grid
+        return Window(0, 0, grid.rows, grid.cols), grid
     west, south, east, north = within
     turn = 360.0 * round((grid.west + grid.east - west - east) / 720)
     top, left = grid.index(west + turn, north)
@@ -116,59 +171,75 @@ def _window(grid: Grid, within: Box | None) -> tuple[int, int, Grid]:
         min(count, int(np.ceil(edge + 0.5 - _TOUCHING)))
         for edge, count in zip((bottom, right), (grid.rows, grid.cols), strict=True)
     )
-    if abs(grid.cols * grid.pixel_width - 360) < grid.pixel_width / 2:  # around the globe: columns go on
+    if grid.goes_around:
         first_col, last_col = math.floor(left + 0.5 + _TOUCHING), math.ceil(right + 0.5 - _TOUCHING)
         last_col = min(last_col, first_col + grid.cols)
     if first_row >= last_row or first_col >= last_col:
         message = f"nothing of the raster lies between {west:g} and {east:g} east, {south:g} and {north:g} north"
         raise GridError(message)
-    window = replace(
-        grid, rows=last_row - first_row, cols=last_col - first_col,
-        west=grid.west + first_col * grid.pixel_width, north=grid.north - first_row * grid.pixel_height,
-    )  # fmt: skip
-    return first_row, first_col, window
+    window = Window(first_row, first_col, last_row - first_row, last_col - first_col)
+    west, north = grid.west + first_col * grid.pixel_width, grid.north - first_row * grid.pixel_height
+    return window, replace(grid, rows=window.rows, cols=window.cols, west=west, north=north)
 
 
-def _stored_rows(
-    header: Header, row: int, col: int, grid: Grid
-) -> Iterator[tuple[tuple[slice, slice], NDArray[np.float32]]]:
-    """Yield windows of the result, in pieces of bounded size, with the scale and offset of the file applied."""
+@contextlib.contextmanager
+def opened(header: Header) -> Iterator[rasterio.DatasetReader]:
+    """Open the file that a header was read from, for `stored_pieces`."""
     with rasterio.Env(GDAL_PAM_ENABLED="NO"), rasterio.open(header.gdal_name) as dataset:
-        scale, offset = dataset.scales[header.band - 1], dataset.offsets[header.band - 1]
-        step = max(1, _PIXELS_AT_ONCE // grid.cols)
-        for top in range(0, grid.rows, step):
-            rows = min(step, grid.rows - top)
-            first = row + top
-            stored_row = header.grid.rows - first - rows if header.south_up else first
-            for left, cols, stored_col in _stored_columns(header, col, grid.cols):
-                window = Window(stored_col, stored_row, cols, rows)
-                values = dataset.read(header.band, window=window, masked=True)
-                void = np.ma.getmaskarray(values)
-                if header.nodata is not None:
-                    void = void | (values.data == header.nodata)
-                part = values.data if (scale, offset) == (1.0, 0.0) else values.data * scale + offset
-                part = np.where(void, np.nan, part.astype(np.float32)).astype(np.float32)
-                yield (slice(top, top + rows), slice(left, left + cols)), part[::-1] if header.south_up else part
+        yield dataset
 
 
-def _stored_columns(header: Header, col: int, cols: int) -> list[tuple[int, int, int]]:
-    """Return (left in the result, columns, stored column) of one part, or of two across the seam of a globe."""
-    start = (col + header.first_col) % header.grid.cols
-    before_seam = min(cols, header.grid.cols - start)
-    parts = [(0, before_seam, start), (before_seam, cols - before_seam, 0)]
-    return [part for part in parts if part[1]]
+def stored_pieces(
+    dataset: rasterio.DatasetReader, header: Header, window: Window
+) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+    """Yield the numbers of a window in pieces of bounded size, north-up, scale and offset of the file applied.
+
+    Each comes with its place in the window. Columns of a raster around the globe go on beyond the first and the last.
+    """
+    scale, offset = dataset.scales[header.band - 1], dataset.offsets[header.band - 1]
+    step = max(1, _PIXELS_AT_ONCE // window.cols)
+    for top in range(0, window.rows, step):
+        rows = min(step, window.rows - top)
+        first = window.row + top
+        stored_row = header.grid.rows - first - rows if header.south_up else first
+        for left, cols, stored_col in _stored_columns(header, window):
+            values = dataset.read(header.band, window=windows.Window(stored_col, stored_row, cols, rows), masked=True)
+            void = np.ma.getmaskarray(values)
+            if header.nodata is not None:
+                void = void | (values.data == header.nodata)
+            part = values.data if (scale, offset) == (1.0, 0.0) else values.data * scale + offset
+            part = np.where(void, np.nan, part.astype(np.float32)).astype(np.float32)
+            yield Window(top, left, rows, cols), part[::-1] if header.south_up else part
 
 
-def _void_sentinels(stored: NDArray[np.float32], header: Header, notes: list[str]) -> None:
-    """Make numbers void, in place, that stand for voids though the file does not declare them."""
-    lowest, highest = np.fmin.reduce(stored, axis=None), np.fmax.reduce(stored, axis=None)
+def _stored_columns(header: Header, window: Window) -> Iterator[tuple[int, int, int]]:
+    """Yield (left in the window, columns, stored column) of one part, or of several across the seam of a globe."""
+    left = 0
+    while left < window.cols:
+        start = (window.col + left + header.first_col) % header.grid.cols
+        cols = min(window.cols - left, header.grid.cols - start)
+        yield left, cols, start
+        left += cols
+
+
+def check_sign(header: Header, within: Box | None) -> None:
+    """Refuse to tell depths from heights by a part of a file."""
+    if header.positive is None and within is not None:
+        message = f"{header.path}: the file speaks of depths; declare whether the file does, positive up or down"
+        raise GridError(message)
+
+
+def _undeclared_voids(
+    counts: Mapping[float, int], header: Header, *, deep_beside: bool
+) -> tuple[list[float], list[str]]:
+    """Tell which numbers stand for voids though the file does not declare them."""
+    voids, notes = [], []
     lowest_known, highest_known = LOWEST_M / header.metres_per_unit, HIGHEST_M / header.metres_per_unit
-    for value in (value for value in _SENTINELS if lowest <= value <= highest):
+    for value, count in counts.items():
         possible = value != _AMBIGUOUS and lowest_known <= value <= highest_known
-        found = stored == value
-        if possible or not (count := np.count_nonzero(found)):
+        if possible or not count:
             continue
-        if value == _AMBIGUOUS and ((stored < _DEEPEST_BESIDE) & ~found).any():
+        if value == _AMBIGUOUS and deep_beside:
             if header.nodata is not None:
                 continue  # a trench, in a file that says what voids are
             message = (
@@ -176,13 +247,6 @@ def _void_sentinels(stored: NDArray[np.float32], header: Header, notes: list[str
                 f"if these are voids, say so: `gdal_edit.py -a_nodata {value:.0f} {header.path}`"
             )
             raise VoidError(message)
-        stored[found] = np.nan
+        voids.append(value)
         notes.append(f"voids: {count} pixels are {value:g}, which the file does not declare; taken as void")
-
-
-def _counts_downwards(stored: NDArray[np.float32], notes: list[str]) -> bool:
-    """Decide by the sign of the values, where the CRS counts depths downwards: files often ignore their own CRS."""
-    downwards = bool(np.count_nonzero(stored > 0) > np.count_nonzero(stored < 0))
-    what = "positive, so they are depths and change sign" if downwards else "negative, so they are heights already"
-    notes.append(f"sign: the file speaks of depths and most values are {what}")
-    return downwards
+    return voids, notes

@@ -49,7 +49,9 @@ def _radii(reach_px: int) -> list[int]:
 def _bounds(pixels: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
     """Return the smallest window that holds all pixels and a margin."""
     rows, cols = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
-    return slice(max(0, rows[0] - margin), rows[-1] + margin + 1), slice(max(0, cols[0] - margin), cols[-1] + margin + 1)
+    return slice(max(0, rows[0] - margin), rows[-1] + margin + 1), slice(
+        max(0, cols[0] - margin), cols[-1] + margin + 1
+    )
 
 
 def _local_plane(

@@ -15,6 +15,7 @@ from torch import nn
 from demsr.errors import CheckpointError
 from demsr.files import sha256_of, whole_folder, write_json
 from demsr.model.srnet import DemSrNet, Formulation, Interpolation, LongSkip, Upsampling
+from demsr.model.uncertainty import Uncertainty
 
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
 
@@ -46,22 +47,33 @@ class ModelConfig(BaseModel):
     net: NetConfig
     weights_sha256: str
     training: dict[str, Any]
+    uncertainty: Uncertainty | None = None
 
 
-def save_model(net: DemSrNet, folder: Path, *, training: dict[str, Any], half: bool = False) -> ModelConfig:
+def save_model(
+    net: DemSrNet,
+    folder: Path,
+    *,
+    training: dict[str, Any],
+    half: bool = False,
+    uncertainty: Uncertainty | None = None,
+) -> ModelConfig:
     """Write a model folder, whole or not at all.
 
     Parameters
     ----------
     training : what the weights were trained on and how, for people and for the registry; JSON values only
     half : write weights of 16 bits; nets compute with 32 all the same
+    uncertainty : the calibration that belongs to these weights
     """
     with whole_folder(folder) as temporary:
         dtype = torch.float16 if half else torch.float32
         weights = {name: value.detach().cpu().to(dtype).contiguous() for name, value in net.state_dict().items()}
         save_file(weights, temporary / WEIGHTS)
         sha256 = sha256_of(temporary / WEIGHTS)
-        config = ModelConfig(net=NetConfig(**net.config()), weights_sha256=sha256, training=training)
+        config = ModelConfig(
+            net=NetConfig(**net.config()), weights_sha256=sha256, training=training, uncertainty=uncertainty
+        )
         write_json(temporary / CONFIG, config.model_dump())
     return config
 
@@ -100,6 +112,8 @@ def read_model(folder: Path) -> DemSrNet:
         raise CheckpointError(message)
     net = build_net(config.net, folder / WEIGHTS)
     net.unit = str(config.training.get("unit", net.unit))
+    net.weights_sha256 = config.weights_sha256
+    net.uncertainty = config.uncertainty
     return net
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from demsr.model.srnet import DemSrNet
+from demsr.model.srnet import DemSrNet, ResBlock
 
 Places = tuple[slice, slice]
 _FIRST, _INNER, _LAST = 0, 1, 2
@@ -30,13 +30,16 @@ class FoldedNet(nn.Module):
         super().__init__()
         self.net, self.dtype = net, dtype
         with torch.no_grad():
-            kernels = [(block.first.weight, block.second.weight * net.residual_scale) for block in net.blocks]
-            self.blocks = [(self._kept(first), self._kept(second)) for first, second in kernels]
-            self.body = self._kept(net.body.weight)
+            self.blocks = [
+                (self._kept(block.first), self._kept(block.second, factor=block.residual_scale))
+                for block in net.blocks
+                if isinstance(block, ResBlock)
+            ]
+            self.body = self._kept(net.body)
             if net.upsampling == "subpixel":
-                self.last = self._kept(net.last.weight)
+                self.last = self._kept(net.last)
             else:
-                self.tails = [[self._kept(_tail_kernel(net, row, col)) for col in range(3)] for row in range(3)]
+                self.tails = [[self._cast(_tail_kernel(net, row, col)) for col in range(3)] for row in range(3)]
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, in_channels, H, W) float32 metres to (B, out_channels, scale*H, scale*W) metres."""
@@ -65,8 +68,17 @@ class FoldedNet(nn.Module):
                     result[:, :, row, col] = functional.conv2d(around, self.tails[row_class][col_class])
         return result
 
-    def _kept(self, kernel: Tensor) -> Tensor:
+    def _kept(self, convolution: nn.Module, *, factor: float = 1.0) -> Tensor:
+        return self._cast(_weight(convolution) * factor)
+
+    def _cast(self, kernel: Tensor) -> Tensor:
         return kernel.detach().to(self.dtype).contiguous(memory_format=torch.channels_last)
+
+
+def _weight(convolution: nn.Module) -> Tensor:
+    weight = convolution.weight
+    assert isinstance(weight, Tensor)
+    return weight
 
 
 def _classes(size: int) -> dict[int, slice]:
@@ -87,7 +99,7 @@ def _tail_kernel(net: DemSrNet, row_class: int, col_class: int) -> Tensor:
     """
     taps = net.tail_taps.double()
     rows, cols = _shifted_taps(taps, row_class), _shifted_taps(taps, col_class)
-    last, before = net.last.weight.double(), net.before.weight.double()
+    last, before = _weight(net.last).double(), _weight(net.before).double()
     upsampled = torch.einsum("ocij,ipu,jqv->opqcuv", last, rows, cols)
     outputs, features = last.shape[0] * net.scale**2, before.shape[1]
     kernel = torch.zeros(outputs, features, 5, 5, dtype=torch.float64, device=last.device)

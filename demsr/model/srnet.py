@@ -4,7 +4,7 @@ Torch only: no files, no logging, no training. Metres go in and metres come out.
 """
 
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,9 @@ from torch.nn import functional
 
 from demsr.model.interpolation import keys_taps, linear_taps, pad_linear, pad_replicate, upsample
 from demsr.model.symmetry import FieldConv, LiftingConv, ProjectingConv
+
+if TYPE_CHECKING:
+    from demsr.model.uncertainty import Uncertainty
 
 Formulation = Literal["residual", "direct"]
 LongSkip = Literal["head", "input"]
@@ -58,7 +61,9 @@ class DemSrNet(nn.Module):
     elevation_scale_m, elevation_offset_m : the net sees (elevation - offset) / scale; by default 100 m and 0 for
         "residual", the range of the Earth for "direct"
 
-    Attribute `unit` names the heights that the weights were trained on: m, or scaled to a range that is not known.
+    Attribute `unit` names the heights that the weights were trained on: m, or scaled to a range that is not known;
+    `weights_sha256` is that of the file that they were read from, None where there is none; so is `uncertainty`, the
+    calibration of `demsr.model.uncertainty.sigma_m`.
     Convolutions have no bias. `parameters()` runs in data-flow order: head, blocks, body, before, last; "subpixel" has
     no `before`.
     """
@@ -82,6 +87,8 @@ class DemSrNet(nn.Module):
     ) -> None:
         super().__init__()
         self.unit = "m"
+        self.weights_sha256: str | None = None
+        self.uncertainty: Uncertainty | None = None
         if long_skip == "input" and in_channels != 1:
             message = f"in_channels is {in_channels}; long_skip='input' broadcasts one channel, set long_skip='head'"
             raise ValueError(message)

@@ -42,6 +42,40 @@ class Comparison:
     unit: str = "m"
 
 
+@dataclass(frozen=True)
+class BeforeAfter:
+    """A part of a raster before and after.
+
+    Attributes
+    ----------
+    lr : (h, w); bicubic, sr : (scale*h, scale*w); metres, NaN where void
+    pixel_size_m : (width, height) of an HR pixel
+    """
+
+    lr: NDArray[np.float32]
+    bicubic: NDArray[np.float32]
+    sr: NDArray[np.float32]
+    pixel_size_m: tuple[float, float]
+
+
+def save_before_after(path: Path, part: BeforeAfter) -> None:
+    """Draw input | bicubic | super-resolved, hillshaded, with one colour bar in metres."""
+    low, high = float(np.nanmin(part.lr)), float(np.nanmax(part.lr))
+    norm, colours = Normalize(low, max(high, low + 1)), _SEA if high < 0 else _LAND
+    (width, height), scale = part.pixel_size_m, part.sr.shape[0] // part.lr.shape[0]
+    exaggeration = _exaggeration(part.bicubic, width, most=60.0)
+    figure, axes = plt.subplots(1, 3, figsize=(17, 5.6), layout="constrained")
+    panels = (("input", part.lr, scale), ("bicubic", part.bicubic, 1), ("super-resolved", part.sr, 1))
+    for axis, (name, elevation, step) in zip(axes, panels, strict=True):
+        size = f"{width * step:.0f} x {height * step:.0f} m"
+        shaded = _shaded(elevation, norm, colours, exaggeration, (width * step, height * step))
+        _show(axis, shaded, f"{name}, pixels of {size}")
+    figure.colorbar(ScalarMappable(norm, colours), ax=list(axes), label="elevation (m)", shrink=0.85, pad=0.01)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=80, metadata={"Software": None})
+    plt.close(figure)
+
+
 def save_comparison(path: Path, rows: list[Comparison]) -> None:
     """Draw LR | truth | bicubic | prediction | error, hillshaded, with colour bars in metres."""
     figure, axes = plt.subplots(len(rows), 5, figsize=(17, 3.55 * len(rows)), squeeze=False, layout="constrained")
@@ -67,12 +101,7 @@ def _draw_row(figure: Figure, axes: NDArray[np.object_], row: Comparison) -> Non
     )
     exaggeration = _exaggeration(row.truth, width, most=60.0 if row.unit == "m" else np.inf)
     for axis, (name, elevation, step) in zip(axes, panels, strict=False):
-        light = LightSource(azdeg=315, altdeg=40)
-        shaded = light.shade(
-            np.where(np.isnan(elevation), low, elevation), cmap=plt.get_cmap(colours), norm=norm, blend_mode="soft",
-            vert_exag=exaggeration, dx=width * step, dy=height * step,
-        )  # fmt: skip
-        shaded[np.isnan(elevation)] = (0.85, 0.85, 0.85, 1)
+        shaded = _shaded(elevation, norm, colours, exaggeration, (width * step, height * step))
         _show(axis, shaded, f"{name}, {_rmse(elevation, row)}" if name in ("bicubic", "prediction") else name)
     label = f"elevation ({row.unit})"
     figure.colorbar(ScalarMappable(norm, colours), ax=list(axes[:4]), label=label, shrink=0.85, pad=0.01)
@@ -82,6 +111,19 @@ def _draw_row(figure: Figure, axes: NDArray[np.object_], row: Comparison) -> Non
     _clean(axes[4], "error = prediction - truth")
     figure.colorbar(image, ax=axes[4], label=f"error ({row.unit})", shrink=0.85)
     axes[0].set_ylabel(row.title, fontsize=9)
+
+
+def _shaded(
+    elevation: NDArray[np.float32], norm: Normalize, colours: str, exaggeration: float, pixel_m: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Return colours by height, shaded by light from the north-west; voids are grey."""
+    filled = np.nan_to_num(elevation, nan=float(np.nanmean(elevation)))
+    shaded: NDArray[np.float64] = LightSource(azdeg=315, altdeg=40).shade(
+        filled, cmap=plt.get_cmap(colours), norm=norm, blend_mode="soft", vert_exag=exaggeration, dx=pixel_m[0],
+        dy=pixel_m[1],
+    )  # fmt: skip
+    shaded[np.isnan(elevation)] = (0.85, 0.85, 0.85, 1)
+    return shaded
 
 
 def _show(axis: Axes, image: NDArray[np.float64], title: str) -> None:

@@ -13,6 +13,7 @@ from demsr.model.baselines import Bicubic
 from demsr.model.checkpoint import parameter_count, save_model
 from demsr.model.predict import super_resolve_array
 from demsr.model.srnet import DemSrNet
+from demsr.model.uncertainty import Uncertainty
 from demsr.pairs.cut import THREE_ARCSEC
 from demsr.pairs.store import REAL, PairFile
 from demsr.reporting.figures import Comparison, save_comparison
@@ -25,7 +26,15 @@ _PICTURE_ROWS = 3
 
 
 def keep_training(
-    run: Run, net: DemSrNet, result: FitResult, *, model: Path, results: Path, valid: PairFile, training: dict[str, Any]
+    run: Run,
+    net: DemSrNet,
+    result: FitResult,
+    *,
+    model: Path,
+    results: Path,
+    valid: PairFile,
+    training: dict[str, Any],
+    uncertainty: Uncertainty | None,
 ) -> None:
     """Write what a training leaves, the model first, and log it to its run.
 
@@ -35,8 +44,9 @@ def keep_training(
     ----------
     model, results : folders of the model and of metrics.json, curves.csv, validation.png and run.json
     training : how the weights came about, kept with them
+    uncertainty : how far their results may lie from the truth, kept with them
     """
-    save_model(net, model, training={**training, "unit": valid.unit})
+    save_model(net, model, training={**training, "unit": valid.unit}, uncertainty=uncertainty)
     metric = valid_rmse_name(valid.unit)
     metrics = {metric: result.valid_rmse, "best_epoch": result.best_epoch, "epochs": result.epochs}
     write_json(results / "metrics.json", metrics)

@@ -3,13 +3,18 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from protocol.calibration import HeldOut
 from protocol.methods import COMPARED, OURS, VARIANTS
 from protocol.regions import EVERYTHING, NEVER_TRAINED, RealPair, Region, Regions
 from protocol.report import BICUBIC, LINEAR, write_report
 from protocol.results import Results, baselines_name, scores_of
 from protocol.shipping import ship
 from protocol.training import Training
+
+from demsr.evaluation.calibration import Pixels
+from demsr.model.checkpoint import read_config
 
 METRICS = (
     "rmse_m", "mae_m", "bias_m", "nmad_m", "le90_m", "p95_m", "slope_rmse_deg", "aspect_rmse_deg", "roughness_rmse_m",
@@ -108,11 +113,18 @@ def test_the_report_compares_seeds_and_marks_the_best(results, tmp_path):
     assert len(rows(tmp_path / "results.md", "What was tried")) == 2 + 1 + len(VARIANTS)
 
 
+def made_pixels(region: Region) -> HeldOut:
+    features, flat = np.zeros((5, 3), np.float32), np.zeros(3, np.float32)
+    return HeldOut(region, False, Pixels(region.name, features, np.array([1, -2, 3], np.float32), flat))
+
+
 def test_the_card_repeats_the_numbers_of_the_report(results, tmp_path, monkeypatch):
     from protocol.methods import new_net
 
     monkeypatch.setattr("protocol.shipping.trained_net", lambda *_: new_net(OURS, seed=0))
+    monkeypatch.setattr("protocol.shipping.held_out", lambda _: [made_pixels(region) for region in REGIONS.files])
     ship(results, tmp_path / "weights")
+    assert read_config(tmp_path / "weights").uncertainty.areas == ("plain A", "mountain B")
     card = (tmp_path / "weights" / "README.md").read_text()
     assert f"| land, landforms weighted | {0.25 * 10 + 0.75 * 30:.1f} % | 10.0 % |" in card
     assert "| true pair: true pair | 40.0 % | |" in card

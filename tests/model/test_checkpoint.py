@@ -8,6 +8,7 @@ from demsr.errors import CheckpointError, ParamsError
 from demsr.load import load_model
 from demsr.model.checkpoint import CONFIG, WEIGHTS, read_config, read_model, save_model
 from demsr.model.srnet import DemSrNet
+from demsr.model.uncertainty import Uncertainty
 
 
 @pytest.fixture
@@ -44,6 +45,24 @@ def test_a_configuration_of_before_sub_pixel_upsampling_is_read(folder):
     del config["net"]["upsampling"]
     (folder / CONFIG).write_text(json.dumps(config))
     assert read_model(folder).upsampling == "interpolate"
+
+
+def test_the_uncertainty_travels_along(folder):
+    net = read_model(folder)
+    assert net.uncertainty is None
+    uncertainty = Uncertainty(
+        scale=5, log_weights=(0.1, 0.2, 0.3, 0.4, 0.5), log_offset=-1.0, raw_m=(1.0, 2.0), sigma_m=(1.5, 2.5),
+        constant_m=2.0, areas=("here", "there"), pixels=17,
+    )  # fmt: skip
+    save_model(net, folder.parent / "banded", training={}, uncertainty=uncertainty)
+    assert read_model(folder.parent / "banded").uncertainty == uncertainty
+
+
+def test_a_configuration_of_before_uncertainty_is_read(folder):
+    config = json.loads((folder / CONFIG).read_text())
+    del config["uncertainty"]
+    (folder / CONFIG).write_text(json.dumps(config))
+    assert read_model(folder).uncertainty is None
 
 
 @pytest.mark.parametrize("source", ["", WEIGHTS])

@@ -1,0 +1,121 @@
+"""Commands for a project: its parameters, its models."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from demsr.cli.app import app
+
+_PARAMS, _LOCAL = Path("params.yaml"), Path("data/local")
+
+
+@app.command()
+def profile(
+    name: Annotated[str, typer.Argument(help="sample, local, paper or mindearth")],
+    land: Annotated[Path, typer.Option(help="Folder of land rasters.")] = _LOCAL / "land",
+    marine: Annotated[Path, typer.Option(help="Folder of sea-floor rasters.")] = _LOCAL / "marine",
+    lr: Annotated[Path | None, typer.Option(help="Folder of real 15 arc-second grids, such as GEBCO.")] = None,
+    pairs: Annotated[Path | None, typer.Option(help="Folder or .zip with train.h5, valid.h5 and test.h5.")] = None,
+    land_files: Annotated[list[str] | None, typer.Option(help="Which files there, a pattern; repeatable.")] = None,
+    marine_files: Annotated[list[str] | None, typer.Option(help="Which files there, a pattern; repeatable.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Leave out files, a pattern; repeatable.")] = None,
+    valid: Annotated[list[str] | None, typer.Option(help="File that validates, without suffix; repeatable.")] = None,
+    test: Annotated[list[str] | None, typer.Option(help="File that tests, without suffix; repeatable.")] = None,
+) -> None:
+    """Rewrite params.yaml: the embedded sample, your own rasters, the net of the paper, or pairs of others.
+
+    Held-out files that are not named are chosen: the flattest, the roughest, a coast; one more validates.
+    """
+    from demsr.errors import ParamsError
+    from demsr.profiles import declared_files, merged, write_profile
+    from demsr.reporting.choices import print_choices
+    from demsr.sources.held_out import local_changes, ready_changes
+    from demsr.sources.local import RASTER_PATTERNS
+
+    changes = {}
+    if name == "mindearth":
+        if pairs is None:
+            message = "profile mindearth needs --pairs, a folder or .zip with train.h5, valid.h5 and test.h5"
+            raise ParamsError(message)
+        if not pairs.exists():
+            message = f"{pairs}: there is no such folder or .zip; give one with train.h5, valid.h5 and test.h5"
+            raise ParamsError(message)
+        changes = ready_changes(pairs)
+    elif name in ("local", "paper"):
+        changes = local_changes(
+            merged(name, _PARAMS), {"land": land, "marine": marine}, declared=declared_files(_PARAMS), lr=lr,
+            files={"land": land_files or RASTER_PATTERNS, "marine": marine_files or RASTER_PATTERNS},
+            exclude=exclude or [], valid=valid or [], test=test or [],
+        )  # fmt: skip
+    params = write_profile(name, _PARAMS, changes)
+    print_choices(params, _PARAMS)
+
+
+@app.command("fit-degradation")
+def fit_degradation(
+    lr: Annotated[Path, typer.Argument(metavar="LR", help="Real 15 arc-second grid, such as GEBCO.")],
+    hr: Annotated[Path, typer.Argument(metavar="HR", help="Finer raster of the same ground.")],
+    lr_datum: Annotated[str, typer.Option(help="Vertical datum of LR, where it names none.")] = "MSL",
+    hr_datum: Annotated[str, typer.Option(help="Vertical datum of HR, where it names none.")] = "MSL",
+    write: Annotated[bool, typer.Option("--write", help="Put the model into params.yaml.")] = False,
+) -> None:
+    """Fit how real LR grids differ from block means, for pairs with the degradation `fitted`."""
+    from demsr.dem.reading import read_raster
+    from demsr.pairs.region_pairs import fitted_model
+    from demsr.profiles import write_changes
+    from demsr.reporting.choices import print_degradation
+    from demsr.reporting.inspection import print_assumptions
+
+    of_hr = read_raster(hr, vertical_datum=hr_datum)
+    of_lr = read_raster(lr, vertical_datum=lr_datum, within=of_hr.dem.grid.lonlat_bounds())
+    for path, reading in ((lr, of_lr), (hr, of_hr)):
+        print_assumptions(path, reading.assumptions)
+    model, found = fitted_model(of_lr.dem, of_hr.dem)
+    print_degradation(model, found)
+    if write:
+        write_changes(_PARAMS, {"pairs": {"fitted": dataclasses.asdict(model)}})
+        typer.echo(f"{_PARAMS} now holds this model; pairs with `degradations: [fitted]` use it")
+
+
+@app.command("import-mindspore")
+def import_mindspore(
+    source: Annotated[Path, typer.Argument(metavar="FILE.ckpt", help="MindSpore checkpoint of MindEarth's DEMNet.")],
+    folder: Annotated[Path, typer.Argument(metavar="OUT_FOLDER", help="Model folder to write.")],
+    scaled_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--range", metavar="LOW HIGH", help="Metres that were 0 and 1 in its training data."),
+    ] = None,
+    blocks: Annotated[int, typer.Option(help="Refuse a net of another depth: a file that broke off has fewer.")] = 42,
+    register: Annotated[bool, typer.Option("--register", help="Make a version in the registry, too.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT_FOLDER if it is a model.")] = False,
+) -> None:
+    """Bring over a net that was trained with MindEarth's dem-super-resolution; MindSpore is not needed."""
+    from demsr.importing import NAME, import_model
+
+    imported = import_model(
+        source, folder, scaled_range_m=scaled_range, num_blocks=blocks, overwrite=overwrite, register=register
+    )
+    values = "metres" if imported.unit == "m" else "values scaled as its training data"
+    typer.echo(f"{folder}: {imported.net}; takes and gives {values}")
+    if imported.version is not None:
+        typer.echo(f"registered as models:/{NAME}/{imported.version}")
+
+
+@app.command()
+def models(
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Register the models in models/ again, where the store was lost.")
+    ] = False,
+) -> None:
+    """List the registered models."""
+    from demsr.params import Params
+    from demsr.registration import register_models
+    from demsr.reporting.choices import print_models
+    from demsr.tracking.registry import list_versions
+    from demsr.tracking.store import connect
+
+    if restore:
+        register_models(Params.read(_PARAMS))
+    print_models(list_versions(connect()))

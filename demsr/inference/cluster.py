@@ -1,0 +1,155 @@
+"""Tiles on a Ray cluster: the same windows, a GPU each where there are any. The only importer of ray in the library."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any
+
+import torch
+
+from demsr.dem.windows import Window
+from demsr.errors import WorkerError
+from demsr.inference.mosaic import Source, opened, tile_of
+from demsr.inference.resolver import Resolver
+from demsr.model.predict import best_device
+from demsr.model.srnet import DemSrNet
+
+_IN_FLIGHT = 2  # windows that wait or run at a worker, so that none is idle while its tile travels
+_MOST_LOSSES = 5  # workers that may be lost one after the other, without a tile in between
+_PATIENCE_S = 5.0
+
+
+class Cluster:
+    """Compute tiles on the workers of a Ray cluster.
+
+    Parameters
+    ----------
+    source : has to lie at the same path on every node
+    resolver : is sent to the workers
+    workers : how many; None takes one for each GPU, or for each CPU where there is none
+    """
+
+    def __init__(self, source: Source, resolver: Resolver, *, workers: int | None = None) -> None:
+        self.source, self.resolver, self.workers = source, resolver, workers
+
+    def compute(self, windows: list[Window]) -> Iterator[tuple[Window, bytes]]:
+        """See `demsr.inference.mosaic.Workers`; a worker that is lost is replaced, and its windows are done again.
+
+        Raises
+        ------
+        WorkerError : workers are lost one after the other
+        """
+        import ray
+
+        resources = ray.cluster_resources()
+        gpus, cpus = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
+        start = self._starter(num_gpus=1 if gpus else 0)
+        crew = [start() for _ in range(min(self.workers or gpus or cpus, len(windows)))]
+        free = [place for place in range(len(crew)) for _ in range(_IN_FLIGHT)]
+        waiting = list(reversed(windows))
+        running: dict[Any, tuple[int, Any, Window]] = {}
+        losses = 0
+        try:
+            while waiting or running:
+                while waiting and free:
+                    place, window = free.pop(), waiting.pop()
+                    running[crew[place].tile.remote(window)] = (place, crew[place], window)
+                (reference, *_), _ = ray.wait(list(running))
+                place, worker, window = running.pop(reference)
+                free.append(place)
+                try:
+                    tile = ray.get(reference)
+                except ray.exceptions.RayActorError as error:
+                    waiting.append(window)
+                    if crew[place] is worker:
+                        losses += 1
+                        crew[place] = start()
+                    if losses > _MOST_LOSSES:
+                        message = f"{losses} workers were lost without a tile in between ({_first_line(error)})"
+                        raise WorkerError(message) from error
+                except ray.exceptions.RayTaskError as error:
+                    raise error.cause from error
+                else:
+                    losses = 0
+                    yield window, tile
+        finally:
+            for worker in crew:
+                ray.kill(worker)
+
+    def _starter(self, *, num_gpus: int) -> Any:
+        """Return a function that starts a worker."""
+        import ray
+
+        resolver = self.resolver
+        net = ray.put(deepcopy(resolver.net).cpu())
+        how = {
+            "precision": resolver.precision, "consistent": resolver.consistent, "uncertain": resolver.uncertain,
+            "halo_px": resolver.halo_px,
+        }  # fmt: skip
+        remote: Any = ray.remote(num_cpus=1, num_gpus=num_gpus)(_Worker)
+        return lambda: remote.remote(self.source, net, how)
+
+
+class _Worker:
+    """A process that keeps a source open and computes its windows."""
+
+    def __init__(self, source: Source, net: DemSrNet, how: dict[str, Any]) -> None:
+        torch.set_num_threads(1)
+        self.resolver = Resolver(net.to(best_device()), **how)
+        self.opening = opened(source)
+        self.source = self.opening.__enter__()  # until the process ends
+
+    def tile(self, window: Window) -> bytes:
+        return tile_of(self.source, self.resolver, window)
+
+
+@contextmanager
+def connected(address: str) -> Iterator[None]:
+    """Connect to a Ray cluster.
+
+    Parameters
+    ----------
+    address : host:port of its head, or "local" to start one on this machine
+
+    Raises
+    ------
+    WorkerError : nobody answers, or ray is not installed
+    """
+    try:
+        import ray
+    except ImportError as error:
+        message = "ray is not installed; `pip install 'demsr[cluster]'` installs it"
+        raise WorkerError(message) from error
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    local = address == "local"
+    if not local:
+        _check_answers(address)
+    try:
+        ray.init(None if local else address, include_dashboard=False if local else None, log_to_driver=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        message = f"ray at {address}: {_first_line(error)}; start one with `ray start --head` and give its address"
+        raise WorkerError(message) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _check_answers(address: str) -> None:
+    """Find out quickly whether anybody listens: Ray itself waits for long."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=_PATIENCE_S):
+            pass
+    except (OSError, ValueError) as error:
+        message = (
+            f"ray at {address}: nobody answers ({error}); start a cluster with `ray start --head` and give host:port, "
+            "or --ray local"
+        )
+        raise WorkerError(message) from error

@@ -1,0 +1,193 @@
+"""Any raster, tile by tile, to a product on disk, in memory that does not depend on the size of the raster."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from demsr.dem.grid import Grid
+from demsr.dem.header import Declared
+from demsr.dem.product import Band, Product, encode_tile, write_product
+from demsr.dem.reading import Box
+from demsr.dem.stream import FileSurface, file_surface
+from demsr.dem.windows import Window, tiles
+from demsr.errors import GridError, VoidError
+from demsr.inference.resolver import Resolver
+from demsr.inference.tile_store import tile_store
+from demsr.pairs.source_types import MEASURED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A raster to super-resolve, so described that another process can open it.
+
+    Attributes
+    ----------
+    path : of the raster
+    declared, within : see `demsr.dem.stream.file_surface`
+    tid : grid of GEBCO's type identifiers on the same cells; only where these say measured, the result is consistent
+    """
+
+    path: Path
+    declared: Declared = Declared()
+    within: Box | None = None
+    tid: Path | None = None
+
+
+class OpenSource:
+    """A source that is being read."""
+
+    def __init__(self, source: Source, surface: FileSurface, tid: FileSurface | None) -> None:
+        self.source, self.surface, self.tid = source, surface, tid
+
+    def around(self, window: Window, reach_px: int) -> tuple[NDArray[np.float32], Window, NDArray[np.bool_] | None]:
+        """Return the elevation around a window, where the window lies in it, and where it was measured."""
+        elevation, inner = self.surface.around(window, reach_px)
+        if self.tid is None:
+            return elevation, inner, None
+        return elevation, inner, np.isin(self.tid.around(window, reach_px)[0], MEASURED)
+
+    def check_unchanged(self) -> None:
+        """Raise RasterError if a file was written to since it was opened."""
+        for surface in filter(None, (self.surface, self.tid)):
+            surface.check_unchanged()
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[OpenSource]:
+    """Open a raster, and its type identifiers if it has them."""
+    with ExitStack() as stack:
+        surface = stack.enter_context(file_surface(source.path, declared=source.declared, within=source.within))
+        tid = None
+        if source.tid is not None:
+            tid = stack.enter_context(file_surface(source.tid, vertical_datum="MSL", within=source.within))
+            _check_same_cells(surface.grid, tid.grid, source)
+        yield OpenSource(source, surface, tid)
+
+
+BANDS = (Band(name="elevation", description="elevation, super-resolved"),
+         Band(name="uncertainty", description="standard uncertainty of the elevation, 1 sigma"))  # fmt: skip
+
+_SEAMS, _SEAM_PX = 4, 64
+
+
+class Workers(Protocol):
+    """Who computes tiles: this process, or others."""
+
+    def compute(self, windows: list[Window]) -> Iterable[tuple[Window, bytes]]:
+        """Yield each window with its tile, encoded, in any order."""
+
+
+class ThisProcess:
+    """Compute one tile after the other."""
+
+    def __init__(self, source: OpenSource, resolver: Resolver) -> None:
+        self.source, self.resolver = source, resolver
+
+    def compute(self, windows: list[Window]) -> Iterator[tuple[Window, bytes]]:
+        """See `Workers`."""
+        for window in windows:
+            yield window, tile_of(self.source, self.resolver, window)
+
+
+def tile_of(source: OpenSource, resolver: Resolver, window: Window) -> bytes:
+    """Super-resolve one window of a source, and encode it."""
+    bands = resolver(*source.around(window, resolver.reach_px))
+    return encode_tile(bands, source.surface.grid.window(*astuple(window)).refine(resolver.scale))
+
+
+def super_resolve_file(
+    source: OpenSource, target: Path, resolver: Resolver, workers: Workers, *, tile_px: int, tags: dict[str, str],
+    identity: dict[str, str], resume: bool = False, overwrite: bool = False,
+) -> Product:  # fmt: skip
+    """Write the super-resolved raster; a run that was killed goes on where it was, to the same bytes.
+
+    Parameters
+    ----------
+    target : .tif, .nc, or a folder of tiles, see `demsr.dem.product.write_product`
+    tile_px : side of a tile in LR pixels
+    tags : what the product says of its making
+    identity : all that the pixels depend on
+
+    Raises
+    ------
+    RasterError : the target cannot be written, tiles of another run are in the way, or the input changed
+    """
+    surface = source.surface
+    product = Product(
+        grid=surface.grid.refine(resolver.scale), vertical_datum=surface.vertical_datum,
+        source=f"{surface.source}, super-resolved", bands=BANDS[: 1 + resolver.uncertain], tags=tags,
+    )  # fmt: skip
+    windows = tiles(surface.grid.rows, surface.grid.cols, tile_px)
+    with tile_store(target, identity, resume=resume, overwrite=overwrite) as store:
+        done = store.finished(windows)
+        with _progress() as progress:
+            task = progress.add_task("super-resolve", total=surface.grid.rows * surface.grid.cols)
+            progress.advance(task, sum(window.cells for window in done))
+            for window, content in workers.compute([window for window in windows if window not in done]):
+                done[window] = store.add(window, content)
+                progress.advance(task, window.cells)
+        source.check_unchanged()
+        write_product(target, {window.refine(resolver.scale): done[window] for window in windows}, product)
+    return product
+
+
+def check_source(source: OpenSource) -> None:
+    """Refuse rasters that are too small or wholly void.
+
+    Raises
+    ------
+    GridError, VoidError : they are
+    """
+    surface = source.surface
+    (rows, cols), path = surface.shape, surface.header.path
+    if min(rows, cols) < 2:
+        message = f"{path}: the raster has {rows} x {cols} pixels; it needs 2 or more a side"
+        raise GridError(message)
+    if not surface.meaning.measured_px:
+        cells = surface.grid.rows * surface.grid.cols
+        message = f"{path}: all {cells} pixels are void; give a raster or a box with measured pixels"
+        raise VoidError(message)
+
+
+def measured_seam_m(source: OpenSource, resolver: Resolver, tile_px: int) -> float:
+    """Return the largest difference that a halo makes which is less than exact, in corners of up to four tiles."""
+    surface = source.surface
+    exact = Resolver(
+        resolver.net, precision=resolver.precision, consistent=resolver.consistent, uncertain=resolver.uncertain
+    )
+    corners = tiles(surface.grid.rows, surface.grid.cols, tile_px)
+    chosen = corners[:: max(1, len(corners) // _SEAMS)][:_SEAMS]
+    worst = 0.0
+    for tile in chosen:
+        window = Window(tile.row, tile.col, min(tile.rows, _SEAM_PX), min(tile.cols, _SEAM_PX))
+        near, far = (each(*source.around(window, each.reach_px)) for each in (resolver, exact))
+        worst = max(worst, float(np.nanmax(np.abs(near - far), initial=0.0)))
+    return worst
+
+
+def _check_same_cells(grid: Grid, of_tid: Grid, source: Source) -> None:
+    corners = np.subtract((grid.west, grid.north), (of_tid.west, of_tid.north)) / (grid.pixel_width, grid.pixel_height)
+    if (grid.rows, grid.cols) != (of_tid.rows, of_tid.cols) or np.abs(corners).max() > 0.01:
+        message = (
+            f"{source.tid}: type identifiers for {of_tid.rows} x {of_tid.cols} cells from {of_tid.west:g}, "
+            f"{of_tid.north:g}; {source.path} has {grid.rows} x {grid.cols} from {grid.west:g}, {grid.north:g}; "
+            "give the identifiers of the same cells"
+        )
+        raise GridError(message)
+
+
+def _progress() -> Progress:
+    """Return a bar whose remaining time follows from all tiles so far: their cost differs, with voids above all."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), MofNCompleteColumn(), TextColumn("LR px"),
+        TimeRemainingColumn(elapsed_when_finished=True), speed_estimate_period=3600.0, console=console,
+        disable=not console.is_terminal,
+    )  # fmt: skip

@@ -1,0 +1,47 @@
+import os
+import signal
+import socket
+
+import numpy as np
+import psutil
+import pytest
+from synthetic import rough, write_raw
+
+from demsr.dem.windows import tiles
+from demsr.errors import WorkerError
+from demsr.inference.cluster import Cluster, connected
+from demsr.inference.mosaic import Source, ThisProcess, opened
+from demsr.inference.resolver import Resolver
+from demsr.model.srnet import DemSrNet
+
+pytest.importorskip("ray", reason="ray is not installed; `pip install 'demsr[cluster]'` installs it")
+
+
+def test_address_that_nobody_answers_is_named_at_once():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    with pytest.raises(WorkerError, match=f"ray at {address}: nobody answers"), connected(address):
+        pass
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of Ray, about files and sockets of its own
+def test_two_workers_of_which_one_is_killed_give_the_tiles_of_one_process(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    scene = write_raw(tmp_path / "gebco_scene.tif", np.round(rough(48, 40, level=-3000)).astype(np.int16))
+    source = Source(path=scene)
+    resolver = Resolver(DemSrNet(1, 8).eval(), precision="float32")
+    windows = tiles(48, 40, 8)
+    with opened(source) as raster:
+        expected = dict(ThisProcess(raster, resolver).compute(windows))
+    with connected("local"):
+        found = []
+        for window, tile in Cluster(source, resolver, workers=2).compute(windows):
+            if not found:
+                children = psutil.Process().children(recursive=True)
+                worker = next(child for child in children if "_Worker" in " ".join(child.cmdline()))
+                os.kill(worker.pid, signal.SIGKILL)
+            found.append((window, tile))
+    assert sorted(window for window, _ in found) == windows  # each once
+    assert dict(found) == expected
