@@ -130,7 +130,7 @@ def region_grid(source: Path | None, box: Box | None, *, globe: bool) -> Grid:
         message = "what is to be planned? Give a raster, --bbox W S E N, both, or --globe alone"
         raise ParamsError(message)
     whole = GLOBE if source is None else read_header(source).grid
-    return window_within(whole, box)[1]
+    return window_within(whole, box, where=str(source or "globe"))[1]
 
 
 @contextmanager

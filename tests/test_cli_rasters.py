@@ -355,3 +355,61 @@ def test_fit_of_swapped_files_is_refused_and_writes_nothing(demsr, real_pair, pa
     done = demsr("fit-degradation", *real_pair[::-1], "--write")
     assert refused(done, start="lr is coarser than hr", way_out="give LR first and HR second")
     assert params_yaml.read_bytes() == before
+
+
+@pytest.fixture
+def gebco(tmp_path) -> Path:
+    """Whole metres at 15 arc-seconds."""
+    heights = np.round(rough(40, 48, level=-3000, rms=100)).astype(np.int16)
+    return write_raw(tmp_path / "gebco_part.tif", heights, transform=Affine(1 / 240, 0, 10, 0, -1 / 240, 50))
+
+
+def test_super_resolve_gives_standard_errors_and_a_picture_of_a_box(demsr, tmp_path, gebco):
+    box, picture = (10 + 8.1 / 240, 50 - 24.9 / 240, 10 + 31.9 / 240, 50 - 8.1 / 240), tmp_path / "picture.png"
+    options = ("--bbox", *box, "--uncertainty", "--consistency", "--preview", picture, "--tile", 16)
+    done = demsr("super-resolve", gebco, tmp_path / "fine.nc", *options)
+    assert done.status == 0, done.err
+    assert done.out.startswith(f"{tmp_path / 'fine.nc'}: 85 x 120 pixels, datum MSL, by builtin, ")
+    with rasterio.open(f"netcdf:{tmp_path / 'fine.nc'}:elevation") as file:
+        means = file.read(1).astype(float).reshape(17, 5, 24, 5).mean(axis=(1, 3))
+    with rasterio.open(gebco) as file:
+        np.testing.assert_allclose(means, file.read(1)[8:25, 8:32], atol=2e-3)
+    with rasterio.open(f"netcdf:{tmp_path / 'fine.nc'}:uncertainty") as file:
+        assert file.read(1).min() > 0
+    assert picture.read_bytes()[1:4] == b"PNG"
+
+
+def test_command_in_the_file_makes_it_again(demsr, tmp_path, gebco):
+    for name in ("one.tif", "two.tif"):
+        assert demsr("super-resolve", gebco, tmp_path / name, "--overwrite", "--resume").status == 0
+    assert tags_of(tmp_path / "one.tif")["COMMAND"] == f"demsr super-resolve {gebco} {tmp_path / 'one.tif'}"
+
+
+def test_plan_counts_what_a_region_takes(demsr, gebco):
+    done = demsr("plan", gebco, "--tile", 16)
+    assert done.status == 0
+    said = dict(re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in done.out.splitlines())
+    assert said["input"] == "40 x 48 pixels"
+    assert said["output"] == "48,000 pixels of 3 x 3 arcsec"
+    assert said["tiles"] == "9 of 16 x 16 input pixels"
+    assert refused(demsr("plan"), start="what is to be planned?", way_out="or --globe alone")
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "start", "way_out"),
+    [
+        ("fine.png", (), "{out}: ends in .png", "name a .tif, a .nc, or a folder"),
+        ("fine.tif", ("--model", "nosuch"), "nosuch: no such model", "give builtin, models:/NAME@champion"),
+        ("fine.tif", ("--ray", "127.0.0.1:1"), "ray at 127.0.0.1:1: nobody answers", "start a cluster with"),
+        ("fine.tif", ("--bbox", 50, 50, 51, 51), "{gebco}: no cell is in 50 to 51 east", "give a box in"),
+        ("fine.tif", ("--bbox", 10, 51, 11, 49), "--bbox is 10 51 11 49", "give west, south, east and north"),
+        ("fine.tif", ("--halo", 1), "halo is 1 LR pixels", "the interpolation alone needs 2"),
+        ("fine.tif", ("--uncertainty", "--model", "{model}"), "the model carries no calibration", "train it again"),
+    ],
+)
+def test_what_cannot_be_done_leaves_nothing(demsr, tmp_path, gebco, model, out, options, start, way_out):
+    named = {"out": tmp_path / out, "gebco": gebco, "model": model}
+    words = [str(word).format(**named) for word in options]
+    before = sorted(tmp_path.iterdir())
+    assert refused(demsr("super-resolve", gebco, tmp_path / out, *words), start=start.format(**named), way_out=way_out)
+    assert sorted(tmp_path.iterdir()) == before

@@ -7,6 +7,7 @@ import numpy as np
 from demsr.files import write_text
 from demsr.model.checkpoint import CONFIG, WEIGHTS, save_model
 from demsr.model.srnet import DemSrNet
+from protocol.calibration import calibrated_without, held_out
 from protocol.methods import OUR_NET
 from protocol.regions import EVERYTHING, NEVER_TRAINED
 from protocol.report import BICUBIC
@@ -27,7 +28,8 @@ def ship(results: Results, folder: Path) -> None:
         "steps": facts["steps"], "pairs": facts["pairs"], "pairs_sha256": facts["pairs_sha256"],
         "regions": [one.name for one in results.regions.files if one.fold != NEVER_TRAINED],
     }  # fmt: skip
-    config = save_model(net, folder, training=training, half=True)
+    uncertainty = calibrated_without(NEVER_TRAINED, held_out(results))
+    config = save_model(net, folder, training=training, half=True, uncertainty=uncertainty)
     write_text(folder / "README.md", _card(results, config.weights_sha256, (folder / WEIGHTS).stat().st_size))
 
 

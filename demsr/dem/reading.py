@@ -77,7 +77,7 @@ def read_raster(
 
 def read_elevation(header: Header, *, within: Box | None = None) -> tuple[NDArray[np.float32], Grid, list[str]]:
     """Return (rows, cols) metres with NaN for voids, their grid, and what the values gave reason to assume."""
-    window, grid = window_within(header.grid, within)
+    window, grid = window_within(header.grid, within, where=str(header.path))
     if is_large(grid):
         message = (
             f"{header.path}: {grid.rows} x {grid.cols} pixels are too many for one piece of {_MOST_PIXELS:,}; "
@@ -158,7 +158,7 @@ def is_large(grid: Grid) -> bool:
     return grid.rows * grid.cols > _MOST_PIXELS
 
 
-def window_within(grid: Grid, within: Box | None) -> tuple[Window, Grid]:
+def window_within(grid: Grid, within: Box | None, *, where: str) -> tuple[Window, Grid]:
     """Return the cells that touch a box, and their grid; around the globe the columns may go on beyond the last."""
     if within is None or not grid.is_geographic:
         return Window(0, 0, grid.rows, grid.cols), grid
@@ -175,7 +175,10 @@ def window_within(grid: Grid, within: Box | None) -> tuple[Window, Grid]:
         first_col, last_col = math.floor(left + 0.5 + _TOUCHING), math.ceil(right + 0.5 - _TOUCHING)
         last_col = min(last_col, first_col + grid.cols)
     if first_row >= last_row or first_col >= last_col:
-        message = f"nothing of the raster lies between {west:g} and {east:g} east, {south:g} and {north:g} north"
+        lies = f"{grid.west:g} to {grid.east:g} east, {grid.south:g} to {grid.north:g} north"
+        message = (
+            f"{where}: no cell is in {west:g} to {east:g} east, {south:g} to {north:g} north; give a box in {lies}"
+        )
         raise GridError(message)
     window = Window(first_row, first_col, last_row - first_row, last_col - first_col)
     west, north = grid.west + first_col * grid.pixel_width, grid.north - first_row * grid.pixel_height

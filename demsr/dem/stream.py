@@ -135,7 +135,7 @@ def file_surface(
     if header.vertical_datum is None:
         notes.append(f"vertical datum: the file names none; {datum} taken")
     check_sign(header, within)
-    region, grid = window_within(header.grid, within)
+    region, grid = window_within(header.grid, within, where=str(path))
     with ExitStack() as stack:
         with gdal_errors(path):
             dataset = stack.enter_context(opened(header))

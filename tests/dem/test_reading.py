@@ -266,7 +266,7 @@ def test_window_of_a_south_up_file_is_the_same_part(tmp_path):
 
 def test_box_beside_the_raster_is_refused(tmp_path):
     path = write_raw(tmp_path / "a.tif", rough(6, 6))
-    with pytest.raises(GridError, match="nothing of the raster lies between 20 and 21 east"):
+    with pytest.raises(GridError, match="no cell is in 20 to 21 east"):
         read_dem(path, vertical_datum="MSL", within=(20, 10, 21, 11))
 
 

@@ -1,0 +1,222 @@
+"""Measure whether the uncertainty band holds what it says, write docs/uncertainty.md, and calibrate the shipped net.
+
+Needs the nets that `accuracy.py` has trained. Every region is super-resolved by the net whose fold holds it back. A
+calibration on two folds is tested on the third; the one on all three, which is shipped, on the regions of fold `test`.
+
+    python benchmarks/uncertainty.py --data FOLDER
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from accuracy import trainings
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from protocol.calibration import HeldOut, calibrated_without, held_out, held_out_net, pixels_of_scene, raster_of
+from protocol.regions import NEVER_TRAINED, find_files, read_regions
+from protocol.results import Results
+from protocol.scoring import real_scene
+
+from demsr.errors import reported
+from demsr.evaluation.calibration import UNKNOWN, Counts, Pixels, Rows, inside, no_counts, share_rows, sigma_of
+from demsr.files import whole_file, write_json, write_text
+from demsr.model.checkpoint import CONFIG, read_config
+from demsr.model.uncertainty import FEATURES, Uncertainty
+
+TARGETS = {"1": (63, 73), "1.645": (85, 95)}  # per cent of the truth that have to lie within so many standard errors
+BANDS = {"": "this band", "constant_": "constant band"}
+DOMAINS = {"land": "Land", "marine": "Sea floor"}
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A region, and two calibrations that have not seen it: on both domains, and on its own alone."""
+
+    one: HeldOut
+    on_both: Uncertainty
+    on_own: Uncertainty
+
+
+def main() -> None:
+    """Run the protocol."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the rasters of protocol/regions.yaml")
+    parser.add_argument("--work", type=Path, default=Path("work/accuracy"), help="work folder of accuracy.py")
+    parser.add_argument("--report", type=Path, default=Path("docs/uncertainty.md"))
+    parser.add_argument("--model", type=Path, default=Path("demsr/weights"), help="model folder to calibrate")
+    options = parser.parse_args()
+    regions = read_regions()
+    results = Results(regions, trainings(regions, ["product"], share=1.0), options.work)
+    found = held_out(results)
+    tested, shipped = tests_of(found), calibrated_without(NEVER_TRAINED, found)
+    draw(options.report.parent / "pictures" / f"{options.report.stem}.png", tested)
+    write_text(options.report, report(tested, real_pixels(results, options.data), shipped))
+    config = read_config(options.model).model_copy(update={"uncertainty": shipped})
+    write_json(options.model / CONFIG, config.model_dump())
+
+
+def tests_of(found: Sequence[HeldOut]) -> list[Tested]:
+    """Pair every region with the calibrations on the folds that it is not in."""
+    folds = sorted({one.region.fold for one in found})
+    of_domain = {domain: [one for one in found if one.region.domain == domain] for domain in DOMAINS}
+    on_both = {fold: calibrated_without(fold, found) for fold in folds}
+    on_own = {(domain, fold): calibrated_without(fold, own) for domain, own in of_domain.items() for fold in folds}
+    return [Tested(one, on_both[one.region.fold], on_own[one.region.domain, one.region.fold]) for one in found]
+
+
+def real_pixels(results: Results, data: Path) -> list[Pixels]:
+    """Return the pixels of the true pairs."""
+    lr_files = find_files(data, [pair.lr for pair in results.regions.real])
+    hr_files = {region.stem: raster_of(results.work, region) for region in results.regions.files}
+    scenes = [real_scene(pair.name, lr_files[pair.lr], hr_files[pair.hr]) for pair in results.regions.real]
+    return [pixels_of_scene(scene, scene.lr, held_out_net(results, scene.name)) for scene in scenes]
+
+
+def report(tested: Sequence[Tested], real: Sequence[Pixels], shipped: Uncertainty) -> str:
+    """Return docs/uncertainty.md."""
+    whole = [test for test in tested if test.one.whole_metres]
+    exact = [test for test in tested if not test.one.whole_metres]
+    all_together = {"All regions, each held out once": counted(whole)}
+    by_group, of_exact = ({title: counted(part) for title, part in groups(one).items()} for one in (whole, exact))
+    own = {f"{title}, calibrated on its own": counted(part, own=True) for title, part in groups(whole).items()}
+    by_region = "\n".join(region_row(test) for test in whole)
+    weights = "\n".join(f"- {name}: {weight:+.2f}" for name, weight in zip(FEATURES, shipped.log_weights, strict=True))
+    knots = ", ".join(f"{raw:.2g} to {sigma:.2g}" for raw, sigma in zip(shipped.raw_m, shipped.sigma_m, strict=True))
+    return f"""# Uncertainty
+
+Written by `python benchmarks/uncertainty.py --data FOLDER`; do not edit.
+
+The band is one standard error in metres for each HR pixel. The truth should lie within one standard error for 68 %
+of the pixels and within 1.645 for 90 %, on gentle and on steep ground alike. Here it is counted on regions that
+neither the net nor the calibration has seen: those of a fold with the calibration on the two others, and those that no
+net is trained on with the calibration on all three, which is shipped. Slopes are those of the result. One pixel of
+nine counts, of all regions of a group together; a class of few pixels is joined to the one beside it, and border
+pixels, the outermost row or column of a raster, have no slope. A `!` marks a share outside 63 to 73 % or 85 to 95 %.
+The constant band is one standard error for all pixels, calibrated on the same pixels in the same way.
+
+The coefficients have not seen the regions that they are tested on. Which local amplitudes enter, and that the share
+within one standard error counts twice as much as that within 1.645, was chosen with all of these regions in view.
+
+![coverage by slope class](pictures/uncertainty.png)
+
+## By slope class
+
+Input in whole metres, as GEBCO is.
+
+{tables(all_together | by_group)}
+Exact input:
+
+{tables(of_exact)}
+## By region
+
+Input in whole metres. A region has a character of its own that the coarse input does not reveal: in a single region
+the shares may be further off than in all together.
+
+| region | domain | fold | RMSE (m) | root mean square of the band (m) | within 1 | within 1.645 |
+| --- | --- | --- | --: | --: | --: | --: |
+{by_region}
+
+## One calibration, or one for land and one for the sea floor
+
+The shipped one is for both, because the band knows nothing of sea level. Calibrated on its own domain alone, each
+holds this in whole metres:
+
+{tables(own)}
+## A real grid
+
+The band knows what super-resolution leaves open, not how wrong the input is. Here LR and truth are different surveys:
+
+{tables({one.area: inside(one, shipped) for one in real})}
+## The calibration that is shipped
+
+From {shipped.pixels:,} pixels of {len(shipped.areas)} regions, each of which counts the same, half with input in
+whole metres. Exponents of the local amplitudes, of which a symmetric net has no spread:
+
+{weights}
+
+Raw to calibrated standard errors, in metres:
+{knots}.
+Constant band: {shipped.constant_m:.2f} m.
+"""
+
+
+def groups(tested: Sequence[Tested]) -> dict[str, list[Tested]]:
+    """Split by domain, and into the regions of the folds and those that no net is trained on."""
+    found: dict[str, list[Tested]] = {}
+    for domain, title in DOMAINS.items():
+        own = [test for test in tested if test.one.region.domain == domain]
+        found[f"{title}, each fold by the other two"] = [one for one in own if one.one.region.fold != NEVER_TRAINED]
+        found[f"{title}, regions of no fold"] = [one for one in own if one.one.region.fold == NEVER_TRAINED]
+    return found
+
+
+def counted(tested: Sequence[Tested], *, own: bool = False) -> Counts:
+    """Count what lies within the bands, in all regions together."""
+    counts = [inside(test.one.pixels, test.on_own if own else test.on_both) for test in tested]
+    return sum(counts, start=no_counts())
+
+
+def tables(counts: dict[str, Counts]) -> str:
+    """Return a heading and a table for each group."""
+    return "\n".join(f"### {title}\n\n{class_table(share_rows(one))}\n" for title, one in counts.items())
+
+
+def class_table(rows: Rows) -> str:
+    """Return shares by slope class as Markdown."""
+    names = [f"{band}within_{factor}_sigma_percent" for band in BANDS for factor in TARGETS]
+    head = " | ".join(f"{band}: within {factor}" for band in BANDS.values() for factor in TARGETS)
+    lines = [f"| slope (deg) | pixels | {head} |", "| --- | --: | --: | --: | --: | --: |"]
+    for row in rows:
+        slope = "border pixels" if row["slope_deg"] == UNKNOWN else row["slope_deg"]
+        cells = " | ".join(_marked(row[name], factor) for name, factor in zip(names, list(TARGETS) * 2, strict=True))
+        lines.append(f"| {slope} | {row['pixels']:,} | {cells} |")
+    return "\n".join(lines)
+
+
+def region_row(test: Tested) -> str:
+    """Return one line of the table by region."""
+    region, pixels = test.one.region, test.one.pixels
+    count, *within = inside(pixels, test.on_both).sum(axis=0)[: 1 + len(TARGETS)]
+    shares = " | ".join(_marked(100 * part / count, factor) for part, factor in zip(within, TARGETS, strict=True))
+    rms, of_band = (_rms(values) for values in (pixels.error_m, sigma_of(pixels, test.on_both)))
+    return f"| {region.name} | {region.domain} | {region.fold} | {rms:.2f} | {of_band:.2f} | {shares} |"
+
+
+def draw(path: Path, tested: Sequence[Tested]) -> None:
+    """Draw the shares by slope class with input in whole metres, one panel for each group of regions."""
+    figure = Figure(figsize=(12, 7.5), layout="constrained")
+    parts = groups([test for test in tested if test.one.whole_metres])
+    for axes, (title, part) in zip(figure.subplots(2, 2, sharey=True).flat, parts.items(), strict=True):
+        _draw_classes(axes, title, share_rows(counted(part)))
+    figure.axes[0].legend(loc="lower left", fontsize=8)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=80, metadata={"Software": None})
+
+
+def _draw_classes(axes: Axes, title: str, rows: Rows) -> None:
+    rows = [row for row in rows if row["slope_deg"] != UNKNOWN]
+    for low, high in TARGETS.values():
+        axes.axhspan(low, high, color="0.88")
+    for band, colour in (("", "tab:blue"), ("constant_", "tab:red")):
+        for factor, style in (("1", "o-"), ("1.645", "s--")):
+            shares = [row[f"{band}within_{factor}_sigma_percent"] for row in rows]
+            axes.plot(shares, style, color=colour, label=f"{BANDS[band]}, within {factor} sigma")
+    axes.set(title=title, xlabel="slope (degrees)", ylabel="truth within (%)", ylim=(0, 102))
+    axes.set_xticks(range(len(rows)), [row["slope_deg"] for row in rows])
+
+
+def _marked(share: float, factor: str) -> str:
+    low, high = TARGETS[factor]
+    return f"{share:.1f}{'' if low <= share <= high else ' !'}"
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.square(values, dtype=np.float64).mean()))
+
+
+if __name__ == "__main__":
+    with reported("uncertainty"):
+        main()
