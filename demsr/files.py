@@ -5,6 +5,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     The temporary name keeps the suffix, because GDAL and HDF5 choose drivers by it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f".{glob.escape(path.stem)}.*.part{path.suffix}"):
-        _remove_if_orphaned(leftover)
+    _remove_orphans(path.parent, path.stem)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield temporary
@@ -48,6 +48,7 @@ def sha256_of_folder(folder: Path) -> str:
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; it takes the place of `path` if the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_orphans(path.parent, path.name)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         temporary.mkdir()
@@ -82,14 +83,29 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _remove_if_orphaned(temporary: Path) -> None:
-    """Remove what a killed process has left; a process that lives may still be writing."""
+def _remove_orphans(folder: Path, name: str) -> None:
+    """Remove what a killed process has left; a process that lives may still be writing.
+
+    Libraries put files of their own beside a temporary one, whose names begin with its name.
+    """
+    for leftover in folder.glob(f".{glob.escape(name)}.*.part*"):
+        number = re.fullmatch(r"(\d+)\.part.*", leftover.name[len(name) + 2 :])
+        if number is None or _is_alive(int(number[1])):
+            continue
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
     try:
-        os.kill(int(temporary.name.split(".")[-3]), 0)
+        os.kill(process, 0)
     except ProcessLookupError:
-        temporary.unlink(missing_ok=True)
-    except (ValueError, PermissionError):
-        pass  # not one of ours, or another user's
+        return False
+    except PermissionError:
+        pass  # it is another user's
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

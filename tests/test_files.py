@@ -2,6 +2,8 @@ import errno
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,21 @@ def test_folder_that_fails_in_the_middle_leaves_the_old_one(tmp_path):
         fail()
     assert names(tmp_path) == ["model"]
     assert names(tmp_path / "model") == ["old"]
+
+
+def test_what_a_killed_process_has_left_goes_and_what_a_living_one_writes_stays(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in ("a", "b", "model"):
+        for process in (dead.pid, os.getppid()):
+            write_text(tmp_path / f".{name}.{process}.part.tif.ovr.tmp", "half")
+            (tmp_path / f".{name}.{process}.part").mkdir()
+    write_text(tmp_path / "a.tif", "whole")
+    with whole_folder(tmp_path / "model") as temporary:
+        (temporary / "new").write_text("new")
+    alive = [f".{name}.{os.getppid()}.part{end}" for name in ("a", "b", "model") for end in ("", ".tif.ovr.tmp")]
+    untouched = [f".b.{dead.pid}.part{end}" for end in ("", ".tif.ovr.tmp")]
+    assert names(tmp_path) == sorted([*alive, *untouched, "a.tif", "model"])
 
 
 def test_text_is_utf8_whatever_the_locale(tmp_path):
