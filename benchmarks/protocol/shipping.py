@@ -88,6 +88,9 @@ RMSE gain over bicubic interpolation on regions that the judged training had not
 - Plains gain little: what bicubic misses there is mostly the noise of the survey.
 - Trained between 29 S and 53 N; pixels near the poles are narrower than any that it has seen.
 - Trees and buildings are part of the land surface that it learnt from.
+- Its standard errors ([how they were found and tested](../../docs/uncertainty.md)) are those of super-resolution alone:
+  errors of the input come on top. In a single region they may be too narrow or too wide, and in the outermost row and
+  column of a raster they are too narrow.
 
 ## Licence
 

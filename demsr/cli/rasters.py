@@ -31,72 +31,6 @@ from demsr.cli.options import (
 )
 
 
-@app.command()
-def inspect(
-    sources: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Rasters of any format.")],
-    crs: Crs = None,
-    vertical_datum: Datum = None,
-    unit: Unit = None,
-    positive: Positive = None,
-    nodata: Nodata = None,
-    registration: Registration = None,
-    layer: Layer = None,
-) -> None:
-    """Print what is understood of a raster, what had to be assumed, and what it is good for."""
-    from demsr.errors import DemsrError, RasterError
-    from demsr.reporting.inspection import print_inspection
-    from demsr.sources.inspection import inspect_raster
-
-    declared = declared_of(crs, vertical_datum, unit, positive, nodata, registration, layer)
-    wrong = []
-    for source in sources:
-        try:
-            print_inspection(inspect_raster(source, declared))
-        except DemsrError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise RasterError("; ".join(wrong))
-
-
-@app.command()
-def convert(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="Raster of any format.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Cloud-optimised GeoTIFF to write.")],
-    to: Annotated[str, typer.Option(help="Vertical datum of OUT, such as EGM2008.")],
-    crs: Crs = None,
-    vertical_datum: Datum = None,
-    unit: Unit = None,
-    positive: Positive = None,
-    nodata: Nodata = None,
-    registration: Registration = None,
-    layer: Layer = None,
-    geoid_grids: Grids = None,
-    proj_network: Network = False,
-    overwrite: Overwrite = False,
-) -> None:
-    """Bring heights to another vertical datum, by real geoid grids only."""
-    from demsr.dem.geoid import convert_datum
-    from demsr.dem.raster import write_dem
-    from demsr.dem.reading import read_raster
-    from demsr.errors import RasterError
-    from demsr.reporting.inspection import print_assumptions
-
-    if target.is_dir():
-        message = f"{target}: is a folder; name a file in it"
-        raise RasterError(message)
-    if target.suffix.lower() not in (".tif", ".tiff"):
-        message = f"{target}: is written as a GeoTIFF; give a name that ends in .tif"
-        raise RasterError(message)
-    _refuse_to_replace(target, overwrite=overwrite)
-    declared = declared_of(crs, vertical_datum, unit, positive, nodata, registration, layer)
-    reading = read_raster(source, declared=declared)
-    print_assumptions(source, reading.assumptions)
-    result = convert_datum(reading.dem, to, grids=geoid_grids, network=proj_network)
-    tags = {"DEMSR_VERSION": demsr.__version__, "ASSUMED": "; ".join(reading.assumptions)}
-    write_dem(target, result, tags=tags)
-    typer.echo(f"{target}: heights above {to}, from {reading.dem.vertical_datum}")
-
-
 @app.command("super-resolve")
 def super_resolve(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Raster to super-resolve.")],
@@ -176,6 +110,72 @@ def plan(
     grid = region_grid(source, box_of(bbox), globe=globe)
     recipe = Recipe(model=model, device=device, precision=precision, halo_px=halo, tile_px=tile)
     print_plan(plan_region(grid, recipe), grid)
+
+
+@app.command()
+def inspect(
+    sources: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Rasters of any format.")],
+    crs: Crs = None,
+    vertical_datum: Datum = None,
+    unit: Unit = None,
+    positive: Positive = None,
+    nodata: Nodata = None,
+    registration: Registration = None,
+    layer: Layer = None,
+) -> None:
+    """Print what is understood of a raster, what had to be assumed, and what it is good for."""
+    from demsr.errors import DemsrError, RasterError
+    from demsr.reporting.inspection import print_inspection
+    from demsr.sources.inspection import inspect_raster
+
+    declared = declared_of(crs, vertical_datum, unit, positive, nodata, registration, layer)
+    wrong = []
+    for source in sources:
+        try:
+            print_inspection(inspect_raster(source, declared))
+        except DemsrError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise RasterError("; ".join(wrong))
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Raster of any format.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Cloud-optimised GeoTIFF to write.")],
+    to: Annotated[str, typer.Option(help="Vertical datum of OUT, such as EGM2008.")],
+    crs: Crs = None,
+    vertical_datum: Datum = None,
+    unit: Unit = None,
+    positive: Positive = None,
+    nodata: Nodata = None,
+    registration: Registration = None,
+    layer: Layer = None,
+    geoid_grids: Grids = None,
+    proj_network: Network = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Bring heights to another vertical datum, by real geoid grids only."""
+    from demsr.dem.geoid import convert_datum
+    from demsr.dem.raster import write_dem
+    from demsr.dem.reading import read_raster
+    from demsr.errors import RasterError
+    from demsr.reporting.inspection import print_assumptions
+
+    if target.is_dir():
+        message = f"{target}: is a folder; name a file in it"
+        raise RasterError(message)
+    if target.suffix.lower() not in (".tif", ".tiff"):
+        message = f"{target}: is written as a GeoTIFF; give a name that ends in .tif"
+        raise RasterError(message)
+    _refuse_to_replace(target, overwrite=overwrite)
+    declared = declared_of(crs, vertical_datum, unit, positive, nodata, registration, layer)
+    reading = read_raster(source, declared=declared)
+    print_assumptions(source, reading.assumptions)
+    result = convert_datum(reading.dem, to, grids=geoid_grids, network=proj_network)
+    tags = {"DEMSR_VERSION": demsr.__version__, "ASSUMED": "; ".join(reading.assumptions)}
+    write_dem(target, result, tags=tags)
+    typer.echo(f"{target}: heights above {to}, from {reading.dem.vertical_datum}")
 
 
 def _command() -> str:

@@ -1,4 +1,4 @@
-"""Commands for a project: its parameters, its models."""
+"""Commands around training: parameters, the degradation of pairs, models."""
 
 import dataclasses
 from pathlib import Path
