@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import rasterio
 import torch
 from rich.console import Console
 
@@ -86,24 +87,37 @@ def full_net(folder: Path) -> Path:
     return folder / "full"
 
 
+def four_times(raster: Path, folder: Path) -> Path:
+    """Write a raster of four times the area, of copies: memory must not grow with it."""
+    with rasterio.open(raster) as file:
+        values, profile = file.read(), file.profile
+    target = folder / f"{raster.stem}_four.tif"
+    profile |= {"height": 2 * profile["height"], "width": 2 * profile["width"]}
+    with rasterio.open(target, "w", **profile) as large:
+        large.write(np.tile(values, (1, 2, 2)))
+    return target
+
+
 def speeds(raster: Path, whole: Grid, box: tuple[float, ...], part: Grid, folder: Path) -> list[Run]:
     """Time the shipped net on the whole raster and the net of the paper on a part, beside GDAL's cubic warp."""
     pixels, of_part = whole.rows * whole.cols, part.rows * part.cols
     size = ("--dimensions", whole.cols * 5, whole.rows * 5, "--resampling", "cubic")
     packed = ("--driver", "COG", "--co", "COMPRESS=DEFLATE", "--co", "PREDICTOR=YES")
     full, exact = ("--model", full_net(folder), "--bbox", *box), ("--precision", "float32")
-    ours = {
-        "shipped net": ("a.tif",),
-        "shipped net, float32": ("b.tif", *exact),
-        "shipped net, consistent, with uncertainty": ("c.tif", "--consistency", "--uncertainty"),
-        "shipped net, to NetCDF": ("d.nc",),
-        "net of the paper, a part": ("e.tif", *full),
-        "net of the paper, a part, float32": ("f.tif", *full, *exact),
-    }
-    warp = timed("cubic warp of GDAL (`rio warp`)", pixels, "rio", "warp", raster, folder / "w.tif", *size, *packed)
+    warp = timed(
+        "cubic warp of GDAL (`rio warp`)", pixels, "rio", "warp", raster, folder / "warped.tif", *size, *packed
+    )
+    ours = [
+        ("shipped net", pixels, raster, ()),
+        ("shipped net, a raster four times as large", 4 * pixels, four_times(raster, folder), ()),
+        ("shipped net, float32", pixels, raster, exact),
+        ("shipped net, consistent, with uncertainty", pixels, raster, ("--consistency", "--uncertainty")),
+        ("net of the paper, a part", of_part, raster, full),
+        ("net of the paper, a part, float32", of_part, raster, (*full, *exact)),
+    ]
     return [warp] + [
-        timed(name, of_part if full[1] in how else pixels, "demsr", "super-resolve", raster, folder / out, *how)
-        for name, (out, *how) in ours.items()
+        timed(name, count, "demsr", "super-resolve", source, folder / f"{place}.tif", *how)
+        for place, (name, count, source, how) in enumerate(ours)
     ]
 
 
@@ -165,8 +179,8 @@ writing the product included, on {processor()}; {raster.name}. Pixels are those 
 
 Memory is that of the main process; workers of Ray have their own.
 
-Killed with SIGKILL {len(left)} times at random moments and resumed each time, with {", ".join(map(str, left))} tiles kept: the
-file is {"byte-equal to" if same_bytes else "NOT EQUAL to"} that of an unbroken run. One and two workers of Ray give
+Killed with SIGKILL {len(left)} times at random moments and resumed each time, when {", ".join(map(str, left))} tiles
+were done: the file is {"byte-equal to" if same_bytes else "NOT EQUAL to"} that of an unbroken run. One and two workers of Ray give
 {"the same pixels" if same_pixels else "DIFFERENT PIXELS"}.
 """
 
