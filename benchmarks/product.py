@@ -180,8 +180,8 @@ writing the product included, on {processor()}; {raster.name}. Pixels are those 
 Memory is that of the main process; workers of Ray have their own.
 
 Killed with SIGKILL {len(left)} times at random moments and resumed each time, when {", ".join(map(str, left))} tiles
-were done: the file is {"byte-equal to" if same_bytes else "NOT EQUAL to"} that of an unbroken run. One and two workers of Ray give
-{"the same pixels" if same_pixels else "DIFFERENT PIXELS"}.
+were done: the file is {"byte-equal to" if same_bytes else "NOT EQUAL to"} that of an unbroken run. One and two workers
+of Ray give {"the same pixels" if same_pixels else "DIFFERENT PIXELS"}.
 """
 
 

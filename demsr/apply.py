@@ -11,7 +11,7 @@ from demsr.dem.grid import Grid, spacing
 from demsr.dem.header import read_header
 from demsr.dem.product import check_target
 from demsr.dem.reading import Box, window_within
-from demsr.errors import ParamsError
+from demsr.errors import ParamsError, RasterError
 from demsr.inference.mosaic import (
     OpenSource,
     ThisProcess,
@@ -59,7 +59,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """What was made, and how fast: useful LR pixels per second, reading and writing included."""
+    """What was made, and how fast: LR pixels computed per second, reading and writing included."""
 
     grid: Grid
     vertical_datum: str
@@ -86,30 +86,34 @@ def apply_to_file(
     """
     started = time.monotonic()
     check_source(raster)
+    _refuse_to_destroy(raster, target)
     resolver = recipe.resolver()
     surface = raster.surface
     check_target(target, surface.grid.refine(resolver.scale))
     tile_px = recipe.tile_px or default_tile_px(resolver)
     how = {
         "MODEL": recipe.model, "MODEL_SHA256": str(resolver.net.weights_sha256), "DEMSR_VERSION": demsr.__version__,
-        "PRECISION": resolver.precision, "CONSISTENT": str(resolver.consistent),
-        "UNCERTAINTY": str(resolver.uncertain), "TILE_PX": str(tile_px),
-        "HALO_PX": str(resolver.halo_px), "INPUT": surface.header.path.name, "INPUT_SHA256": surface.sha256,
-        "INPUT_PIXEL": spacing(surface.grid), "DEVICE": resolver.device.type,
+        "PRECISION": resolver.precision, "CONSISTENT": _where(raster, resolver),
+        "UNCERTAINTY": str(resolver.uncertain), "TILE_PX": str(tile_px), "HALO_PX": str(resolver.halo_px),
+        "INPUT": surface.header.path.name, "INPUT_SHA256": surface.sha256, "INPUT_PIXEL": spacing(surface.grid),
+        "ASSUMED": "; ".join(surface.assumptions),
+        "DEVICE": resolver.device.type if recipe.ray is None else "cluster",
     }  # fmt: skip
+    if raster.tid is not None:
+        how |= {"TID": raster.tid.header.path.name, "TID_SHA256": raster.tid.sha256}
     if resolver.halo_px < resolver.exact_halo_px:
         how["SEAM_M"] = f"{measured_seam_m(raster, resolver, tile_px):.3g}"
-    told = {"COMMAND": command, "ASSUMED": "; ".join(surface.assumptions), "USE": "not for navigation"}
+    told = {"COMMAND": command, "USE": "not for navigation"}
     identity = how | {"grid": repr(surface.grid)}
     with _workers(raster, resolver, recipe) as workers:
-        product = super_resolve_file(
+        product, computed = super_resolve_file(
             raster, target, resolver, workers, tile_px=tile_px, tags=how | told, identity=identity, resume=resume,
             overwrite=overwrite,
         )  # fmt: skip
     seconds = time.monotonic() - started
     return Done(
         grid=product.grid, vertical_datum=product.vertical_datum, scale=resolver.scale,
-        lr_px_per_second=surface.grid.rows * surface.grid.cols / seconds,
+        lr_px_per_second=computed / seconds,
     )  # fmt: skip
 
 
@@ -130,6 +134,9 @@ def region_grid(source: Path | None, box: Box | None, *, globe: bool) -> Grid:
         message = "what is to be planned? Give a raster, --bbox W S E N, both, or --globe alone"
         raise ParamsError(message)
     whole = GLOBE if source is None else read_header(source).grid
+    if box is not None and not whole.is_geographic:
+        message = f"{source}: the raster is projected, and a box is in degrees; plan all of it"
+        raise ParamsError(message)
     return window_within(whole, box, where=str(source or "globe"))[1]
 
 
@@ -142,3 +149,16 @@ def _workers(raster: OpenSource, resolver: Resolver, recipe: Recipe) -> Iterator
 
         with connected(recipe.ray):
             yield Cluster(raster.source, resolver, workers=recipe.workers)
+
+
+def _where(raster: OpenSource, resolver: Resolver) -> str:
+    if not resolver.consistent:
+        return "no"
+    return "everywhere" if raster.tid is None else "where measured"
+
+
+def _refuse_to_destroy(raster: OpenSource, target: Path) -> None:
+    for path in (file for surface in raster.surfaces for file in surface.files):
+        if target.exists() and target.samefile(path):
+            message = f"{target}: is what is read; name another OUT"
+            raise RasterError(message)

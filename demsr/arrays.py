@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from demsr.dem.header import METRES_PER_UNIT
-from demsr.dem.raster import check_range
+from demsr.dem.raster import HIGHEST_M, LOWEST_M
 from demsr.dem.stream import ArraySurface
 from demsr.dem.windows import tiles
 from demsr.errors import GridError, VoidError
@@ -19,6 +19,7 @@ from demsr.model.srnet import DemSrNet
 _NAMES = {"y": ("lat", "latitude", "y"), "x": ("lon", "longitude", "x")}
 _UNEVEN = 1e-3  # of a step: how far coordinates may lie from even ones
 _GEO_TRANSFORM = "GeoTransform"
+_OF_STORED = ("_FillValue", "missing_value", "scale_factor", "add_offset")  # xarray moves them away when it decodes
 
 
 def super_resolve(
@@ -42,6 +43,7 @@ def super_resolve(
     VoidError : nothing was measured, or values that cannot be elevations
     CheckpointError, ParamsError, TrackingError : see `demsr.load_model`
     """
+    _check_type(elevation)
     plane = elevation.squeeze(drop=False)
     where = str(elevation.name or "elevation")
     rows, cols = _dimensions(plane, where)
@@ -50,7 +52,7 @@ def super_resolve(
     resolver = Resolver(net, precision=precision, consistent=consistent, uncertain=uncertain)
     north_up, turned = _north_up(plane.transpose(rows, cols), rows, cols)
     values = north_up.to_numpy().astype(np.float32)
-    check_range(values, where)
+    _check_range(values, where)
     if not np.isfinite(values).any():
         message = f"{where}: all {values.size} cells are void; give an array with measured ones"
         raise VoidError(message)
@@ -62,6 +64,12 @@ def super_resolve(
     for sigma_m in errors:
         result = result.assign_coords(uncertainty=((rows, cols), sigma_m, {"units": "m"}))
     return result.isel(turned).transpose(*plane.dims)
+
+
+def _check_type(elevation: object) -> None:
+    if not isinstance(elevation, xr.DataArray):
+        message = f"elevation is a {type(elevation).__name__}; pass a DataArray of xarray, such as dataset.elevation"
+        raise TypeError(message)
 
 
 def _resolved(surface: ArraySurface, resolver: Resolver, tile_px: int) -> NDArray[np.float32]:
@@ -84,21 +92,41 @@ def _dimensions(plane: xr.DataArray, where: str) -> tuple[str, str]:
         if name not in plane.coords:
             message = f"{where}: dimension {name} has no coordinates; assign those of the cell centres"
             raise GridError(message)
-        steps = np.diff(plane[name].to_numpy().astype(np.float64))
-        if not steps[0] or np.abs(steps - steps.mean()).max() > _UNEVEN * abs(steps.mean()):
+        centres = plane[name].to_numpy()
+        values = centres.astype(np.float64)
+        even = np.linspace(values[0], values[-1], len(values))
+        rounding = 2 * np.spacing(np.abs(centres).max()) if np.issubdtype(centres.dtype, np.floating) else 0.0
+        allowed = _UNEVEN * abs(even[1] - even[0]) + rounding
+        if not np.abs(values - even).max() <= allowed or even[0] == even[-1]:
             message = f"{where}: coordinates {name} are not evenly spaced; interpolate to even ones first"
             raise GridError(message)
     return rows, cols
 
 
 def _check_heights(plane: xr.DataArray, where: str) -> None:
-    unit = str(plane.attrs.get("units", "m")).lower()
-    if METRES_PER_UNIT.get(unit) != 1 or plane.attrs.get("positive", "up") != "up":
+    if packed := [name for name in _OF_STORED if name in plane.attrs]:
         message = (
-            f"{where}: units {unit!r}, positive {plane.attrs.get('positive', 'up')}; heights in metres, positive up, "
+            f"{where}: has {', '.join(packed)}, so its values are as stored; decode them, with xarray.decode_cf or "
+            "rioxarray.open_rasterio(..., masked=True)"
+        )
+        raise GridError(message)
+    unit, positive = str(plane.attrs.get("units", "m")).lower(), str(plane.attrs.get("positive", "up")).lower()
+    if METRES_PER_UNIT.get(unit) != 1 or positive != "up":
+        message = (
+            f"{where}: units {unit!r}, positive {positive}; heights in metres, positive up, "
             "are needed: convert the values and their attributes"
         )
         raise GridError(message)
+
+
+def _check_range(values: NDArray[np.float32], where: str) -> None:
+    wrong = np.isinf(values) | (values < LOWEST_M) | (values > HIGHEST_M)
+    if wrong.any():
+        message = (
+            f"{where}: {int(wrong.sum())} values lie outside {LOWEST_M:.0f} to {HIGHEST_M:.0f} m, such as "
+            f"{values[wrong][0]:g}; make voids NaN, for example with elevation.where(...), and heights metres"
+        )
+        raise VoidError(message)
 
 
 def _north_up(plane: xr.DataArray, rows: str, cols: str) -> tuple[xr.DataArray, dict[str, slice]]:

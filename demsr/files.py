@@ -5,6 +5,7 @@ import glob
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,14 +14,19 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, clear: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block ends well, else remove it.
 
     The temporary name keeps the suffix, because GDAL and HDF5 choose drivers by it.
+
+    Parameters
+    ----------
+    clear : look for what killed processes have left, which takes long in a folder with very many files
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_orphans(path.parent, path.stem)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    if clear:
+        _remove_orphans(path.parent, path.stem)
+    temporary = path.with_name(f".{path.stem}.{_process()}.part{path.suffix}")
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -49,7 +55,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; it takes the place of `path` if the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_orphans(path.parent, path.name)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{_process()}.part")
     try:
         temporary.mkdir()
         yield temporary
@@ -84,18 +90,24 @@ def sha256_of(path: Path) -> str:
 
 
 def _remove_orphans(folder: Path, name: str) -> None:
-    """Remove what a killed process has left; a process that lives may still be writing.
+    """Remove what a killed process of this machine has left; a process that lives may still be writing.
 
     Libraries put files of their own beside a temporary one, whose names begin with its name.
     """
+    host, _, _ = _process().rpartition("-")
     for leftover in folder.glob(f".{glob.escape(name)}.*.part*"):
-        number = re.fullmatch(r"(\d+)\.part.*", leftover.name[len(name) + 2 :])
+        number = re.fullmatch(rf"{re.escape(host)}-(\d+)\.part.*", leftover.name[len(name) + 2 :])
         if number is None or _is_alive(int(number[1])):
             continue
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+
+
+def _process() -> str:
+    """Return a name of this process that no other has, on other machines with the same disk neither."""
+    return f"{platform.node().replace('.', '_') or 'host'}-{os.getpid()}"
 
 
 def _is_alive(process: int) -> bool:

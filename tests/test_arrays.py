@@ -74,6 +74,12 @@ def test_tiles_make_no_difference(net):
     np.testing.assert_array_equal(np.isnan(whole), np.kron(np.isnan(values), np.ones((5, 5), bool)))
 
 
+def test_coordinates_of_32_bits_are_even_enough(net):
+    lr = array(rough(6, 7), west=170.0)
+    stored = lr.assign_coords(lon=lr.lon.astype(np.float32), lat=lr.lat.astype(np.float32))
+    np.testing.assert_array_equal(super_resolve(stored, net), super_resolve(lr, net))
+
+
 def test_globe_has_no_seam(net):
     values = rough(18, 36)
     globe = array(values, west=-180.0, north=90.0, cell=10.0)
@@ -109,7 +115,9 @@ def with_uneven_rows():
         (xr.DataArray(rough(6, 6)), GridError, "dimension dim_0 has no coordinates"),
         (with_uneven_rows(), GridError, "lat are not evenly spaced"),
         (array(np.full((6, 6), np.nan, np.float32)), VoidError, "all 36 cells are void"),
-        (array(np.full((6, 6), 20000, np.float32)), VoidError, "outside -12000 to 9500"),
+        (array(np.full((6, 6), 20000, np.float32)), VoidError, "make voids NaN"),
+        (array(np.full((6, 6), -9999, np.int16), _FillValue=-9999), GridError, "decode them"),
+        (rough(6, 6), TypeError, "elevation is a ndarray"),
     ],
 )
 def test_what_is_no_elevation_on_a_grid_is_refused(net, elevation, error, message):

@@ -2,6 +2,7 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from demsr.files import sha256_of, whole_file, whole_folder, write_json, write_text
+
+HOST = platform.node().replace(".", "_")
 
 
 def names(folder: Path) -> list[str]:
@@ -93,13 +96,15 @@ def test_what_a_killed_process_has_left_goes_and_what_a_living_one_writes_stays(
     dead.wait()
     for name in ("a", "b", "model"):
         for process in (dead.pid, os.getppid()):
-            write_text(tmp_path / f".{name}.{process}.part.tif.ovr.tmp", "half")
-            (tmp_path / f".{name}.{process}.part").mkdir()
+            write_text(tmp_path / f".{name}.{HOST}-{process}.part.tif.ovr.tmp", "half")
+            (tmp_path / f".{name}.{HOST}-{process}.part").mkdir()
     write_text(tmp_path / "a.tif", "whole")
     with whole_folder(tmp_path / "model") as temporary:
         (temporary / "new").write_text("new")
-    alive = [f".{name}.{os.getppid()}.part{end}" for name in ("a", "b", "model") for end in ("", ".tif.ovr.tmp")]
-    untouched = [f".b.{dead.pid}.part{end}" for end in ("", ".tif.ovr.tmp")]
+    write_text(tmp_path / f".a.elsewhere-{dead.pid}.part", "half, by another machine")
+    alive = [f".{name}.{HOST}-{os.getppid()}.part{end}" for name in ("a", "b", "model") for end in ("", ".tif.ovr.tmp")]
+    untouched = [f".b.{HOST}-{dead.pid}.part{end}" for end in ("", ".tif.ovr.tmp")]
+    untouched.append(f".a.elsewhere-{dead.pid}.part")
     assert names(tmp_path) == sorted([*alive, *untouched, "a.tif", "model"])
 
 

@@ -200,19 +200,24 @@ def stored_pieces(
     Each comes with its place in the window. Columns of a raster around the globe go on beyond the first and the last.
     """
     scale, offset = dataset.scales[header.band - 1], dataset.offsets[header.band - 1]
+    masked = _same(header.nodata, dataset.nodatavals[header.band - 1])  # else the file is wrong about its voids
     step = max(1, _PIXELS_AT_ONCE // window.cols)
     for top in range(0, window.rows, step):
         rows = min(step, window.rows - top)
         first = window.row + top
         stored_row = header.grid.rows - first - rows if header.south_up else first
         for left, cols, stored_col in _stored_columns(header, window):
-            values = dataset.read(header.band, window=windows.Window(stored_col, stored_row, cols, rows), masked=True)
-            void = np.ma.getmaskarray(values)
+            values = dataset.read(header.band, window=windows.Window(stored_col, stored_row, cols, rows), masked=masked)
+            void, plain = np.ma.getmaskarray(values), np.ma.getdata(values)
             if header.nodata is not None:
-                void = void | (values.data == header.nodata)
-            part = values.data if (scale, offset) == (1.0, 0.0) else values.data * scale + offset
+                void = void | (plain == header.nodata)
+            part = plain if (scale, offset) == (1.0, 0.0) else plain * scale + offset
             part = np.where(void, np.nan, part.astype(np.float32)).astype(np.float32)
             yield Window(top, left, rows, cols), part[::-1] if header.south_up else part
+
+
+def _same(one: float | None, other: float | None) -> bool:
+    return one == other or (one is not None and other is not None and math.isnan(one) and math.isnan(other))
 
 
 def _stored_columns(header: Header, window: Window) -> Iterator[tuple[int, int, int]]:

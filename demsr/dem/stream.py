@@ -17,6 +17,8 @@ from demsr.dem.windows import Window
 from demsr.errors import DatumError, RasterError
 from demsr.files import sha256_of
 
+_MARGIN_PX = 512  # more than any net and its corrections read around a window
+
 
 class Surface(ABC):
     """A raster, or a region of one; what lies around the region may be read as well.
@@ -48,11 +50,11 @@ class Surface(ABC):
         left, right = grown.col, grown.col + grown.cols
         if not self.goes_around:
             left, right = max(0, left), min(self.shape[1], right)
-        elevation = self._read(Window(top, left, bottom - top, right - left))
+        elevation = self.read(Window(top, left, bottom - top, right - left))
         return elevation, Window(placed.row - top, placed.col - left, window.rows, window.cols)
 
     @abstractmethod
-    def _read(self, window: Window) -> NDArray[np.float32]:
+    def read(self, window: Window) -> NDArray[np.float32]:
         """Read a window of the whole raster; around the globe its columns may lie beyond the first and the last."""
 
 
@@ -64,7 +66,8 @@ class ArraySurface(Surface):
         self.shape = elevation_m.shape[0], elevation_m.shape[1]
         self.region = Window(0, 0, *self.shape)
 
-    def _read(self, window: Window) -> NDArray[np.float32]:
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """See `Surface`."""
         columns = np.arange(window.col, window.col + window.cols)
         part: NDArray[np.float32] = np.take(self.elevation_m[window.slices[0]], columns, axis=1, mode="wrap")
         return part
@@ -78,6 +81,7 @@ class FileSurface(Surface):
     grid : of the region
     vertical_datum, source : as in `Dem`
     assumptions : what the file does not say and was taken for granted, one sentence each
+    files : the file, and those that are read with it
     sha256 : of the file, and of those that are read with it
     """
 
@@ -89,18 +93,19 @@ class FileSurface(Surface):
         self.shape, self.goes_around = (header.grid.rows, header.grid.cols), header.grid.goes_around
         self.grid, self.region = grid, region
         self.vertical_datum, self.source, self.assumptions = vertical_datum, header.source, assumptions
-        self._files = [header.path, *companions(header.path)]
-        self._states = [_state(path) for path in self._files]
-        digests = [sha256_of(path) for path in self._files]
+        self.files = [header.path, *companions(header.path)]
+        self._states = [_state(path) for path in self.files]
+        digests = [sha256_of(path) for path in self.files]
         self.sha256 = digests[0] if len(digests) == 1 else "+".join(digests)
 
     def check_unchanged(self) -> None:
         """Raise RasterError if the file was written to since it was opened."""
-        if self._states != [_state(path) for path in self._files]:
+        if self._states != [_state(path) for path in self.files]:
             message = f"{self.header.path}: changed while it was read; leave it alone and run this again"
             raise RasterError(message)
 
-    def _read(self, window: Window) -> NDArray[np.float32]:
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """See `Surface`."""
         elevation = np.empty((window.rows, window.cols), np.float32)
         with gdal_errors(self.header.path):
             for part, values in stored_pieces(self.dataset, self.header, window):
@@ -114,7 +119,9 @@ class FileSurface(Surface):
 def file_surface(
     path: Path, *, declared: Declared | None = None, vertical_datum: str | None = None, within: Box | None = None
 ) -> Iterator[FileSurface]:
-    """Open any raster that GDAL knows, and look once at all numbers in it, see `demsr.dem.reading.read_raster`.
+    """Open any raster that GDAL knows, and look once at all numbers that will be read from it.
+
+    Everything else is as in `demsr.dem.reading.read_raster`.
 
     Parameters
     ----------
@@ -139,11 +146,24 @@ def file_surface(
     with ExitStack() as stack:
         with gdal_errors(path):
             dataset = stack.enter_context(opened(header))
-            meaning = meaning_of((values for _, values in stored_pieces(dataset, header, region)), header)
+            looked_at = _with_margin(region, header)
+            meaning = meaning_of((values for _, values in stored_pieces(dataset, header, looked_at)), header)
         assumptions = (*notes, *meaning.notes)
         yield FileSurface(
             header, dataset, meaning, region=region, grid=grid, vertical_datum=datum, assumptions=assumptions
         )
+
+
+def _with_margin(region: Window, header: Header) -> Window:
+    """Return the region and what may be read around it."""
+    grown = region.grow(_MARGIN_PX)
+    top, bottom = max(0, grown.row), min(header.grid.rows, grown.row + grown.rows)
+    left, right = grown.col, grown.col + grown.cols
+    if header.grid.goes_around:
+        right = min(right, left + header.grid.cols)
+    else:
+        left, right = max(0, left), min(header.grid.cols, right)
+    return Window(top, left, bottom - top, right - left)
 
 
 def _state(path: Path) -> tuple[int, int]:

@@ -38,7 +38,14 @@ def tiles(rows: int, cols: int, side: int) -> list[Window]:
     ----------
     rows, cols : of the raster
     side : of the squares, in cells
+
+    Raises
+    ------
+    ValueError : a side that is not positive
     """
+    if side < 1:
+        message = f"side of a tile is {side}; it must be at least 1"
+        raise ValueError(message)
     return [
         Window(row, col, min(side, rows - row), min(side, cols - col))
         for row in range(0, rows, side)

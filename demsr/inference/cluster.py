@@ -5,13 +5,14 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from demsr.dem.windows import Window
 from demsr.errors import WorkerError
-from demsr.inference.mosaic import Source, opened, tile_of
+from demsr.inference.mosaic import OpenSource, Source, opened, tile_of
 from demsr.inference.resolver import Resolver
 from demsr.model.predict import best_device
 from demsr.model.srnet import DemSrNet
@@ -32,7 +33,9 @@ class Cluster:
     """
 
     def __init__(self, source: Source, resolver: Resolver, *, workers: int | None = None) -> None:
-        self.source, self.resolver, self.workers = source, resolver, workers
+        tid = None if source.tid is None else source.tid.resolve()
+        self.source = replace(source, path=source.path.resolve(), tid=tid)  # workers have other current folders
+        self.resolver, self.workers = resolver, workers
 
     def compute(self, windows: list[Window]) -> Iterator[tuple[Window, bytes]]:
         """See `demsr.inference.mosaic.Workers`; a worker that is lost is replaced, and its windows are done again.
@@ -99,9 +102,11 @@ class _Worker:
         torch.set_num_threads(1)
         self.resolver = Resolver(net.to(best_device()), **how)
         self.opening = opened(source)
-        self.source = self.opening.__enter__()  # until the process ends
+        self.source: OpenSource | None = None
 
     def tile(self, window: Window) -> bytes:
+        if self.source is None:  # here, since what fails in a constructor is told as a lost worker
+            self.source = self.opening.__enter__()  # until the process ends
         return tile_of(self.source, self.resolver, window)
 
 

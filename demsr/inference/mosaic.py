@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from demsr.dem.grid import Grid
+from demsr.dem.grid import Grid, spacing
 from demsr.dem.header import Declared
 from demsr.dem.product import Band, Product, encode_tile, write_product
 from demsr.dem.reading import Box
@@ -46,28 +46,44 @@ class OpenSource:
     def __init__(self, source: Source, surface: FileSurface, tid: FileSurface | None) -> None:
         self.source, self.surface, self.tid = source, surface, tid
 
+    @property
+    def surfaces(self) -> list[FileSurface]:
+        """The rasters that are read."""
+        return [self.surface] if self.tid is None else [self.surface, self.tid]
+
     def around(self, window: Window, reach_px: int) -> tuple[NDArray[np.float32], Window, NDArray[np.bool_] | None]:
         """Return the elevation around a window, where the window lies in it, and where it was measured."""
         elevation, inner = self.surface.around(window, reach_px)
         if self.tid is None:
             return elevation, inner, None
-        return elevation, inner, np.isin(self.tid.around(window, reach_px)[0], MEASURED)
+        row, col = _offset(self.surface.grid, self.tid.grid)
+        corner = Window(row + window.row - inner.row, col + window.col - inner.col, *elevation.shape)
+        return elevation, inner, _measured(self.tid, corner)
 
     def check_unchanged(self) -> None:
         """Raise RasterError if a file was written to since it was opened."""
-        for surface in filter(None, (self.surface, self.tid)):
+        for surface in self.surfaces:
             surface.check_unchanged()
 
 
 @contextmanager
 def opened(source: Source) -> Iterator[OpenSource]:
-    """Open a raster, and its type identifiers if it has them."""
+    """Open a raster, and its type identifiers if it has them.
+
+    Raises
+    ------
+    RasterError, DatumError, VoidError : see `demsr.dem.stream.file_surface`
+    GridError : also a box in degrees of a projected raster, or identifiers of other cells
+    """
     with ExitStack() as stack:
         surface = stack.enter_context(file_surface(source.path, declared=source.declared, within=source.within))
+        if source.within is not None and not surface.grid.is_geographic:
+            message = f"{source.path}: the raster is projected; cut it with `gdal_translate -projwin`, not with a box"
+            raise GridError(message)
         tid = None
         if source.tid is not None:
-            tid = stack.enter_context(file_surface(source.tid, vertical_datum="MSL", within=source.within))
-            _check_same_cells(surface.grid, tid.grid, source)
+            tid = stack.enter_context(file_surface(source.tid, vertical_datum="MSL"))
+            _check_identifiers(surface.grid, tid, source)
         yield OpenSource(source, surface, tid)
 
 
@@ -75,6 +91,8 @@ BANDS = (Band(name="elevation", description="elevation, super-resolved"),
          Band(name="uncertainty", description="standard uncertainty of the elevation, 1 sigma"))  # fmt: skip
 
 _SEAMS, _SEAM_PX = 4, 64
+_ALIGNED = 0.05  # of a cell
+_HIGHEST_IDENTIFIER = 99  # GEBCO uses numbers to 72
 
 
 class Workers(Protocol):
@@ -105,7 +123,7 @@ def tile_of(source: OpenSource, resolver: Resolver, window: Window) -> bytes:
 def super_resolve_file(
     source: OpenSource, target: Path, resolver: Resolver, workers: Workers, *, tile_px: int, tags: dict[str, str],
     identity: dict[str, str], resume: bool = False, overwrite: bool = False,
-) -> Product:  # fmt: skip
+) -> tuple[Product, int]:  # fmt: skip
     """Write the super-resolved raster; a run that was killed goes on where it was, to the same bytes.
 
     Parameters
@@ -114,6 +132,11 @@ def super_resolve_file(
     tile_px : side of a tile in LR pixels
     tags : what the product says of its making
     identity : all that the pixels depend on
+
+    Returns
+    -------
+    product : what was written
+    computed : LR pixels that this run computed, the others being there already
 
     Raises
     ------
@@ -129,13 +152,14 @@ def super_resolve_file(
         done = store.finished(windows)
         with _progress() as progress:
             task = progress.add_task("super-resolve", total=surface.grid.rows * surface.grid.cols)
-            progress.advance(task, sum(window.cells for window in done))
+            kept = sum(window.cells for window in done)
+            progress.advance(task, kept)
             for window, content in workers.compute([window for window in windows if window not in done]):
                 done[window] = store.add(window, content)
                 progress.advance(task, window.cells)
         source.check_unchanged()
         write_product(target, {window.refine(resolver.scale): done[window] for window in windows}, product)
-    return product
+    return product, surface.grid.rows * surface.grid.cols - kept
 
 
 def check_source(source: OpenSource) -> None:
@@ -172,13 +196,39 @@ def measured_seam_m(source: OpenSource, resolver: Resolver, tile_px: int) -> flo
     return worst
 
 
-def _check_same_cells(grid: Grid, of_tid: Grid, source: Source) -> None:
-    corners = np.subtract((grid.west, grid.north), (of_tid.west, of_tid.north)) / (grid.pixel_width, grid.pixel_height)
-    if (grid.rows, grid.cols) != (of_tid.rows, of_tid.cols) or np.abs(corners).max() > 0.01:
+def _offset(grid: Grid, of_tid: Grid) -> tuple[int, int]:
+    """Return the row and column of the identifiers that the first cell of a grid lies at."""
+    row, col = of_tid.index(*grid.centre(0, 0))
+    return round(row), round(col)
+
+
+def _measured(tid: FileSurface, window: Window) -> NDArray[np.bool_]:
+    """Return where identifiers say measured, in a window that may reach beyond them: nothing is known there."""
+    measured = np.zeros((window.rows, window.cols), bool)
+    top, bottom = max(0, window.row), min(tid.shape[0], window.row + window.rows)
+    left, right = window.col, window.col + window.cols
+    if not tid.goes_around:
+        left, right = max(0, left), min(tid.shape[1], right)
+    if top < bottom and left < right:
+        part = Window(top - window.row, left - window.col, bottom - top, right - left)
+        measured[part.slices] = np.isin(tid.read(Window(top, left, part.rows, part.cols)), MEASURED)
+    return measured
+
+
+def _check_identifiers(grid: Grid, tid: FileSurface, source: Source) -> None:
+    row, col = tid.grid.index(*grid.centre(0, 0))
+    off = max(abs(row - round(row)), abs(col - round(col)))
+    sizes = np.divide((tid.grid.pixel_width, tid.grid.pixel_height), (grid.pixel_width, grid.pixel_height))
+    if off > _ALIGNED or np.abs(sizes - 1).max() * max(grid.rows, grid.cols) > _ALIGNED or tid.grid.crs != grid.crs:
         message = (
-            f"{source.tid}: type identifiers for {of_tid.rows} x {of_tid.cols} cells from {of_tid.west:g}, "
-            f"{of_tid.north:g}; {source.path} has {grid.rows} x {grid.cols} from {grid.west:g}, {grid.north:g}; "
-            "give the identifiers of the same cells"
+            f"{source.tid}: its cells are not those of {source.path} ({spacing(tid.grid)}, {off:.2g} of a cell aside); "
+            "give the identifiers of the same release"
+        )
+        raise GridError(message)
+    middle = tid.read(Window(tid.shape[0] // 2, 0, 1, tid.shape[1]))
+    if not np.isin(middle[np.isfinite(middle)], range(_HIGHEST_IDENTIFIER + 1)).all():
+        message = (
+            f"{source.tid}: holds numbers that are no type identifiers (0 to {_HIGHEST_IDENTIFIER}); give a TID grid"
         )
         raise GridError(message)
 

@@ -24,19 +24,20 @@ class TileStore:
 
     def finished(self, windows: list[Window]) -> dict[Window, Path]:
         """Return the windows that are done; a file that is not what its name says is removed."""
+        stems = {_stem(window): window for window in windows}
         done = {}
-        for window in windows:
-            for path in self.folder.glob(f"{_stem(window)}-*.tif"):
-                if path.stem.endswith(f"-{sha256_of(path)}"):
-                    done[window] = path
-                else:
-                    path.unlink()
+        for path in self.folder.glob("*.tif"):
+            stem, _, sha256 = path.stem.rpartition("-")
+            if stem in stems and sha256 == sha256_of(path):
+                done[stems[stem]] = path
+            else:
+                path.unlink()
         return done
 
     def add(self, window: Window, content: bytes) -> Path:
         """Keep a finished tile, whole or not at all."""
         path = self.folder / f"{_stem(window)}-{hashlib.sha256(content).hexdigest()}.tif"
-        with whole_file(path) as temporary:
+        with whole_file(path, clear=False) as temporary:
             temporary.write_bytes(content)
         return path
 
@@ -56,40 +57,38 @@ def tile_store(target: Path, identity: Mapping[str, Any], *, resume: bool, overw
     ------
     RasterError : tiles are there and nobody said what to do with them, they are of another run, or of one that lives
     """
+    target = target.absolute()
     folder = target.with_name(f".{target.name}.tiles")
-    fresh = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / _LOCK, timeout=0):
-            if not fresh:
-                fresh = _settle(folder, target, identity, resume=resume, overwrite=overwrite)
-            if fresh:
+            if _begins_anew(folder, target, identity, resume=resume, overwrite=overwrite):
+                for path in folder.glob("*.tif"):
+                    path.unlink()
                 write_json(folder / _MANIFEST, dict(identity))
             yield TileStore(folder)
+            shutil.rmtree(folder)
     except Timeout as error:
         message = f"{target}: another process is at work on it; wait for its end or choose another name"
         raise RasterError(message) from error
-    shutil.rmtree(folder)
 
 
-def _settle(folder: Path, target: Path, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> bool:
-    """Decide what becomes of the tiles of another run; return whether to begin anew."""
-    if not (folder / _MANIFEST).is_file():
+def _begins_anew(folder: Path, target: Path, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> bool:
+    """Decide what becomes of the tiles of another run."""
+    if not (folder / _MANIFEST).is_file() or not any(folder.glob("*.tif")):
         return True  # it ended before its first tile
-    if resume:
-        before = read_json(folder / _MANIFEST)
-        changed = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
-        if changed:
-            was = ", ".join(f"{key} was {before.get(key)}, is {identity.get(key)}" for key in changed)
-            message = f"{target}: the run to resume was another one ({was}); run it as before, or add --overwrite"
-            raise RasterError(message)
-        return False
-    if not overwrite:
+    before = read_json(folder / _MANIFEST)
+    changed = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
+    if overwrite and (changed or not resume):
+        return True
+    if not resume:
         message = f"{target}: a run that ended early left its tiles; add --resume to go on or --overwrite to begin anew"
         raise RasterError(message)
-    for path in folder.glob("*.tif"):
-        path.unlink()
-    return True
+    if changed:
+        was = ", ".join(f"{key} was {before.get(key)}, is {identity.get(key)}" for key in changed)
+        message = f"{target}: the run to resume was another one ({was}); run it as before, or add --overwrite"
+        raise RasterError(message)
+    return False
 
 
 def _stem(window: Window) -> str:

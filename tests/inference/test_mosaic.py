@@ -10,6 +10,7 @@ from synthetic import NORTH_UP, rough, write_raw
 
 import demsr.inference.tile_store
 from demsr.apply import Recipe, apply_to_file
+from demsr.dem.header import Declared
 from demsr.dem.reading import read_dem
 from demsr.errors import GridError, RasterError, VoidError
 from demsr.inference.mosaic import Source, opened
@@ -35,9 +36,12 @@ def scene(tmp_path):
     return write_raw(tmp_path / "gebco_scene.tif", np.round(rough(*SCENE, level=-3000, rms=100)).astype(np.int16))
 
 
-def run(scene, target, model, *, within=None, resume=False, overwrite=False, command="as told", tid=None, **recipe):
+def run(
+    scene, target, model, *, within=None, declared=None, tid=None, resume=False, overwrite=False,
+    command="as told", **recipe,
+):  # fmt: skip
     options = {"tile_px": 16, "precision": "float32", "device": "cpu"}
-    with opened(Source(path=scene, within=within, tid=tid)) as raster:
+    with opened(Source(path=scene, declared=declared or Declared(), within=within, tid=tid)) as raster:
         return apply_to_file(
             raster, target, Recipe(model=model, **options | recipe), command=command, resume=resume, overwrite=overwrite
         )
@@ -92,26 +96,37 @@ def test_how_numbers_are_stored_does_not_matter(scene, model, tmp_path):
         np.testing.assert_allclose(found.grid.west, expected.grid.west, rtol=0, atol=1e-9)
 
 
+def moved(cols, rows):
+    """Return where a raster begins so many cells to the east and to the south."""
+    return Affine(NORTH_UP.a, 0, NORTH_UP.c + cols * NORTH_UP.a, 0, NORTH_UP.e, NORTH_UP.f + rows * NORTH_UP.e)
+
+
 class Killed(BaseException):
     """What ends a run in the middle of it."""
+
+
+def kill_after(count, monkeypatch, scene, target, model):
+    """End a run when so many tiles are kept."""
+    kept = []
+    add = demsr.inference.tile_store.TileStore.add
+
+    def add_some(store, window, content):
+        if len(kept) == count:
+            raise Killed
+        kept.append(window)
+        return add(store, window, content)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(demsr.inference.tile_store.TileStore, "add", add_some)
+        run(scene, target, model)
 
 
 @pytest.mark.parametrize("name", ["fine.tif", "fine.nc", "fine"])
 def test_broken_run_goes_on_to_the_same_bytes(scene, model, tmp_path, monkeypatch, name):
     run(scene, tmp_path / "unbroken" / name, model)
-    kept = []
-    add = demsr.inference.tile_store.TileStore.add
-
-    def add_five(store, window, content):
-        if len(kept) == 5:
-            raise Killed
-        kept.append(window)
-        return add(store, window, content)
-
     target = tmp_path / "broken" / name
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(demsr.inference.tile_store.TileStore, "add", add_five)
-        run(scene, target, model)
+    add = demsr.inference.tile_store.TileStore.add
+    kill_after(5, monkeypatch, scene, target, model)
     assert not target.exists()
     with pytest.raises(RasterError, match="add --resume to go on"):
         run(scene, target, model)
@@ -137,11 +152,11 @@ def contents(path: Path):
 
 
 def test_run_that_was_another_one_is_not_resumed(scene, model, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(demsr.inference.tile_store.TileStore, "add", lambda *_: (_ for _ in ()).throw(Killed))
-        run(scene, tmp_path / "fine.tif", model)
+    kill_after(1, monkeypatch, scene, tmp_path / "fine.tif", model)
     with pytest.raises(RasterError, match="TILE_PX was 16, is 8"):
         run(scene, tmp_path / "fine.tif", model, tile_px=8, resume=True)
+    with pytest.raises(RasterError, match="ASSUMED was unit: the file names none; metres taken"):
+        run(scene, tmp_path / "fine.tif", model, resume=True, declared=Declared(unit="ft"))
     run(scene, tmp_path / "fine.tif", model, tile_px=8, overwrite=True)
     assert (tmp_path / "fine.tif").is_file()
 
@@ -174,9 +189,35 @@ def test_consistent_only_where_it_was_measured(scene, model, tmp_path):
     means = elevation_of(tmp_path / "fine.tif").astype(float).reshape(60, 5, 48, 5).mean(axis=(1, 3))
     lacking = np.abs(means - elevation_of(scene))
     assert lacking[:, :20].max() < 2e-3 < 1 < lacking[:, 20:].max()
-    other = write_raw(tmp_path / "other.tif", identifiers[1:])
-    with pytest.raises(GridError, match="identifiers of the same cells"):
-        run(scene, tmp_path / "again.tif", model, tid=other, consistent=True)
+    part = write_raw(
+        tmp_path / "part.tif", identifiers[9:41, 5:30], transform=moved(5, 9)
+    )  # of a part of the raster: elsewhere nothing is known
+    run(scene, tmp_path / "part_fine.tif", model, tid=part, consistent=True)
+    means = elevation_of(tmp_path / "part_fine.tif").astype(float).reshape(60, 5, 48, 5).mean(axis=(1, 3))
+    lacking = np.abs(means - elevation_of(scene))
+    assert lacking[9:41, 5:20].max() < 2e-3 < 1 < lacking[:9, :20].max()
+    aside = write_raw(tmp_path / "aside.tif", identifiers, transform=moved(0.4, 0))
+    for wrong, message in ((aside, "0.4 of a cell aside"), (scene, "no type identifiers")):
+        with pytest.raises(GridError, match=message):
+            run(scene, tmp_path / "again.tif", model, tid=wrong, consistent=True)
+
+
+def test_undeclared_voids_beside_a_box_stay_voids(model, tmp_path):
+    heights = rough(*SCENE, level=-3000)
+    heights[:, 30:] = -9999
+    scene = write_raw(tmp_path / "gebco_voids.tif", heights)
+    run(scene, tmp_path / "whole.tif", model)
+    run(scene, tmp_path / "part.tif", model, within=(10, 49.96, 10 + 29.5 * NORTH_UP.a, 49.99))
+    part = elevation_of(tmp_path / "part.tif")
+    rows = slice(60, 60 + len(part))
+    np.testing.assert_allclose(part, elevation_of(tmp_path / "whole.tif")[rows, :150], rtol=2.4e-7, atol=2e-3)
+
+
+def test_input_is_not_replaced(scene, model):
+    before = scene.read_bytes()
+    with pytest.raises(RasterError, match="is what is read; name another OUT"):
+        run(scene, scene, model, overwrite=True)
+    assert scene.read_bytes() == before
 
 
 @pytest.mark.parametrize(
