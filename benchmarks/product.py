@@ -124,7 +124,7 @@ def speeds(raster: Path, whole: Grid, box: tuple[float, ...], part: Grid, folder
 def crews(raster: Path, whole: Grid, folder: Path) -> tuple[list[Run], bool]:
     """Time one and two workers of Ray; return whether their pixels are the same."""
     words = ("demsr", "super-resolve", raster, "--ray", "local", "--tile", RAY_TILE_PX)
-    pixels, targets = whole.rows * whole.cols, {count: folder / f"{count}.tif" for count in (1, 2)}
+    pixels, targets = whole.rows * whole.cols, {count: folder / f"crew{count}.tif" for count in (1, 2)}
     runs = [
         timed(f"shipped net, {count} worker(s) of Ray", pixels, *words, target, "--workers", count)
         for count, target in targets.items()

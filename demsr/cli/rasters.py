@@ -69,8 +69,10 @@ def super_resolve(
     from demsr.apply import Recipe, apply_to_file
     from demsr.inference.mosaic import Source, opened
     from demsr.reporting.inspection import print_assumptions
-    from demsr.reporting.products import print_spacing, refuse_projected, save_preview
+    from demsr.reporting.products import check_preview, print_spacing, refuse_projected, save_preview
 
+    if preview is not None:
+        check_preview(preview)
     declared = declared_of(crs, vertical_datum, unit, positive, nodata, registration, layer)
     recipe = Recipe(
         model=model, device=device, precision=precision, consistent=consistency or tid is not None,

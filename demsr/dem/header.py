@@ -21,6 +21,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from demsr.dem.grid import Grid, Registration
 from demsr.dem.intact import check_whole
+from demsr.dem.netcdf import check_order
 from demsr.dem.raster import DATUM_TAG, SOURCE_TAG
 from demsr.dem.vertical import DATUMS, VerticalPart, datum_in_tags, datum_of_product, named_datum, vertical_of_crs
 from demsr.errors import DatumError, DemsrError, GridError, RasterError
@@ -145,6 +146,8 @@ def read_header(path: Path, declared: Declared | None = None) -> Header:
             vertical = vertical_of_crs(crs.to_wkt())
             unit, factor = _unit(dataset.units[band - 1], vertical.metres_per_unit, declared.unit, notes, str(path))
             layer = tags.get("NETCDF_VARNAME") or dataset.descriptions[band - 1] or f"band {band}"
+            if dataset.driver == "netCDF":
+                check_order(path, layer)
             return Header(
                 path=path, gdal_name=name, band=band, driver=dataset.driver, layer=layer,
                 dtype=f"{dataset.dtypes[band - 1]} in {unit}", grid=grid,
@@ -243,7 +246,7 @@ def _crs(
     west, south, east, north = dataset.bounds
     in_degrees = "degrees_north" in tags.values() or max(map(abs, dataset.res)) <= _COARSEST_DEG
     if not (in_degrees and -360 <= west <= east <= 540 and -91 < south <= north < 91):
-        message = f"{where}: the file has no CRS; say what it is, for example `gdal_edit.py -a_srs EPSG:4326 {where}`"
+        message = f"{where}: the file has no CRS; declare it, with --crs or in harmonise.files of params.yaml"
         raise GridError(message)
     notes.append("CRS: the file names none and its coordinates are degrees; WGS 84 (EPSG:4326) taken")
     return pyproj.CRS.from_epsg(4326)
@@ -270,6 +273,9 @@ def _grid(
         message = f"{where}: {error}"
         raise GridError(message) from error
     registration = declared or _registration(grid, tags, notes)
+    if grid.is_geographic and abs((grid.cols - 1) * grid.pixel_width - 360) < grid.pixel_width / 2:
+        grid = replace(grid, cols=grid.cols - 1)
+        notes.append("columns: the last is the first again, around the globe; left out")
     west, first_col = _from_antimeridian(grid) if grid.is_geographic else (grid.west, 0)
     return replace(grid, registration=registration, west=west), south_up, first_col
 

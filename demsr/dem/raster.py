@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio import windows
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError, RasterioIOError
@@ -14,6 +15,7 @@ from rasterio.transform import Affine
 
 from demsr.dem.grid import Grid
 from demsr.dem.vertical import compound_crs, named_datum
+from demsr.dem.windows import Window
 from demsr.errors import GridError, RasterError, VoidError
 from demsr.files import whole_file
 
@@ -92,6 +94,14 @@ def write_dem(path: Path, dem: Dem, *, tags: dict[str, str] | None = None) -> No
     except (RasterioError, CPLE_BaseError, SystemError) as error:  # rasterio lets errors of GDAL's drivers through
         message = f"{path}: cannot be written ({error}); free space on the disk or choose another folder"
         raise RasterError(message) from error
+
+
+def read_window(path: Path, window: Window) -> NDArray[np.float32]:
+    """Read a part of a raster that was written here: metres, NaN where void."""
+    with rasterio.open(f"netcdf:{path}:elevation" if path.suffix == ".nc" else path) as dataset:
+        place = windows.Window(window.col, window.row, window.cols, window.rows)
+        elevation: NDArray[np.float32] = dataset.read(1, window=place)
+        return elevation
 
 
 def check_range(elevation: NDArray[np.float32], source: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from demsr.errors import CheckpointError
@@ -69,7 +69,7 @@ def save_model(
     with whole_folder(folder) as temporary:
         dtype = torch.float16 if half else torch.float32
         weights = {name: value.detach().cpu().to(dtype).contiguous() for name, value in net.state_dict().items()}
-        save_file(weights, temporary / WEIGHTS)
+        (temporary / WEIGHTS).write_bytes(save(weights))  # its own writing to a file lets nobody else read it
         sha256 = sha256_of(temporary / WEIGHTS)
         config = ModelConfig(
             net=NetConfig(**net.config()), weights_sha256=sha256, training=training, uncertainty=uncertainty

@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from demsr.dem.grid import Grid, spacing
-from demsr.dem.stream import FileSurface, file_surface
+from demsr.dem.raster import read_window
+from demsr.dem.stream import FileSurface
 from demsr.dem.voids import fill_voids
 from demsr.dem.windows import Window, tiles
-from demsr.errors import GridError
+from demsr.errors import GridError, ParamsError
 from demsr.inference.mosaic import OpenSource
 from demsr.inference.plan import Plan
 from demsr.model.baselines import Bicubic
@@ -79,6 +80,13 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
+def check_preview(path: Path) -> None:
+    """Refuse, before hours of work, a name that no picture can be written to."""
+    if path.suffix.lower() != ".png" or path.is_dir():
+        message = f"{path}: is no name for a picture; name a .png"
+        raise ParamsError(message)
+
+
 def save_preview(path: Path, source: OpenSource, target: Path, *, scale: int) -> None:
     """Draw the roughest part of a raster as it was, by bicubic interpolation, and super-resolved."""
     surface = source.surface
@@ -86,8 +94,7 @@ def save_preview(path: Path, source: OpenSource, target: Path, *, scale: int) ->
     lr, inner = surface.around(window, _BICUBIC_REACH_PX)
     with torch.inference_mode():
         interpolated = Bicubic(scale=scale)(torch.tensor(fill_voids(lr))[None, None])[0, 0].numpy()
-    with file_surface(target if target.suffix else target / f"{target.name}.vrt") as result:
-        sr, _ = result.around(window.refine(scale), 0)
+    sr = read_window(target if target.suffix else target / f"{target.name}.vrt", window.refine(scale))
     before_after = BeforeAfter(
         lr=lr[inner.slices], bicubic=np.where(np.isnan(sr), np.nan, interpolated[inner.refine(scale).slices]), sr=sr,
         pixel_size_m=surface.grid.window(*astuple(window)).refine(scale).pixel_size_m(),

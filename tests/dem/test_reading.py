@@ -81,7 +81,7 @@ def test_infinity_is_refused(tmp_path, value):
 
 def test_file_without_crs_in_metres_is_refused(tmp_path):
     path = write_raw(tmp_path / "a.tif", plane(4, 4), crs=None, transform=Affine(30, 0, 400_000, 0, -30, 5e6))
-    with pytest.raises(GridError, match=r"a\.tif: the file has no CRS; .*gdal_edit\.py -a_srs EPSG:4326"):
+    with pytest.raises(GridError, match=r"a\.tif: the file has no CRS; declare it, with --crs"):
         read_dem(path, vertical_datum="EGM96")
 
 
@@ -464,3 +464,31 @@ def test_sign_is_an_assumption_where_the_file_does_not_say(tmp_path):
 def test_folder_is_no_raster(tmp_path):
     with pytest.raises(RasterError, match="is a folder; name files in it"):
         read_dem(tmp_path)
+
+
+def test_globe_of_nodes_has_each_meridian_once(tmp_path):
+    values = rough(181, 361)
+    values[:, 360] = values[:, 0]
+    lon, lat = np.linspace(-180, 180, 361), np.linspace(-90, 90, 181)
+    path = write_netcdf(tmp_path / "nodes.nc", values, lon=lon, lat=lat)
+    reading = read_raster(path, vertical_datum="MSL")
+    assert reading.dem.grid.goes_around
+    np.testing.assert_array_equal(reading.dem.elevation_m, values[::-1, :360])
+    assert "columns: the last is the first again, around the globe; left out" in reading.assumptions
+    across = read_raster(path, vertical_datum="MSL", within=(178.5, -20.5, 181.5, 20.5)).dem
+    np.testing.assert_array_equal(across.elevation_m, values[::-1][70:111, [359, 0, 1]])
+    assert across.grid.west == pytest.approx(178.5)
+
+
+def test_netcdf_by_columns_is_refused(tmp_path):
+    axes = {"lon": np.arange(10.0, 13.0), "lat": np.arange(50.0, 55.0)}
+    path = write_netcdf(tmp_path / "turned.nc", rough(3, 5), lon=axes["lat"], lat=axes["lon"], axes=("lon", "lat"))
+    with pytest.raises(GridError, match="has the dimensions lon, lat; put rows first, with `ncpdq -a lat,lon`"):
+        read_raster(path, vertical_datum="MSL")
+
+
+def test_declared_nodata_takes_the_place_of_what_the_file_says(tmp_path):
+    values = np.array([[0, 5, -9998], [1, 2, 3]], np.float32)
+    path = write_raw(tmp_path / "a.tif", values, nodata=0)
+    found = read_raster(path, vertical_datum="MSL", declared=Declared(nodata=-9998)).dem.elevation_m
+    np.testing.assert_array_equal(found, [[0, 5, np.nan], [1, 2, 3]])
