@@ -164,6 +164,8 @@ def window_within(grid: Grid, within: Box | None, *, where: str) -> tuple[Window
         return Window(0, 0, grid.rows, grid.cols), grid
     west, south, east, north = within
     turn = 360.0 * round((grid.west + grid.east - west - east) / 720)
+    if grid.goes_around:
+        turn = -360.0 * math.floor((west + 180) / 360)  # the result begins between -180 and 180
     top, left = grid.index(west + turn, north)
     bottom, right = grid.index(east + turn, south)
     first_row, first_col = (max(0, int(np.floor(edge + 0.5 + _TOUCHING))) for edge in (top, left))
