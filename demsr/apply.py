@@ -148,7 +148,7 @@ def _workers(raster: OpenSource, resolver: Resolver, recipe: Recipe) -> Iterator
         from demsr.inference.cluster import Cluster, connected
 
         with connected(recipe.ray):
-            yield Cluster(raster.source, resolver, workers=recipe.workers)
+            yield Cluster(raster, resolver, workers=recipe.workers, device=recipe.device)
 
 
 def _where(raster: OpenSource, resolver: Resolver) -> str:

@@ -28,6 +28,12 @@ Tile = Annotated[int | None, typer.Option(help="Side of a tile in LR pixels; by 
 Halo = Annotated[
     int | None, typer.Option(help="LR pixels around a tile that are computed with it; fewer are faster, with seams.")
 ]
+Consistency = Annotated[
+    bool, typer.Option("--consistency", help="Let the mean of each block of 5 x 5 pixels be the input.")
+]
+Uncertainty = Annotated[
+    bool, typer.Option("--uncertainty", help="Add a band with the standard error of each pixel, in metres.")
+]
 BoundingBox = Annotated[
     tuple[float, float, float, float] | None,
     typer.Option("--bbox", metavar="W S E N", help="Only the cells that touch this box, degrees."),

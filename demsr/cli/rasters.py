@@ -11,6 +11,7 @@ import demsr
 from demsr.cli.app import app
 from demsr.cli.options import (
     BoundingBox,
+    Consistency,
     Crs,
     Datum,
     Device,
@@ -25,6 +26,7 @@ from demsr.cli.options import (
     Precision,
     Registration,
     Tile,
+    Uncertainty,
     Unit,
     box_of,
     declared_of,
@@ -43,13 +45,9 @@ def super_resolve(
     halo: Halo = None,
     device: Device = "auto",
     precision: Precision = "auto",
-    consistency: Annotated[
-        bool, typer.Option("--consistency", help="Let the mean of each block of 5 x 5 pixels be the input.")
-    ] = False,
+    consistency: Consistency = False,
     tid: Annotated[Path | None, typer.Option(help="Consistent only where these type identifiers say measured.")] = None,
-    uncertainty: Annotated[
-        bool, typer.Option("--uncertainty", help="Add a band with the standard error of each pixel, in metres.")
-    ] = False,
+    uncertainty: Uncertainty = False,
     ray: Annotated[str | None, typer.Option(help="Compute on this Ray cluster, host:port; local starts one.")] = None,
     workers: Annotated[int | None, typer.Option(help="How many workers there; all by default.", min=1)] = None,
     preview: Annotated[Path | None, typer.Option(help="Picture of before and after to draw, .png.")] = None,
@@ -104,13 +102,18 @@ def plan(
     halo: Halo = None,
     device: Device = "auto",
     precision: Precision = "auto",
+    consistency: Consistency = False,
+    uncertainty: Uncertainty = False,
 ) -> None:
     """Tell what super-resolving a region takes: tiles, operations, disk, memory, and time on this device."""
     from demsr.apply import Recipe, plan_region, region_grid
     from demsr.reporting.products import print_plan
 
     grid = region_grid(source, box_of(bbox), globe=globe)
-    recipe = Recipe(model=model, device=device, precision=precision, halo_px=halo, tile_px=tile)
+    recipe = Recipe(
+        model=model, device=device, precision=precision, consistent=consistency, uncertain=uncertainty, halo_px=halo,
+        tile_px=tile,
+    )  # fmt: skip
     print_plan(plan_region(grid, recipe), grid)
 
 

@@ -1,6 +1,7 @@
 """Tiles on a Ray cluster: the same windows, a GPU each where there are any. The only importer of ray in the library."""
 
 import os
+import platform
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 
 from demsr.dem.windows import Window
-from demsr.errors import WorkerError
+from demsr.errors import RasterError, WorkerError
 from demsr.inference.mosaic import OpenSource, Source, opened, tile_of
 from demsr.inference.resolver import Resolver
 from demsr.model.predict import best_device
@@ -27,15 +28,20 @@ class Cluster:
 
     Parameters
     ----------
-    source : has to lie at the same path on every node
+    raster : has to lie at the same path on every node
     resolver : is sent to the workers
     workers : how many; None takes one for each GPU, or for each CPU where there is none
+    device : of the workers; "cpu" leaves GPUs alone
     """
 
-    def __init__(self, source: Source, resolver: Resolver, *, workers: int | None = None) -> None:
+    def __init__(
+        self, raster: OpenSource, resolver: Resolver, *, workers: int | None = None, device: str = "auto"
+    ) -> None:
+        source = raster.source
         tid = None if source.tid is None else source.tid.resolve()
         self.source = replace(source, path=source.path.resolve(), tid=tid)  # workers have other current folders
-        self.resolver, self.workers = resolver, workers
+        self.sha256 = [surface.sha256 for surface in raster.surfaces]
+        self.resolver, self.workers, self.device = resolver, workers, device
 
     def compute(self, windows: list[Window]) -> Iterator[tuple[Window, bytes]]:
         """See `demsr.inference.mosaic.Workers`; a worker that is lost is replaced, and its windows are done again.
@@ -47,7 +53,8 @@ class Cluster:
         import ray
 
         resources = ray.cluster_resources()
-        gpus, cpus = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
+        gpus = 0 if self.device == "cpu" else int(resources.get("GPU", 0))
+        cpus = int(resources.get("CPU", 1))
         start = self._starter(num_gpus=1 if gpus else 0)
         crew = [start() for _ in range(min(self.workers or gpus or cpus, len(windows)))]
         free = [place for place in range(len(crew)) for _ in range(_IN_FLIGHT)]
@@ -92,21 +99,27 @@ class Cluster:
             "halo_px": resolver.halo_px,
         }  # fmt: skip
         remote: Any = ray.remote(num_cpus=1, num_gpus=num_gpus)(_Worker)
-        return lambda: remote.remote(self.source, net, how)
+        return lambda: remote.remote(self.source, self.sha256, net, how, self.device)
 
 
 class _Worker:
     """A process that keeps a source open and computes its windows."""
 
-    def __init__(self, source: Source, net: DemSrNet, how: dict[str, Any]) -> None:
+    def __init__(self, source: Source, sha256: list[str], net: DemSrNet, how: dict[str, Any], device: str) -> None:
         torch.set_num_threads(1)
-        self.resolver = Resolver(net.to(best_device()), **how)
-        self.opening = opened(source)
+        self.resolver = Resolver(net.to(best_device(device)), **how)
+        self.sha256, self.opening = sha256, opened(source)
         self.source: OpenSource | None = None
 
     def tile(self, window: Window) -> bytes:
         if self.source is None:  # here, since what fails in a constructor is told as a lost worker
-            self.source = self.opening.__enter__()  # until the process ends
+            source = self.opening.__enter__()  # until the process ends
+            if [surface.sha256 for surface in source.surfaces] != self.sha256:
+                message = (
+                    f"{source.source.path}: is another file on the node {platform.node()}; bring the same one there"
+                )
+                raise RasterError(message)
+            self.source = source
         return tile_of(self.source, self.resolver, window)
 
 

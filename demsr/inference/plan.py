@@ -11,8 +11,9 @@ import torch
 from scipy import ndimage
 
 from demsr.dem.grid import Grid
-from demsr.dem.product import Band, Product, encode_tile, write_product
+from demsr.dem.product import Product, encode_tile, write_product
 from demsr.dem.windows import Window, tiles
+from demsr.inference.mosaic import BANDS
 from demsr.inference.resolver import Resolver
 from demsr.model.cost import flop_per_lr_px
 
@@ -102,7 +103,8 @@ def plan(grid: Grid, resolver: Resolver, *, tile_px: int) -> Plan:
     return Plan(
         scale=resolver.scale, lr_px=lr_px, hr_px=hr_px, tiles=len(tiles(grid.rows, grid.cols, tile_px)),
         tile_px=tile_px, halo_px=resolver.halo_px, computed_lr_px=computed,
-        flop=computed * flop_per_lr_px(resolver.folded), bytes_at_most=4 * hr_px, compressed=of_tile.compressed,
+        flop=computed * flop_per_lr_px(resolver.folded), bytes_at_most=4 * hr_px * (1 + resolver.uncertain),
+        compressed=of_tile.compressed,
         seconds=computed * of_tile.seconds_per_lr_px + hr_px * of_tile.seconds_per_hr_px,
         memory_bytes=of_tile.memory_before + largest * of_tile.memory_per_lr_px, calibration_px=side,
         device=resolver.device.type,
@@ -133,8 +135,10 @@ def _calibrate(resolver: Resolver, side: int) -> _Calibration:
     lr_grid = Grid(
         rows=side, cols=side, west=0.0, north=0.0, pixel_width=15 / 3600, pixel_height=15 / 3600, crs="EPSG:4326"
     )
-    grid, layers = lr_grid.refine(resolver.scale), (Band(name="elevation", description=""),)
-    product = Product(grid=grid, vertical_datum="MSL", source="calibration", bands=layers, tags={})
+    grid = lr_grid.refine(resolver.scale)
+    product = Product(
+        grid=grid, vertical_datum="MSL", source="calibration", bands=BANDS[: 1 + resolver.uncertain], tags={}
+    )
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         tile, target = Path(folder) / "tile.tif", Path(folder) / "product.tif"
@@ -143,7 +147,7 @@ def _calibrate(resolver: Resolver, side: int) -> _Calibration:
         writing, size_bytes = time.perf_counter() - started, target.stat().st_size
     computed = (side + 2 * resolver.halo_px) ** 2
     return _Calibration(
-        seconds_per_lr_px=computing / computed, seconds_per_hr_px=writing / bands.size,
+        seconds_per_lr_px=computing / computed, seconds_per_hr_px=writing / bands[0].size,
         memory_before=memory_before, memory_per_lr_px=(memory_after - memory_before) / computed,
         compressed=size_bytes / bands.nbytes,
     )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from synthetic import rough, write_raw
 
 from demsr.dem.windows import tiles
-from demsr.errors import WorkerError
+from demsr.errors import RasterError, WorkerError
 from demsr.inference.cluster import Cluster, connected
 from demsr.inference.mosaic import Source, ThisProcess, opened
 from demsr.inference.resolver import Resolver
@@ -33,15 +33,18 @@ def test_two_workers_of_which_one_is_killed_give_the_tiles_of_one_process(tmp_pa
     source = Source(path=scene)
     resolver = Resolver(DemSrNet(1, 8).eval(), precision="float32")
     windows = tiles(48, 40, 8)
-    with opened(source) as raster:
+    with opened(source) as raster, connected("local"):
         expected = dict(ThisProcess(raster, resolver).compute(windows))
-    with connected("local"):
         found = []
-        for window, tile in Cluster(source, resolver, workers=2).compute(windows):
+        for window, tile in Cluster(raster, resolver, workers=2, device="cpu").compute(windows):
             if not found:
                 children = psutil.Process().children(recursive=True)
                 worker = next(child for child in children if "_Worker" in " ".join(child.cmdline()))
                 os.kill(worker.pid, signal.SIGKILL)
             found.append((window, tile))
+        other = Cluster(raster, resolver, workers=1)
+        other.sha256 = ["another"]
+        with pytest.raises(RasterError, match="gebco_scene.tif: is another file on the node"):
+            list(other.compute(windows))
     assert sorted(window for window, _ in found) == windows  # each once
     assert dict(found) == expected
