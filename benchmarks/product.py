@@ -151,7 +151,7 @@ def kills(raster: Path, folder: Path, count: int) -> tuple[list[int], bool]:
     with contextlib.chdir(broken):
         while len(left) < count:
             process = start(*words, "--resume")
-            time.sleep(draw.uniform(0.3, 0.6) * unbroken.seconds)
+            time.sleep(draw.uniform(0.2, 0.4) * unbroken.seconds)
             if process.poll() is not None:
                 break
             os.killpg(process.pid, signal.SIGKILL)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from pair_files import rough_terrain
-from protocol.methods import COMPARED, METHODS, OURS, OverBase, new_net
+from protocol.methods import COMPARED, METHODS, OUR_NET, OURS, OverBase, new_net
 from protocol.regions import (
     EVERYTHING,
     NEVER_TRAINED,
@@ -99,7 +99,8 @@ def test_every_net_starts_at_the_cubic_base_and_has_its_size(name):
 
 
 def test_operations_are_counted_as_by_hand():
-    macs = 9 * 64 * (2 * 8 + 1) * 64 + 9 * 64 * 25 + 9 * 64
+    blocks, features = OUR_NET["num_blocks"], OUR_NET["features"]
+    macs = 9 * features**2 * (2 * blocks + 1) + 9 * features * 25 + 9 * features
     assert flop_per_lr_px(new_net(OURS, seed=0)) == pytest.approx(2 * macs, rel=0.01)
 
 
