@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from demsr.dem.header import METRES_PER_UNIT
-from demsr.dem.raster import HIGHEST_M, LOWEST_M
+from demsr.dem.raster import HIGHEST_M, LOWEST_M, impossible
 from demsr.dem.stream import ArraySurface
 from demsr.dem.windows import tiles
 from demsr.errors import GridError, VoidError
@@ -120,7 +120,7 @@ def _check_heights(plane: xr.DataArray, where: str) -> None:
 
 
 def _check_range(values: NDArray[np.float32], where: str) -> None:
-    wrong = np.isinf(values) | (values < LOWEST_M) | (values > HIGHEST_M)
+    wrong = impossible(values)
     if wrong.any():
         message = (
             f"{where}: {int(wrong.sum())} values lie outside {LOWEST_M:.0f} to {HIGHEST_M:.0f} m, such as "

@@ -104,9 +104,14 @@ def read_window(path: Path, window: Window) -> NDArray[np.float32]:
         return elevation
 
 
+def impossible(elevation: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which numbers cannot be elevations in metres."""
+    return np.isinf(elevation) | (elevation < LOWEST_M) | (elevation > HIGHEST_M)
+
+
 def check_range(elevation: NDArray[np.float32], source: str) -> None:
     """Raise VoidError for numbers that cannot be elevations in metres."""
-    wrong = np.isinf(elevation) | (elevation < LOWEST_M) | (elevation > HIGHEST_M)
+    wrong = impossible(elevation)
     if wrong.any():
         row, col = np.argwhere(wrong)[0]
         message = (

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,14 +45,9 @@ class Surface(ABC):
         elevation : metres, NaN where void
         inner : where the window lies in it
         """
-        placed = Window(self.region.row + window.row, self.region.col + window.col, window.rows, window.cols)
-        grown = placed.grow(reach_px)
-        top, bottom = max(0, grown.row), min(self.shape[0], grown.row + grown.rows)
-        left, right = grown.col, grown.col + grown.cols
-        if not self.goes_around:
-            left, right = max(0, left), min(self.shape[1], right)
-        elevation = self.read(Window(top, left, bottom - top, right - left))
-        return elevation, Window(placed.row - top, placed.col - left, window.rows, window.cols)
+        placed = window.seen_from(-self.region.row, -self.region.col)
+        part = placed.grow(reach_px).clip(*self.shape, goes_around=self.goes_around)
+        return self.read(part), placed.seen_from(part.row, part.col)
 
     @abstractmethod
     def read(self, window: Window) -> NDArray[np.float32]:
@@ -156,14 +152,9 @@ def file_surface(
 
 def _with_margin(region: Window, header: Header) -> Window:
     """Return the region and what may be read around it."""
-    grown = region.grow(_MARGIN_PX)
-    top, bottom = max(0, grown.row), min(header.grid.rows, grown.row + grown.rows)
-    left, right = grown.col, grown.col + grown.cols
-    if header.grid.goes_around:
-        right = min(right, left + header.grid.cols)
-    else:
-        left, right = max(0, left), min(header.grid.cols, right)
-    return Window(top, left, bottom - top, right - left)
+    grid = header.grid
+    part = region.grow(_MARGIN_PX).clip(grid.rows, grid.cols, goes_around=grid.goes_around)
+    return replace(part, cols=min(part.cols, grid.cols))
 
 
 def _state(path: Path) -> tuple[int, int]:

@@ -205,13 +205,9 @@ def _offset(grid: Grid, of_tid: Grid) -> tuple[int, int]:
 def _measured(tid: FileSurface, window: Window) -> NDArray[np.bool_]:
     """Return where identifiers say measured, in a window that may reach beyond them: nothing is known there."""
     measured = np.zeros((window.rows, window.cols), bool)
-    top, bottom = max(0, window.row), min(tid.shape[0], window.row + window.rows)
-    left, right = window.col, window.col + window.cols
-    if not tid.goes_around:
-        left, right = max(0, left), min(tid.shape[1], right)
-    if top < bottom and left < right:
-        part = Window(top - window.row, left - window.col, bottom - top, right - left)
-        measured[part.slices] = np.isin(tid.read(Window(top, left, part.rows, part.cols)), MEASURED)
+    part = window.clip(*tid.shape, goes_around=tid.goes_around)
+    if part.cells:
+        measured[part.seen_from(window.row, window.col).slices] = np.isin(tid.read(part), MEASURED)
     return measured
 
 

@@ -132,10 +132,7 @@ def _calibrate(resolver: Resolver, side: int) -> _Calibration:
     bands = resolver(elevation, inner)
     computing = time.perf_counter() - started
     memory_after = _peak_bytes()
-    lr_grid = Grid(
-        rows=side, cols=side, west=0.0, north=0.0, pixel_width=15 / 3600, pixel_height=15 / 3600, crs="EPSG:4326"
-    )
-    grid = lr_grid.refine(resolver.scale)
+    grid = GLOBE.window(0, 0, side, side).refine(resolver.scale)
     product = Product(
         grid=grid, vertical_datum="MSL", source="calibration", bands=BANDS[: 1 + resolver.uncertain], tags={}
     )

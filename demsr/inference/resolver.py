@@ -83,12 +83,12 @@ class Resolver:
         if void.all():
             shape = (1 + self.uncertain, void.shape[0] * self.scale, void.shape[1] * self.scale)
             return np.full(shape, np.nan, np.float32)
-        part = _clipped(inner.grow(self.halo_px), elevation_m.shape)
+        part = inner.grow(self.halo_px).clip(*elevation_m.shape)
         lr = self._tensor(fill_voids(elevation_m, reach_px=self.halo_px)[part.slices])
         with torch.inference_mode():
             weight = torch.ones_like(lr) if trusted is None else self._tensor(trusted[part.slices]).to(lr)
             both = self._bands(lr, weight)
-        place = Window(inner.row - part.row, inner.col - part.col, inner.rows, inner.cols).refine(self.scale)
+        place = inner.seen_from(part.row, part.col).refine(self.scale)
         bands = both[0, :, *place.slices].cpu().numpy()
         return np.where(_repeated(void, self.scale), np.float32(np.nan), bands)
 
@@ -120,13 +120,6 @@ def _lacking(sr: Tensor, lr: Tensor) -> Tensor:
     """Return by how much the mean of each block is too low, by differences: metres far from zero would be rounded."""
     scale = sr.shape[-1] // lr.shape[-1]
     return -functional.avg_pool2d(sr - functional.interpolate(lr, scale_factor=scale, mode="nearest"), scale)
-
-
-def _clipped(window: Window, shape: tuple[int, ...]) -> Window:
-    """Return the part of a window that lies in an array."""
-    top, left = max(0, window.row), max(0, window.col)
-    bottom, right = min(shape[0], window.row + window.rows), min(shape[1], window.col + window.cols)
-    return Window(top, left, bottom - top, right - left)
 
 
 def _repeated(pixels: NDArray[np.bool_], scale: int) -> NDArray[np.bool_]:
