@@ -15,7 +15,7 @@ install: .venv/installed  ## Make .venv with pinned dependencies, torch first
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX_URL),--index-url $(TORCH_INDEX_URL)) -c constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cluster,pipeline,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cluster,sweep,pipeline,dev]'
 	touch $@
 
 repro: install  ## Run the pipeline: from rasters to registered models

@@ -145,7 +145,8 @@ def _workers(raster: OpenSource, resolver: Resolver, recipe: Recipe) -> Iterator
     if recipe.ray is None:
         yield ThisProcess(raster, resolver)
     else:
-        from demsr.inference.cluster import Cluster, connected
+        from demsr.inference.cluster import Cluster
+        from demsr.ray_session import connected
 
         with connected(recipe.ray):
             yield Cluster(raster, resolver, workers=recipe.workers, device=recipe.device)

@@ -274,14 +274,14 @@ class Params(_Section):
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            raise ParamsError(_explained(error, where)) from error
+            raise ParamsError(explained(error, where)) from error
 
     def net_options(self) -> dict[str, Any]:
         """Return the keyword arguments of `DemSrNet`."""
         return self.model.model_dump()
 
 
-def _explained(error: ValidationError, where: str) -> str:
+def explained(error: ValidationError, where: str) -> str:
     """Return key, value found and what is allowed for every mistake."""
     lines = []
     for mistake in error.errors():

@@ -102,7 +102,7 @@ def _add(
         f"| held-out areas | RMSE | gain over bicubic |\n|---|---|---|\n{rows}\n\n{verdict.reason}\n"
     )
     metrics = {f"{group}/{metric}": value for group, row in results.items() for metric, value in row.items()}
-    tags = {"profile": str(training["profile"]), "net": net, "test_md5": InputData(test, "testing").md5()}
+    tags = {"profile": str(training["profile"]), "net": net, "test_md5": InputData(test, "testing").md5}
     numbers = {metric: f"{value:.3f}" for metric, value in verdict.numbers.items()}
     return add_version(
         client, NAMES[kind], folder, run_id=run_id, weights_sha256=config.weights_sha256,

@@ -2,16 +2,15 @@
 
 from demsr.errors import reported
 from demsr.evaluation.calibration import calibrate
-from demsr.model.checkpoint import describe, read_config, read_model
+from demsr.model.checkpoint import describe, read_config
 from demsr.model.predict import best_device
-from demsr.pairs.datamodule import PairDataModule
 from demsr.pairs.store import PairFile
 from demsr.params import Params
 from demsr.reporting.training import keep_training
 from demsr.tracking.runs import InputData, tracked_run
-from demsr.training.features import cache_features
-from demsr.training.fit import check_unit, discard, fit
+from demsr.training.fit import discard, fit
 from demsr.training.resume import work_key
+from demsr.training.setup import finetuning
 
 
 def main() -> None:
@@ -23,16 +22,16 @@ def main() -> None:
     inputs = [InputData(train.path, "training"), InputData(valid.path, "validation")]
     pretrained_sha256 = read_config(start).weights_sha256
     chosen = {"finetune": section.model_dump(), "pretrained_sha256": pretrained_sha256}
-    key = work_key({**chosen, "seed": base.seed}, [data.md5() for data in inputs])
-    net = read_model(start)
-    check_unit(net, train.unit)
+    key = work_key({**chosen, "seed": base.seed}, [data.md5 for data in inputs])
     work_dir = paths.work / "finetune" / key
+    net, data = finetuning(
+        train, valid, start=start, cache=work_dir, seed=base.seed, batch_size=section.batch_size,
+        workers=section.workers,
+    )  # fmt: skip
     with tracked_run(
         f"finetune {base.profile}: {describe(net)}", stage="finetune", profile=base.profile, seed=base.seed,
         params={"model": net.config(), **chosen}, inputs=inputs, work_key=key,
     ) as run:  # fmt: skip
-        features = cache_features(net, (train, valid), work_dir, device=best_device(), batch_size=section.batch_size)
-        data = PairDataModule(*features, batch_size=section.batch_size, workers=section.workers, seed=base.seed)
         result = fit(
             net, data, work_dir=work_dir, title="finetune", on_epoch=run.log_epoch, tail_only=True, unit=train.unit,
             **section.model_dump(exclude={"batch_size", "workers"}),

@@ -4,14 +4,13 @@ from demsr.errors import reported
 from demsr.evaluation.calibration import calibrate
 from demsr.model.checkpoint import describe
 from demsr.model.predict import best_device
-from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
 from demsr.pairs.store import PairFile
 from demsr.params import Params
 from demsr.reporting.training import keep_training
-from demsr.seeding import sub_seed
 from demsr.tracking.runs import InputData, tracked_run
-from demsr.training.fit import discard, fit, new_net
+from demsr.training.fit import discard, fit
 from demsr.training.resume import work_key
+from demsr.training.setup import pretraining
 
 
 def main() -> None:
@@ -21,11 +20,10 @@ def main() -> None:
     train, valid = (PairFile(paths.pairs / "land" / f"{split}.h5") for split in ("train", "valid"))
     inputs = [InputData(train.path, "training"), InputData(valid.path, "validation")]
     chosen = {"model": params.model.model_dump(), "pretrain": section.model_dump()}
-    key = work_key({**chosen, "seed": base.seed}, [data.md5() for data in inputs])
-    net = new_net(seed=sub_seed(base.seed, "weights"), unit=train.unit, **params.net_options())
-    data = PairDataModule(
-        TrainPairs(train, seed=base.seed, augment=True), ValidPairs(valid),
-        batch_size=section.batch_size, workers=section.workers, seed=base.seed,
+    key = work_key({**chosen, "seed": base.seed}, [data.md5 for data in inputs])
+    net, data = pretraining(
+        train, valid, net_options=params.net_options(), seed=base.seed, batch_size=section.batch_size,
+        workers=section.workers,
     )  # fmt: skip
     work_dir = paths.work / "pretrain" / key
     with tracked_run(

@@ -73,6 +73,18 @@ def score(method: nn.Module, pairs: PairFile, *, batch_size: int = 16) -> dict[s
     return {pairs.areas[area].name: scores[area] for area in sorted(scores)}
 
 
+def pooled_rmse(method: nn.Module, pairs: PairFile, *, batch_size: int = 16) -> float:
+    """Return the RMSE over all measured pixels of a file at once, as validation counts it."""
+    squares, count, device = 0.0, 0, device_of(method)
+    for _, lr, hr in pairs.batches(batch_size):
+        with torch.inference_mode():
+            sr = method(torch.from_numpy(lr).to(device)).cpu().numpy()
+        measured = np.isfinite(hr)
+        squares += float(np.square(sr[measured] - hr[measured], dtype=np.float64).sum())
+        count += int(measured.sum())
+    return math.sqrt(squares / count)
+
+
 def group_slug(domain: str, area: Area, *, unit: str = METRES) -> str:
     """Return the name of a row of results: pairs of different kinds never share one, nor made and measured terrain."""
     parts = [domain, "3arcsec" if area.pair_kind == THREE_ARCSEC else area.pair_kind.replace("-", "_")]

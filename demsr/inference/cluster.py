@@ -1,10 +1,7 @@
-"""Tiles on a Ray cluster: the same windows, a GPU each where there are any. The only importer of ray in the library."""
+"""Tiles on a Ray cluster: the same windows, a GPU each where there are any."""
 
-import os
 import platform
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -17,10 +14,10 @@ from demsr.inference.mosaic import OpenSource, Source, opened, tile_of
 from demsr.inference.resolver import Resolver
 from demsr.model.predict import best_device
 from demsr.model.srnet import DemSrNet
+from demsr.ray_session import first_line
 
 _IN_FLIGHT = 2  # windows that wait or run at a worker, so that none is idle while its tile travels
 _MOST_LOSSES = 5  # workers that may be lost one after the other, without a tile in between
-_PATIENCE_S = 5.0
 
 
 class Cluster:
@@ -77,7 +74,7 @@ class Cluster:
                         losses += 1
                         crew[place] = start()
                     if losses > _MOST_LOSSES:
-                        message = f"{losses} workers were lost without a tile in between ({_first_line(error)})"
+                        message = f"{losses} workers were lost without a tile in between ({first_line(error)})"
                         raise WorkerError(message) from error
                 except ray.exceptions.RayTaskError as error:
                     raise error.cause from error
@@ -121,53 +118,3 @@ class _Worker:
                 raise RasterError(message)
             self.source = source
         return tile_of(self.source, self.resolver, window)
-
-
-@contextmanager
-def connected(address: str) -> Iterator[None]:
-    """Connect to a Ray cluster.
-
-    Parameters
-    ----------
-    address : host:port of its head, or "local" to start one on this machine
-
-    Raises
-    ------
-    WorkerError : nobody answers, or ray is not installed
-    """
-    try:
-        import ray
-    except ImportError as error:
-        message = "ray is not installed; `pip install 'demsr[cluster]'` installs it"
-        raise WorkerError(message) from error
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    local = address == "local"
-    if not local:
-        _check_answers(address)
-    try:
-        ray.init(None if local else address, include_dashboard=False if local else None, log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        message = f"ray at {address}: {_first_line(error)}; start one with `ray start --head` and give its address"
-        raise WorkerError(message) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _check_answers(address: str) -> None:
-    """Find out quickly whether anybody listens: Ray itself waits for long."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=_PATIENCE_S):
-            pass
-    except (OSError, ValueError) as error:
-        message = (
-            f"ray at {address}: nobody answers ({error}); start a cluster with `ray start --head` and give host:port, "
-            "or --ray local"
-        )
-        raise WorkerError(message) from error

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.exceptions import MlflowException
 
 from demsr.project import project_root
-from demsr.tracking.store import connect, experiment_id
+from demsr.tracking.store import EXPERIMENT, connect, experiment_id
 
 _PACKAGES = ("demsr", "torch", "lightning", "mlflow", "dvc", "h5py", "numpy", "rasterio")
 _DVC_VARIABLES = ("DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
@@ -33,10 +34,18 @@ class InputData:
     path: Path
     context: str  # training, validation, testing
 
+    @cached_property
     def md5(self) -> str:
         """Return the MD5 of the content, the same that dvc.lock records."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "md5").hexdigest()
+
+    def as_mlflow(self) -> DatasetInput:
+        """Return it as a dataset that DVC keeps."""
+        source = json.dumps({"path": str(self.path), "md5": self.md5, "kept_by": "dvc"})
+        size = json.dumps({"bytes": self.path.stat().st_size})
+        dataset = Dataset(name=str(self.path), digest=self.md5, source_type="dvc", source=source, profile=size)
+        return DatasetInput(dataset, [InputTag("mlflow.data.context", self.context)])
 
 
 class Run:
@@ -51,6 +60,7 @@ class Run:
         if row["epoch"] <= self.logged_epochs:
             return
         self.log_metrics({name: value for name, value in row.items() if name != "epoch"}, step=int(row["epoch"]))
+        self.logged_epochs = int(row["epoch"])
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
         """Log metrics, in one call."""
@@ -65,6 +75,18 @@ class Run:
     def log_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags, in one call."""
         self.client.log_batch(self.id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log parameters; those of a run that is taken up again are there already and never change."""
+        known = self.client.get_run(self.id).data.params
+        new = [Param(name, str(value)) for name, value in params.items() if name not in known]
+        self.client.log_batch(self.id, params=new)
+
+    def log_inputs(self, inputs: Sequence[InputData]) -> None:
+        """Log what is read, unless a killed process has already done so."""
+        known = self.client.get_run(self.id).inputs
+        if inputs and not (known and known.dataset_inputs):
+            self.client.log_inputs(self.id, datasets=[data.as_mlflow() for data in inputs])
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
         """Keep a copy of a file with the run."""
@@ -98,6 +120,8 @@ def tracked_run(
     params: Mapping[str, Any],
     inputs: Sequence[InputData],
     work_key: str | None = None,
+    experiment: str = EXPERIMENT,
+    take_up_finished: bool = False,
 ) -> Iterator[Run]:
     """Open a run; it ends as FINISHED, FAILED or KILLED as the block does.
 
@@ -106,16 +130,19 @@ def tracked_run(
     name : what a person reads in the list of runs
     params : nested parameters, logged with dots
     work_key : identity of resumable work; a run of the same work that was killed is taken up again
+    experiment : name of the experiment that the run belongs to
+    take_up_finished : go on with a run of the same work that has finished, too
     """
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:
         yield _SilentRun()
         return
     client = connect()
-    run = Run(client, _find_unfinished(client, work_key) or _create(client, name), name)
+    where = experiment_id(client, experiment)
+    run = Run(client, _find(client, where, work_key, finished=take_up_finished) or _create(client, where, name), name)
     tags = {"stage": stage, "profile": profile, "seed": str(seed), **_provenance()}
     run.log_tags(tags | ({_RESUME_TAG: work_key} if work_key else {}))
-    _log_params(run, {"seed": seed, "profile": profile, **flattened(params)})
-    _log_inputs(run, inputs)
+    run.log_params({"seed": seed, "profile": profile, **flattened(params)})
+    run.log_inputs(inputs)
     try:
         yield run
     except BaseException as error:
@@ -150,43 +177,21 @@ def flattened(params: Mapping[str, Any], prefix: str = "", *, separator: str = "
     return flat
 
 
-def _create(client: MlflowClient, name: str) -> str:
-    run = client.create_run(experiment_id(client), run_name=name, tags={"mlflow.user": os.environ.get("USER", "demsr")})
+def _create(client: MlflowClient, where: str, name: str) -> str:
+    run = client.create_run(where, run_name=name, tags={"mlflow.user": os.environ.get("USER", "demsr")})
     return str(run.info.run_id)
 
 
-def _find_unfinished(client: MlflowClient, work_key: str | None) -> str | None:
+def _find(client: MlflowClient, where: str, work_key: str | None, *, finished: bool) -> str | None:
     """Return the run of a killed process; kill -9 leaves it RUNNING for ever."""
     if work_key is None:
         return None
-    wanted = f"tags.`{_RESUME_TAG}` = '{work_key}' and attributes.status != 'FINISHED'"
-    found = client.search_runs([experiment_id(client)], wanted, max_results=1)
+    wanted = f"tags.`{_RESUME_TAG}` = '{work_key}'" + ("" if finished else " and attributes.status != 'FINISHED'")
+    found = client.search_runs([where], wanted, max_results=1)
     if not found:
         return None
     client.update_run(found[0].info.run_id, status="RUNNING")
     return str(found[0].info.run_id)
-
-
-def _log_params(run: Run, params: Mapping[str, Any]) -> None:
-    """Log parameters; those of a run that is taken up again are there already and never change."""
-    known = run.client.get_run(run.id).data.params
-    new = [Param(name, str(value)) for name, value in params.items() if name not in known]
-    run.client.log_batch(run.id, params=new)
-
-
-def _log_inputs(run: Run, inputs: Sequence[InputData]) -> None:
-    known = run.client.get_run(run.id).inputs
-    if known and known.dataset_inputs:
-        return
-    datasets = []
-    for data in inputs:
-        md5 = data.md5()
-        source = json.dumps({"path": str(data.path), "md5": md5, "kept_by": "dvc"})
-        profile = json.dumps({"bytes": data.path.stat().st_size})
-        dataset = Dataset(name=str(data.path), digest=md5, source_type="dvc", source=source, profile=profile)
-        datasets.append(DatasetInput(dataset, [InputTag("mlflow.data.context", data.context)]))
-    if datasets:
-        run.client.log_inputs(run.id, datasets=datasets)
 
 
 def _provenance() -> dict[str, str]:

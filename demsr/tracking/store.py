@@ -18,7 +18,7 @@ EXPERIMENT = "dem-srnet"
 _SQLITE = "sqlite:///"
 _EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",  # the UI then shows training, not language models
-    "mlflow.note.content": "DEM-SRNet: 15 arc-second elevation to 3 arc-second. One run for each stage of `dvc repro`.",
+    "mlflow.note.content": "DEM-SRNet: 15 arc-second elevation to 3 arc-second.",
 }
 
 

@@ -9,10 +9,11 @@ from synthetic import rough, write_raw
 
 from demsr.dem.windows import tiles
 from demsr.errors import RasterError, WorkerError
-from demsr.inference.cluster import Cluster, connected
+from demsr.inference.cluster import Cluster
 from demsr.inference.mosaic import Source, ThisProcess, opened
 from demsr.inference.resolver import Resolver
 from demsr.model.srnet import DemSrNet
+from demsr.ray_session import connected
 
 pytest.importorskip("ray", reason="ray is not installed; `pip install 'demsr[cluster]'` installs it")
 

@@ -1,0 +1,195 @@
+"""What was tried and what came of it, in an Optuna study on disk: the truth that a killed sweep goes on from.
+
+Tune keeps its own state in several pickles, written every few seconds; a kill between two of them loses trials. Here
+each event is one transaction, and a suggestion follows from the seed, its number and the trials before it alone.
+"""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+from demsr.search.space import Choice, Space
+from demsr.seeding import sub_seed
+from demsr.training.progress import EpochRow
+
+State = Literal["running", "finished", "stopped early", "failed"]
+_STATES: dict[TrialState, State] = {
+    TrialState.RUNNING: "running", TrialState.COMPLETE: "finished", TrialState.PRUNED: "stopped early",
+    TrialState.FAIL: "failed",
+}  # fmt: skip
+_OF_STATE = {state: of_optuna for of_optuna, state in _STATES.items()}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One trial.
+
+    Attributes
+    ----------
+    id : "trial-007" or "finalist-007"; folder, tag and name of the trial
+    choice : num_blocks and learning_rate, as far as they are searched
+    rows : of its epochs, see `demsr.training.progress.EpochReport`
+    error : why it failed
+    """
+
+    id: str
+    choice: Choice
+    seed: int
+    state: State
+    rows: list[EpochRow] = field(default_factory=list)
+    error: str | None = None
+
+    def best(self, metric: str) -> float:
+        """Return the least validation RMSE so far, infinity where there is none."""
+        return min((row[metric] for row in self.rows if metric in row), default=float("inf"))
+
+    def median(self, name: str) -> float:
+        """Return the median of a value over the epochs."""
+        return statistics.median(row[name] for row in self.rows)
+
+
+class Book:
+    """Trials of one kind.
+
+    Parameters
+    ----------
+    path : SQLite file
+    kind : "trial" or "finalist"
+    distributions : what is suggested; a seed may be among it
+    total : how many there will be; None for those that are enqueued
+    seed : of the suggestions, and of the trainings unless it is suggested
+    metric : the validation RMSE among a row's values
+    """
+
+    def __init__(
+        self, path: Path, kind: str, *, distributions: Mapping[str, BaseDistribution], total: int | None, seed: int,
+        metric: str,
+    ) -> None:  # fmt: skip
+        self.path, self.kind, self.distributions, self.seed, self.metric = path, kind, distributions, seed, metric
+        self._total = total
+        self._open: dict[str, optuna.Trial] = {}
+        self._taken: set[str] = set()
+
+    @cached_property
+    def _study(self) -> optuna.Study:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return optuna.create_study(
+            storage=f"sqlite:///{self.path.resolve()}", study_name=self.kind, load_if_exists=True
+        )
+
+    @property
+    def total(self) -> int:
+        """How many trials there will be."""
+        return len(self._study.get_trials(deepcopy=False)) if self._total is None else self._total
+
+    @property
+    def depths(self) -> list[int]:
+        """Numbers of ResBlocks that may be suggested, rising; 0 where depth is not searched."""
+        match self.distributions.get("num_blocks"):
+            case IntDistribution(low=low, high=high, step=step):
+                return list(range(low, high + 1, step))
+        return [0]
+
+    def enqueue(self, choices: Sequence[Mapping[str, float]]) -> None:
+        """Try these first, each once however often it is enqueued."""
+        for choice in choices:
+            self._study.enqueue_trial(dict(choice), skip_if_exists=True)
+
+    def entries(self) -> list[Entry]:
+        """Return all trials that were begun, in order."""
+        trials = self._study.get_trials(deepcopy=False)
+        return [self._entry(trial) for trial in trials if trial.state in _STATES]
+
+    def entry(self, trial_id: str) -> Entry:
+        """Return one trial."""
+        return self._entry(self._study.get_trials(deepcopy=False)[_number(trial_id)])
+
+    def next(self) -> Entry | None:
+        """Return a trial to run, one that was left unfinished before any new one; None if there is no more."""
+        trials = self._study.get_trials(deepcopy=False)
+        left = [trial for trial in trials if trial.state is TrialState.RUNNING]
+        untaken = (trial for trial in left if self._id(trial.number) not in self._taken)
+        begun = sum(trial.state is not TrialState.WAITING for trial in trials)
+        waiting = [trial.number for trial in trials if trial.state is TrialState.WAITING]
+        if (frozen := next(untaken, None)) is not None:
+            self._study.sampler = self._sampler(frozen.number)
+            trial = optuna.Trial(self._study, frozen._trial_id)
+        elif begun < self.total:
+            self._study.sampler = self._sampler(waiting[0] if waiting else len(trials))
+            trial = self._study.ask()
+        else:
+            return None
+        for name, distribution in self.distributions.items():
+            _suggest(trial, name, distribution)
+        self._open[self._id(trial.number)] = trial
+        self._taken.add(self._id(trial.number))
+        return self.entry(self._id(trial.number))
+
+    def add_row(self, trial_id: str, row: EpochRow) -> None:
+        """Write down an epoch, unless a killed process has already done so."""
+        rows = self.entry(trial_id).rows
+        if rows and row["epoch"] <= rows[-1]["epoch"]:
+            return
+        trial = self._open[trial_id]
+        if self.metric in row:
+            trial.report(row[self.metric], int(row["epoch"]))
+        trial.set_user_attr("rows", [*rows, row])
+
+    def finish(self, trial_id: str, state: State, *, error: str | None = None) -> None:
+        """Write down how a trial ended."""
+        if error is not None:
+            self._open[trial_id].set_user_attr("error", error)
+        value = self.entry(trial_id).best(self.metric) if state == "finished" else None
+        self._study.tell(self._open.pop(trial_id), value, state=_OF_STATE[state])
+
+    def _entry(self, trial: FrozenTrial) -> Entry:
+        choice = {name: value for name, value in trial.params.items() if name != "seed"}
+        return Entry(
+            id=self._id(trial.number), choice=choice, seed=int(trial.params.get("seed", self.seed)),
+            state=_STATES[trial.state], rows=list(trial.user_attrs.get("rows", [])),
+            error=trial.user_attrs.get("error"),
+        )  # fmt: skip
+
+    def _id(self, number: int) -> str:
+        return f"{self.kind}-{number:03d}"
+
+    def _sampler(self, number: int) -> BaseSampler:
+        """Return a sampler for one trial alone, so that a resumed sweep suggests what an unbroken one would."""
+        seed = sub_seed(self.seed, "suggestion", number)
+        if self._total is None:
+            return RandomSampler(seed)  # all is enqueued
+        return TPESampler(seed=seed, n_startup_trials=min(10, self._total // 3))
+
+
+def distributions_of(space: Space) -> dict[str, BaseDistribution]:
+    """Return what Optuna suggests from."""
+    rates = space.learning_rate
+    found: dict[str, BaseDistribution] = {"learning_rate": FloatDistribution(rates.low, rates.high, log=True)}
+    if depths := space.num_blocks:
+        found["num_blocks"] = IntDistribution(depths.low, depths.high, step=depths.step)
+    return found
+
+
+def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Any:
+    """Suggest a value, or find the one that was suggested before."""
+    match distribution:
+        case FloatDistribution():
+            return trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
+        case IntDistribution():
+            return trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step)
+        case CategoricalDistribution():
+            return trial.suggest_categorical(name, distribution.choices)
+    raise TypeError(distribution)
+
+
+def _number(trial_id: str) -> int:
+    return int(trial_id.rpartition("-")[2])

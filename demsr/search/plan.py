@@ -1,0 +1,162 @@
+"""What a sweep is made of: its space, the training of params.yaml or of another profile, the pairs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from demsr.errors import ParamsError
+from demsr.identity import code_sha256, work_key
+from demsr.model.checkpoint import parameter_count, read_config, read_model
+from demsr.model.cost import flop_per_lr_px
+from demsr.pairs.store import PairFile
+from demsr.params import Params
+from demsr.profiles import merged
+from demsr.search.space import Choice, Space, read_space
+from demsr.search.trial import Stage, Training
+from demsr.tracking.runs import InputData
+from demsr.training.fit import new_net
+from demsr.training.resume import CODE
+from demsr.training.task import valid_rmse_name
+
+_DOMAINS: dict[Stage, str] = {"pretrain": "land", "finetune": "marine"}
+_CHOSEN = {"learning_rate", "max_epochs", "steps_per_epoch", "patience", "validate_every_epochs"}  # by the sweep
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep before it begins.
+
+    Attributes
+    ----------
+    name : "resblocks" or "finetune"; names folders and the MLflow experiment
+    reference : the choice under examination
+    folder : of its book and its checkpoints
+    results : folder of its report
+    """
+
+    name: str
+    profile: str
+    space: Space
+    params: Params
+    training: Training
+    inputs: tuple[InputData, ...]
+    reference: Choice
+    folder: Path
+    results: Path
+
+    @property
+    def metric(self) -> str:
+        """Name of the validation RMSE."""
+        return valid_rmse_name(self.training.unit)
+
+    @cached_property
+    def parts(self) -> dict[str, Any]:
+        """What must not change while a sweep goes on; more trials are welcome."""
+        start = self.training.start
+        return {
+            "space": self.space.model_dump(mode="json", exclude={"trials"}),
+            "training": {"stage": self.training.stage, "net": self.training.net, "fit": self.training.fit}
+            | {"batch_size": self.training.batch_size},
+            "pairs": [data.md5 for data in self.inputs],
+            "pretrained model": None if start is None else read_config(start).weights_sha256,
+            "code": self.training.code,
+        }
+
+    @property
+    def key(self) -> str:
+        """Sixteen digits that change with any of these parts."""
+        return work_key(self.parts, code=())
+
+    def group(self, choice: Choice) -> float:
+        """Return what finalists are chosen by: the depth where it is searched, else the learning rate."""
+        return choice.get("num_blocks", choice["learning_rate"])
+
+    def label(self, choice: Choice) -> str:
+        """Return how people call a choice."""
+        rate = f"learning rate {choice['learning_rate']:.3g}"
+        return f"{choice['num_blocks']:.0f} ResBlocks ({rate})" if "num_blocks" in choice else rate
+
+    def changes(self, choice: Choice) -> dict[str, Any]:
+        """Return what params.yaml must hold to train a choice."""
+        found: dict[str, Any] = {self.training.stage: {"learning_rate": choice["learning_rate"]}}
+        if "num_blocks" in choice:
+            found["model"] = {"num_blocks": int(choice["num_blocks"]), "features": self.training.net["features"]}
+        return found
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a net is, and what it costs."""
+
+    parameters: int
+    flop_per_lr_px: float
+
+
+class Sizes:
+    """Sizes of the nets of a sweep, each counted once."""
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self._known: dict[float, Size] = {}
+
+    def of(self, choice: Choice) -> Size:
+        """Return the size of the net that a choice trains."""
+        depth = choice.get("num_blocks", 0)
+        if depth not in self._known:
+            if self.training.start is not None:
+                net = read_model(self.training.start)
+            else:
+                net = new_net(seed=0, **self.training.net | ({"num_blocks": int(depth)} if depth else {}))
+            self._known[depth] = Size(parameter_count(net), flop_per_lr_px(net))
+        return self._known[depth]
+
+
+def read_plan(
+    name: str, stage: Stage, space: Path, *, profile: str | None = None, changes: Mapping[str, Any] | None = None,
+    params_path: Path = Path("params.yaml"), workers: int = 0,
+) -> Plan:  # fmt: skip
+    """Put a sweep together, from params.yaml in the current folder and the pairs of `dvc repro`.
+
+    Parameters
+    ----------
+    space : YAML file with a section for each profile
+    profile : whose net and training are taken in the place of params.yaml's; pairs stay those that are there
+    changes : to the space
+    workers : most processes that read pairs, for each trial
+
+    Raises
+    ------
+    ParamsError, PairsError, CheckpointError : something is missing or not allowed
+    """
+    params = Params.read(params_path)
+    if profile is not None and profile != params.base.profile:
+        params = Params.checked(merged(profile, params_path), where=f"profile {profile}")
+    profile = profile or params.base.profile
+    found = read_space(space, profile, changes)
+    if (found.num_blocks is None) != (stage == "finetune"):
+        message = f"{space}, {profile}: num_blocks is searched in pretraining, and in pretraining only"
+        raise ParamsError(message)
+    section = params.pretrain if stage == "pretrain" else params.finetune
+    reference, *_ = found.first_choices(section.learning_rate)
+    pairs = params.paths.pairs.resolve() / _DOMAINS[stage]
+    train, valid = pairs / "train.h5", pairs / "valid.h5"
+    unit = PairFile(train).unit
+    folder = params.paths.work.resolve() / "sweeps" / name
+    net = params.net_options() | ({"features": found.features} if found.features else {})
+    fixed = section.model_dump(exclude={"batch_size", "workers", "devices", *_CHOSEN})
+    budget = {
+        "max_epochs": found.epochs, "steps_per_epoch": found.steps_per_epoch, "patience": found.epochs,
+        "validate_every_epochs": 1, "learning_rate": section.learning_rate,
+    }  # fmt: skip
+    training = Training(
+        stage=stage, train=train, valid=valid, work=folder / "trials", net=net, fit=fixed | budget,
+        start=params.paths.models.resolve() / "pretrained" if stage == "finetune" else None,
+        batch_size=section.batch_size, workers=min(section.workers, workers), code=code_sha256(CODE),
+        sizes=(train.stat().st_size, valid.stat().st_size), unit=unit,
+    )  # fmt: skip
+    inputs = (InputData(train, "training"), InputData(valid, "validation"))
+    return Plan(
+        name, profile, found, params, training, inputs, reference, folder, params.paths.results / "sweeps" / name
+    )

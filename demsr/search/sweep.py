@@ -1,0 +1,208 @@
+"""A sweep from its first trial to its verdict: search, then finalists, each step resumable after a kill."""
+
+import contextlib
+import shutil
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+from optuna.distributions import CategoricalDistribution
+from rich.console import Console
+
+from demsr.errors import ParamsError, WorkerError
+from demsr.files import read_json, write_json
+from demsr.ray_session import connected
+from demsr.reporting.sweeps import SweepProgress, SweepReport, write_report
+from demsr.search.book import Book, Entry, distributions_of
+from demsr.search.plan import Plan, Sizes
+from demsr.search.report import report_of
+from demsr.search.space import Choice
+from demsr.search.tuning import Share, run_trials
+from demsr.tracking.children import ChildRuns
+from demsr.tracking.runs import Run, tracked_run
+from demsr.tracking.store import EXPERIMENT
+
+_STATUS = {"finished": "FINISHED", "stopped early": "FINISHED", "failed": "FAILED"}
+
+
+def run_sweep(
+    plan: Plan, *, share: Share, address: str = "local", resume: bool = False, anew: bool = False,
+    accept_changes: bool = False,
+) -> SweepReport:  # fmt: skip
+    """Search, train the finalists, judge, report.
+
+    Parameters
+    ----------
+    address : of a Ray cluster, or "local"
+    resume : go on with an earlier sweep, be it killed, be it finished and given more trials
+    anew : throw an unfinished sweep away
+    accept_changes : go on although pairs, space or code have changed since the first trials
+
+    Raises
+    ------
+    ParamsError : there is an unfinished sweep, or none to go on with, or another one
+    WorkerError : nothing could be trained
+    """
+    identity = _begin(plan, resume=resume, anew=anew, accept_changes=accept_changes)
+    trials, finalists = _books(plan)
+    with tracked_run(
+        f"{plan.name} {plan.profile}", stage=f"sweep {plan.name}", profile=plan.profile, seed=plan.space.seed,
+        params={"space": plan.space.model_dump(mode="json"), "training": plan.training.fit},
+        inputs=plan.inputs, work_key=identity, experiment=_experiment(plan), take_up_finished=True,
+    ) as run:  # fmt: skip
+        mirror = _Mirror(plan, run)
+        with mirror.left_in_order(trials, finalists), connected(address):
+            trials.enqueue(plan.space.first_choices(plan.reference["learning_rate"]))
+            _run(plan, trials, mirror, share)
+            chosen = choose_finalists(plan, trials.entries())
+            finalists.enqueue([choice | {"seed": seed} for seed in plan.space.finalists.seeds for choice in chosen])
+            _run(plan, finalists, mirror, share)
+        report = report_of(plan, trials.entries(), finalists.entries(), chosen)
+        write_report(report, plan.results)
+        _log(run, report, plan)
+    write_json(plan.folder / "sweep.json", read_json(plan.folder / "sweep.json") | {"finished": True})
+    return report
+
+
+def choose_finalists(plan: Plan, entries: list[Entry]) -> list[Choice]:
+    """Return the reference and the best, each depth with its best learning rate.
+
+    Raises
+    ------
+    WorkerError : all trials failed
+    """
+    scored = sorted(entries, key=lambda entry: entry.best(plan.metric))
+    of_group: dict[float, Choice] = {}
+    for entry in scored:
+        if entry.best(plan.metric) < float("inf"):
+            of_group.setdefault(plan.group(entry.choice), entry.choice)
+    if not of_group:
+        reasons = "; ".join(sorted({entry.error for entry in entries if entry.error}))
+        message = f"all {len(entries)} trials failed: {reasons}"
+        raise WorkerError(message)
+    best = list(of_group)[: plan.space.finalists.best]
+    wanted = dict.fromkeys([plan.group(plan.reference), *plan.space.finalists.always, *best])
+    return [of_group.get(group) or _untried(plan, group) for group in wanted]
+
+
+def _untried(plan: Plan, group: float) -> Choice:
+    """Return a depth at the learning rate of the profile: its trials failed, or there were too few."""
+    return plan.reference | ({"num_blocks": int(group)} if plan.space.num_blocks else {})
+
+
+def _begin(plan: Plan, *, resume: bool, anew: bool, accept_changes: bool) -> str:
+    """Return the identity of a new sweep, or of the one that goes on."""
+    path = plan.folder / "sweep.json"
+    there = read_json(path) if path.exists() else None
+    if resume:
+        if there is None:
+            message = f"{path}: there is no sweep to go on with; leave --resume away to begin one"
+            raise ParamsError(message)
+        changed = [name for name, value in plan.parts.items() if there["parts"][name] != value]
+        if changed and not accept_changes:
+            message = (
+                f"{path}: since this sweep began its {' and '.join(changed)} changed, so that its trials cannot be "
+                "compared with new ones; begin another one with --anew, or mix them with --accept-changes"
+            )
+            raise ParamsError(message)
+        write_json(path, there | {"key": plan.key, "parts": plan.parts, "finished": False})
+        return str(there["id"])
+    if there is not None and not there["finished"] and not anew:
+        message = f"{path}: an unfinished sweep is there; go on with --resume, or throw it away with --anew"
+        raise ParamsError(message)
+    shutil.rmtree(plan.folder, ignore_errors=True)
+    identity = uuid.uuid4().hex[:16]
+    write_json(path, {"id": identity, "key": plan.key, "parts": plan.parts, "finished": False})
+    return identity
+
+
+def _books(plan: Plan) -> tuple[Book, Book]:
+    path, searched = plan.folder / "optuna.db", distributions_of(plan.space)
+    common: dict[str, Any] = {"seed": plan.space.seed, "metric": plan.metric}
+    trials = Book(path, "trial", distributions=searched, total=plan.space.trials, **common)
+    seeds = CategoricalDistribution(plan.space.finalists.seeds)
+    return trials, Book(path, "finalist", distributions=searched | {"seed": seeds}, total=None, **common)
+
+
+def _run(plan: Plan, book: Book, mirror: "_Mirror", share: Share) -> None:
+    done = sum(entry.state != "running" for entry in book.entries())
+    with mirror.progress.phase(book.kind, total=book.total, done=done, epochs=plan.space.epochs):
+        run_trials(
+            book, plan.training, epochs=plan.space.epochs, share=share, on_change=mirror,
+            halving=plan.space.halving if book.kind == "trial" else None,
+        )  # fmt: skip
+
+
+class _Mirror:
+    """Show trials in the terminal and in MLflow as the book has them."""
+
+    def __init__(self, plan: Plan, run: Run) -> None:
+        self.plan, self.sizes, self.progress = plan, Sizes(plan.training), SweepProgress(unit=plan.training.unit)
+        self.children = ChildRuns(
+            run, experiment=_experiment(plan), inputs=plan.inputs,
+            tags={"stage": f"sweep {plan.name}", "profile": plan.profile, "pairs.md5": plan.inputs[0].md5},
+        )  # fmt: skip
+        self._behind = False
+
+    def __call__(self, entry: Entry) -> None:
+        epoch = int(entry.rows[-1]["epoch"]) if entry.rows else 0
+        label = self.plan.label(entry.choice)
+        self.progress.show(entry.id, label, entry.state, epoch, entry.best(self.plan.metric), entry.error)
+        if self._behind:
+            return
+        try:
+            self._write(entry)
+        except MlflowException as error:
+            self._behind = True
+            Console(stderr=True).print(
+                f"MLflow does not answer ({error}); its runs are written at the end", markup=False
+            )
+
+    @contextlib.contextmanager
+    def left_in_order(self, *books: Book) -> Iterator[None]:
+        """Let each run have its final state in the end, also those that a killed process has left behind."""
+        for entry in (entry for book in books for entry in book.entries() if entry.state != "running"):
+            self._write(entry)
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(MlflowException):
+                for entry in (entry for book in books for entry in book.entries() if entry.state == "running"):
+                    self._write(entry, ended="KILLED")
+            raise
+        for entry in (entry for book in books for entry in book.entries()):
+            self._write(entry)
+
+    def _write(self, entry: Entry, *, ended: str | None = None) -> None:
+        plan = self.plan
+        ended = ended or _STATUS.get(entry.state)
+        tags = {"role": entry.id.partition("-")[0], "seed": str(entry.seed)}
+        tags |= {"tune.stopped_early": "true"} if entry.state == "stopped early" else {}
+        tags |= {"error": entry.error[:500]} if entry.error else {}
+        net = {name: value for name, value in plan.training.net.items() if name in ("num_blocks", "features")}
+        params = net | {"max_epochs": plan.space.epochs, "batch_size": plan.training.batch_size} | entry.choice
+        metrics = {}
+        if ended is not None and entry.rows:
+            size = self.sizes.of(entry.choice)
+            metrics = {
+                f"best_{plan.metric}": entry.best(plan.metric), "parameters": size.parameters,
+                "flop_per_lr_px": size.flop_per_lr_px, "seconds_per_epoch": entry.median("seconds"),
+                "median_samples_per_second": entry.median("samples_per_second"),
+            }  # fmt: skip
+        self.children.update(
+            entry.id, params=params | {"seed": entry.seed}, tags=tags, rows=entry.rows, ended=ended, metrics=metrics
+        )
+
+
+def _experiment(plan: Plan) -> str:
+    return f"{EXPERIMENT}-{plan.name}"
+
+
+def _log(run: Run, report: SweepReport, plan: Plan) -> None:
+    """Put the answer where people look first: on the page of the parent run."""
+    for file in sorted(plan.results.iterdir()):
+        run.log_file(file)
+    run.log_tags({"mlflow.note.content": report.markdown()})
+    run.log_numbers({"baseline": dict(report.baselines)})
+    run.log_metrics({f"best_{plan.metric}": report.best["rmse"], "trials": len(report.trials)})

@@ -1,0 +1,43 @@
+"""Net and data of the two trainings, as the stages and the sweeps need them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from demsr.model.checkpoint import read_model
+from demsr.model.predict import best_device
+from demsr.model.srnet import DemSrNet
+from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
+from demsr.pairs.store import PairFile
+from demsr.seeding import sub_seed
+from demsr.training.features import cache_features
+from demsr.training.fit import check_unit, new_net
+
+
+def pretraining(
+    train: PairFile, valid: PairFile, *, net_options: Mapping[str, Any], seed: int, batch_size: int, workers: int
+) -> tuple[DemSrNet, PairDataModule]:
+    """Return a new net and its pairs, each turned and mirrored at random."""
+    net = new_net(seed=sub_seed(seed, "weights"), unit=train.unit, **net_options)
+    pairs = TrainPairs(train, seed=seed, augment=True), ValidPairs(valid)
+    return net, PairDataModule(*pairs, batch_size=batch_size, workers=workers, seed=seed)
+
+
+def finetuning(
+    train: PairFile, valid: PairFile, *, start: Path, cache: Path, seed: int, batch_size: int, workers: int
+) -> tuple[DemSrNet, PairDataModule]:
+    """Return a pretrained net and its pairs with the features of its trunk.
+
+    Parameters
+    ----------
+    start : folder of the pretrained model
+    cache : folder of the features; one for each pretrained model and each data set
+
+    Raises
+    ------
+    ParamsError : the net cannot go on with pairs of this unit
+    """
+    net = read_model(start)
+    check_unit(net, train.unit)
+    features = cache_features(net, (train, valid), cache, device=best_device(), batch_size=batch_size)
+    return net, PairDataModule(*features, batch_size=batch_size, workers=workers, seed=seed)
