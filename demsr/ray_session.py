@@ -1,5 +1,6 @@
 """A connection to Ray: to a cluster by its address, or to one of this machine's own."""
 
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -32,7 +33,9 @@ def connected(address: str) -> Iterator[None]:
     if not local:
         _check_answers(address)
     try:
-        ray.init(address, include_dashboard=False if local else None, log_to_driver=False)
+        ray.init(
+            address, include_dashboard=False if local else None, log_to_driver=False, logging_level=logging.ERROR
+        )  # fmt: skip
     except (ConnectionError, RuntimeError, ValueError) as error:
         message = f"ray at {address}: {first_line(error)}; start one with `ray start --head` and give its address"
         raise WorkerError(message) from error

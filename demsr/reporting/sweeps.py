@@ -52,12 +52,13 @@ class SweepReport:
         """Return the verdict and the table of finalists, for people."""
         title = "ResBlocks" if self.axis == "num_blocks" else "Learning rate"
         columns = {
-            title: "depth", "learning rate": "rate", f"RMSE ({self.unit})": "rmse", "95 % of seeds": "half",
+            title: "depth", "learning rate": "rate", "of": "tried", f"RMSE ({self.unit})": "rmse",
+            "95 % of seeds": "half",
             f"at equal time, {self.equal_seconds:.0f} s": "early", "worse than the best by": "worse",
             "weights": "weights", "kFLOP / LR px": "kflop", "samples / s": "speed", "": "role",
         }  # fmt: skip
         if self.axis != "num_blocks":
-            columns = {head: key for head, key in columns.items() if key != "rate"}
+            columns = {head: key for head, key in columns.items() if key not in ("rate", "tried")}
         lines = ["| " + " | ".join(columns) + " |", "|" + " --: |" * len(columns)]
         for row in sorted(self.finalists, key=lambda row: float(row[self.axis])):
             cells = self.cells(row)
@@ -76,7 +77,8 @@ class SweepReport:
         sign = "" if worse is None else "" if row["differs"] else " (not resolved)"
         depth = f"{row['num_blocks']:.0f}" if "num_blocks" in row else f"{row['learning_rate']:.3g}"
         return {
-            "depth": depth, "rate": f"{row['learning_rate']:.3g}", "rmse": _number(row["rmse"], ".4g"),
+            "depth": depth, "rate": f"{row['learning_rate']:.3g}", "tried": f"{row['rates_tried']}",
+            "rmse": _number(row["rmse"], ".4g"),
             "half": f"± {row['half_width']:.2g}" if row["half_width"] is not None else "not measured",
             "early": _number(row["rmse_at_equal_time"], ".4g"),
             "worse": "" if worse is None else f"{worse[0]:.3g}, {worse[1]:.2g} to {worse[2]:.2g}{sign}",
@@ -119,6 +121,8 @@ def print_report(report: SweepReport, folder: Path, *, use: str) -> None:
     for sentence in report.sentences:
         console.print(sentence, markup=False)
     console.print(_table(report))
+    if any(row["differs"] is False for row in report.finalists):
+        console.print("?: not resolved beyond the spread between seeds")
     console.print(f"Budget: {report.budget}.", markup=False)
     console.print(f"Baselines ({report.unit}): {report.baselines_in_words()}.", markup=False)
     console.print(f"Picture and table: {folder}; all trials: make ui", markup=False)
@@ -129,14 +133,14 @@ def _table(report: SweepReport) -> Table:
     """Return the finalists, narrow enough for any terminal."""
     table = Table()
     heads = ("ResBlocks", "rate") if report.axis == "num_blocks" else ("rate",)
-    for head in (*heads, f"RMSE ({report.unit})", f"at {report.equal_seconds:.0f} s", "worse by", "kFLOP/px", ""):
-        table.add_column(head, justify="right")
+    early = f"at {report.equal_seconds:.0f} s"
+    for head in (*heads, f"RMSE ({report.unit})", "of seeds", early, "worse by", "kFLOP/px", ""):
+        table.add_column(head, justify="right", no_wrap=True)
     for row in sorted(report.finalists, key=lambda row: float(row[report.axis])):
         cells = report.cells(row)
         first = [cells["depth"], cells["rate"]] if report.axis == "num_blocks" else [cells["rate"]]
-        rmse = f"{cells['rmse']} {cells['half']}" if row["half_width"] is not None else cells["rmse"]
         worse = "" if row["worse_by"] is None else f"{row['worse_by'][0]:.2g}" + ("" if row["differs"] else " ?")
-        table.add_row(*first, rmse, cells["early"], worse, cells["kflop"], cells["role"])
+        table.add_row(*first, cells["rmse"], cells["half"], cells["early"], worse, cells["kflop"], cells["role"])
     return table
 
 

@@ -38,6 +38,7 @@ class Entry:
     choice : num_blocks and learning_rate, as far as they are searched
     rows : of its epochs, see `demsr.training.progress.EpochReport`
     error : why it failed
+    node : of the Ray cluster, where its last epoch was trained
     """
 
     id: str
@@ -46,6 +47,7 @@ class Entry:
     state: State
     rows: list[EpochRow] = field(default_factory=list)
     error: str | None = None
+    node: str | None = None
 
     def best(self, metric: str) -> float:
         """Return the least validation RMSE so far, infinity where there is none."""
@@ -134,7 +136,7 @@ class Book:
         self._taken.add(self._id(trial.number))
         return self.entry(self._id(trial.number))
 
-    def add_row(self, trial_id: str, row: EpochRow) -> None:
+    def add_row(self, trial_id: str, row: EpochRow, *, node: str | None = None) -> None:
         """Write down an epoch, unless a killed process has already done so."""
         rows = self.entry(trial_id).rows
         if rows and row["epoch"] <= rows[-1]["epoch"]:
@@ -142,6 +144,7 @@ class Book:
         trial = self._open[trial_id]
         if self.metric in row:
             trial.report(row[self.metric], int(row["epoch"]))
+        trial.set_user_attr("node", node)
         trial.set_user_attr("rows", [*rows, row])
 
     def finish(self, trial_id: str, state: State, *, error: str | None = None) -> None:
@@ -156,7 +159,7 @@ class Book:
         return Entry(
             id=self._id(trial.number), choice=choice, seed=int(trial.params.get("seed", self.seed)),
             state=_STATES[trial.state], rows=list(trial.user_attrs.get("rows", [])),
-            error=trial.user_attrs.get("error"),
+            error=trial.user_attrs.get("error"), node=trial.user_attrs.get("node"),
         )  # fmt: skip
 
     def _id(self, number: int) -> str:

@@ -6,12 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from demsr.errors import ParamsError
 from demsr.identity import code_sha256, work_key
 from demsr.model.checkpoint import parameter_count, read_config, read_model
 from demsr.model.cost import flop_per_lr_px
 from demsr.pairs.store import PairFile
-from demsr.params import Params
+from demsr.params import Model, Params
+from demsr.params import Training as TrainingSection
 from demsr.profiles import merged
 from demsr.search.space import Choice, Space, read_space
 from demsr.search.trial import Stage, Training
@@ -21,7 +24,7 @@ from demsr.training.resume import CODE
 from demsr.training.task import valid_rmse_name
 
 _DOMAINS: dict[Stage, str] = {"pretrain": "land", "finetune": "marine"}
-_CHOSEN = {"learning_rate", "max_epochs", "steps_per_epoch", "patience", "validate_every_epochs"}  # by the sweep
+_BUDGET = {"max_epochs", "steps_per_epoch", "patience", "validate_every_epochs"}  # is the space's affair
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,14 @@ class Plan:
         start = self.training.start
         return {
             "space": self.space.model_dump(mode="json", exclude={"trials"}),
-            "training": {"stage": self.training.stage, "net": self.training.net, "fit": self.training.fit}
-            | {"batch_size": self.training.batch_size},
+            "training": {
+                "stage": self.training.stage, "net": self.training.net, "batch_size": self.training.batch_size,
+                **{name: value for name, value in self.training.fit.items() if name not in _BUDGET},
+            },
             "pairs": [data.md5 for data in self.inputs],
             "pretrained model": None if start is None else read_config(start).weights_sha256,
             "code": self.training.code,
-        }
+        }  # fmt: skip
 
     @property
     def key(self) -> str:
@@ -113,15 +118,28 @@ class Sizes:
         return self._known[depth]
 
 
+def with_training_of(profile: str, params: Params, path: Path) -> Params:
+    """Return parameters whose net and trainings are those of another profile, while data stay as they are.
+
+    Raises
+    ------
+    ParamsError : no such profile
+    """
+    other = merged(profile, path)
+    sections: dict[str, type[BaseModel]] = {"model": Model, "pretrain": TrainingSection, "finetune": TrainingSection}
+    return params.model_copy(update={name: kind.model_validate(other[name]) for name, kind in sections.items()})
+
+
 def read_plan(
     name: str, stage: Stage, space: Path, *, profile: str | None = None, changes: Mapping[str, Any] | None = None,
-    params_path: Path = Path("params.yaml"), workers: int = 0,
+    section: str | None = None, params_path: Path = Path("params.yaml"), workers: int = 0,
 ) -> Plan:  # fmt: skip
     """Put a sweep together, from params.yaml in the current folder and the pairs of `dvc repro`.
 
     Parameters
     ----------
     space : YAML file with a section for each profile
+    section : of that file, if it is not named like the profile
     profile : whose net and training are taken in the place of params.yaml's; pairs stay those that are there
     changes : to the space
     workers : most processes that read pairs, for each trial
@@ -132,28 +150,28 @@ def read_plan(
     """
     params = Params.read(params_path)
     if profile is not None and profile != params.base.profile:
-        params = Params.checked(merged(profile, params_path), where=f"profile {profile}")
+        params = with_training_of(profile, params, params_path)
     profile = profile or params.base.profile
-    found = read_space(space, profile, changes)
+    found = read_space(space, section or profile, changes)
     if (found.num_blocks is None) != (stage == "finetune"):
         message = f"{space}, {profile}: num_blocks is searched in pretraining, and in pretraining only"
         raise ParamsError(message)
-    section = params.pretrain if stage == "pretrain" else params.finetune
-    reference, *_ = found.first_choices(section.learning_rate)
+    recipe = params.pretrain if stage == "pretrain" else params.finetune
+    reference, *_ = found.first_choices(recipe.learning_rate)
     pairs = params.paths.pairs.resolve() / _DOMAINS[stage]
     train, valid = pairs / "train.h5", pairs / "valid.h5"
     unit = PairFile(train).unit
     folder = params.paths.work.resolve() / "sweeps" / name
     net = params.net_options() | ({"features": found.features} if found.features else {})
-    fixed = section.model_dump(exclude={"batch_size", "workers", "devices", *_CHOSEN})
+    fixed = recipe.model_dump(exclude={"batch_size", "workers", "devices", *_BUDGET})
     budget = {
         "max_epochs": found.epochs, "steps_per_epoch": found.steps_per_epoch, "patience": found.epochs,
-        "validate_every_epochs": 1, "learning_rate": section.learning_rate,
+        "validate_every_epochs": 1,
     }  # fmt: skip
     training = Training(
         stage=stage, train=train, valid=valid, work=folder / "trials", net=net, fit=fixed | budget,
         start=params.paths.models.resolve() / "pretrained" if stage == "finetune" else None,
-        batch_size=section.batch_size, workers=min(section.workers, workers), code=code_sha256(CODE),
+        batch_size=recipe.batch_size, workers=min(recipe.workers, workers), code=code_sha256(CODE),
         sizes=(train.stat().st_size, valid.stat().st_size), unit=unit,
     )  # fmt: skip
     inputs = (InputData(train, "training"), InputData(valid, "validation"))

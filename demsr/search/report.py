@@ -28,8 +28,9 @@ def report_of(plan: Plan, trials: Sequence[Entry], finalists: Sequence[Entry], c
     runs = [[entry for entry in finalists if entry.choice == choice] for choice in chosen]
     verdict = judge([_finalist(plan, sizes, *pair) for pair in zip(chosen, runs, strict=True)], reference=0)
     seconds = min(sum(row["seconds"] for row in entry.rows) for entry in finalists if entry.state == "finished")
+    tried = [_rates_tried(plan, trials, choice) for choice in chosen]
     rows = [
-        _row(plan, sizes, verdict, place, choice, of_choice, seconds)
+        _row(plan, sizes, verdict, place, choice, of_choice, seconds) | {"rates_tried": tried[place]}
         for place, (choice, of_choice) in enumerate(zip(chosen, runs, strict=True))
     ]
     best = chosen[verdict.best]
@@ -39,7 +40,7 @@ def report_of(plan: Plan, trials: Sequence[Entry], finalists: Sequence[Entry], c
         reference=plan.group(chosen[0]), finalists=rows, best=rows[verdict.best], equal_seconds=seconds,
         trials=[_trial(plan, sizes, entry) for entry in (*trials, *finalists)],
         baselines=_baselines(plan), budget=_budget(plan),
-        sentences=verdict.sentences(plan.training.unit) + _cautions(plan, best, trials, finalists),
+        sentences=verdict.sentences(plan.training.unit) + _cautions(plan, best, tried, trials, finalists),
         changes=plan.changes(best),
     )  # fmt: skip
 
@@ -110,14 +111,32 @@ def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _cautions(plan: Plan, best: Choice, trials: Sequence[Entry], finalists: Sequence[Entry]) -> list[str]:
-    """Name what limits the verdict."""
+def _rates_tried(plan: Plan, trials: Sequence[Entry], choice: Choice) -> int:
+    """Return how many learning rates the depth of a choice was tried at."""
+    of_depth = [one for one in trials if plan.group(one.choice) == plan.group(choice) and one.state != "failed"]
+    return len({one.choice["learning_rate"] for one in of_depth})
+
+
+def _cautions(
+    plan: Plan, best: Choice, tried: Sequence[int], trials: Sequence[Entry], finalists: Sequence[Entry]
+) -> list[str]:
+    """Name what limits the verdict.
+
+    Parameters
+    ----------
+    tried : learning rates at the depth of each finalist, the reference first
+    """
     found, depths, rates = [], plan.space.num_blocks, plan.space.learning_rate
     if depths and best["num_blocks"] in (depths.low, depths.high):
         side = "shallowest" if best["num_blocks"] == depths.low else "deepest"
         found.append(f"The best is the {side} net of the space: beyond it may lie a better one.")
     if not rates.low * _EDGE < best["learning_rate"] < rates.high / _EDGE:
         found.append("The best learning rate lies at the edge of the space: widen it.")
+    if depths and tried[0] < max(tried):
+        found.append(
+            f"The reference was tried at {_counted(tried[0], 'learning rate')}, other finalists at up to {max(tried)}: "
+            "more trials would make that even."
+        )
     failed = [entry for entry in (*trials, *finalists) if entry.state == "failed"]
     if failed:
         found.append(f"{len(failed)} of {len(trials) + len(finalists)} trials failed; first: {failed[0].error}.")

@@ -117,9 +117,7 @@ class Space(_Section):
             raise ValueError(message)
         known = {self.num_blocks.reference, *self.num_blocks.enqueue} if self.num_blocks else set()
         if unknown := set(self.finalists.always) - known:
-            message = (
-                f"finalists.always has {sorted(unknown)}; put them into num_blocks.enqueue, so that they are tried"
-            )
+            message = f"finalists.always has {sorted(unknown)}; name them in num_blocks.enqueue, so that they are tried"
             raise ValueError(message)
         if len(set(self.finalists.seeds)) < len(self.finalists.seeds):
             message = f"finalists.seeds are {self.finalists.seeds}; no seed may come twice"

@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlflow.exceptions import MlflowException
@@ -162,17 +162,25 @@ class _Mirror:
     @contextlib.contextmanager
     def left_in_order(self, *books: Book) -> Iterator[None]:
         """Let each run have its final state in the end, also those that a killed process has left behind."""
-        for entry in (entry for book in books for entry in book.entries() if entry.state != "running"):
-            self._write(entry)
+        self._write_all(books, running=None)
         try:
             yield
         except BaseException:
             with contextlib.suppress(MlflowException):
-                for entry in (entry for book in books for entry in book.entries() if entry.state == "running"):
-                    self._write(entry, ended="KILLED")
+                self._write_all(books, running="KILLED")
             raise
+        self._write_all(books, running=None)
+
+    def _write_all(self, books: Sequence[Book], *, running: str | None) -> None:
+        """Bring all runs up to date.
+
+        Parameters
+        ----------
+        running : state for the runs of unfinished trials, None leaves them alone
+        """
         for entry in (entry for book in books for entry in book.entries()):
-            self._write(entry)
+            if entry.state != "running" or running is not None:
+                self._write(entry, ended=running if entry.state == "running" else None)
 
     def _write(self, entry: Entry, *, ended: str | None = None) -> None:
         plan = self.plan
@@ -180,10 +188,11 @@ class _Mirror:
         tags = {"role": entry.id.partition("-")[0], "seed": str(entry.seed)}
         tags |= {"tune.stopped_early": "true"} if entry.state == "stopped early" else {}
         tags |= {"error": entry.error[:500]} if entry.error else {}
+        tags |= {"ray.node": entry.node} if entry.node else {}
         net = {name: value for name, value in plan.training.net.items() if name in ("num_blocks", "features")}
         params = net | {"max_epochs": plan.space.epochs, "batch_size": plan.training.batch_size} | entry.choice
         metrics = {}
-        if ended is not None and entry.rows:
+        if entry.state != "running" and entry.rows:
             size = self.sizes.of(entry.choice)
             metrics = {
                 f"best_{plan.metric}": entry.best(plan.metric), "parameters": size.parameters,

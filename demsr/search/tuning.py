@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from demsr.search.space import Halving
 from demsr.search.trial import Training, train_trial
 
 OnChange = Callable[[Entry], None]
-_ERROR = "error"  # what a trial reports in the place of an epoch
+_ERROR, _NODE = "error", "node"  # what a trial reports in the place of an epoch, and beside it
 _RETRIES = 2  # of a trial whose process or node was lost; an error of its own is final
 
 
@@ -95,13 +96,15 @@ def _room(share: Share) -> tuple[float, int]:
 
 def _trainable(config: dict[str, Any], training: Training, threads: int) -> None:
     """Train in a worker process; an error is an answer, so that Tune repeats only what was lost."""
+    node = ray.get_runtime_context().get_node_id()
     try:
         train_trial(
             training, config["trial"], config["choice"], seed=config["seed"], threads=threads,
-            on_epoch=lambda row: tune.report(dict(row)),
+            on_epoch=lambda row: tune.report({**row, _NODE: node}),
         )  # fmt: skip
     except Exception as error:
-        tune.report({_ERROR: f"{type(error).__name__}: {error}"})
+        traceback.print_exc()  # into the log of this process, which Ray keeps
+        tune.report({_ERROR: f"{type(error).__name__}: {first_line(error)}"})
 
 
 class _Suggestions(Searcher):
@@ -150,7 +153,8 @@ class _Keeper(tune.Callback):
             self._errors[trial_id] = result[_ERROR]
             return
         own = {"epoch", "train_loss", "learning_rate", "seconds", "samples_per_second", self.book.metric}
-        self.book.add_row(trial_id, {name: float(value) for name, value in result.items() if name in own})
+        row = {name: float(value) for name, value in result.items() if name in own}
+        self.book.add_row(trial_id, row, node=result[_NODE])
         self.on_change(self.book.entry(trial_id))
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:

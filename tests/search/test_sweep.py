@@ -1,0 +1,232 @@
+"""Whole sweeps with Ray, on nets of a few weights."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+pytest.importorskip("ray", reason="ray is not installed; `pip install 'demsr[sweep]'` installs it")
+
+from demsr.errors import ParamsError
+from demsr.params import Params
+from demsr.search import sweep
+from demsr.search.plan import Plan, read_plan
+from demsr.search.sweep import _books, run_sweep
+from demsr.search.tuning import Share
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray, about files and sockets of its own
+ONE = Share(max_concurrent=1)
+
+
+def plan_of(name: str = "resblocks", **changes) -> Plan:
+    stage = "pretrain" if name == "resblocks" else "finetune"
+    return read_plan(name, stage, Path("sweeps") / f"{name}.yaml", changes=changes)
+
+
+def started(project: Path, *words: str) -> subprocess.Popen:
+    command = [sys.executable, "-u", "sweeps/resblocks.py", "--max-concurrent", "1", *words]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def stopped_after(process: subprocess.Popen, line: str, how: signal.Signals) -> int:
+    """Send a signal as soon as a line was printed, and wait until nothing of the command is left."""
+    family = []
+    for printed in process.stdout:
+        if line in printed:
+            family = psutil.Process(process.pid).children(recursive=True)
+            process.send_signal(how)
+            break
+    process.communicate()
+    psutil.wait_procs(family, timeout=30)
+    return process.returncode
+
+
+def runs_of(project: Path) -> dict[str, object]:
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    experiment = client.get_experiment_by_name("dem-srnet-resblocks")
+    return {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+
+
+def outcome(project: Path) -> list[dict]:
+    report = json.loads((project / "results/sweeps/resblocks/verdict.json").read_text())
+    timed = ("seconds_per_epoch", "samples_per_second")
+    return [{key: value for key, value in row.items() if key not in timed} for row in report["trials"]]
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_killed_and_interrupted_ends_as_an_unbroken_one(project, small_project):
+    unbroken = project.parent / "unbroken"
+    shutil.copytree(small_project, unbroken)
+    os.environ["DVC_ROOT"] = str(unbroken)  # the fixture restores it
+    assert started(unbroken).wait() == 0
+
+    os.environ["DVC_ROOT"] = str(project)
+    assert stopped_after(started(project), "2 of 4  trial-001", signal.SIGKILL) == -signal.SIGKILL
+    first = {name: run.info.run_id for name, run in runs_of(project).items()}
+    assert {"resblocks sample", "trial-000", "trial-001"} <= first.keys()
+    with pytest.raises(ParamsError, match="an unfinished sweep is there; go on with --resume, or throw it away"):
+        sweep._begin(plan_of(), resume=False, anew=False, accept_changes=False)
+    assert stopped_after(started(project, "--resume"), "1 of 4  finalist-000", signal.SIGINT) == 130
+    interrupted = runs_of(project)
+    assert interrupted["resblocks sample"].info.status == "KILLED"
+    assert {run.info.status for run in interrupted.values()} <= {"KILLED", "FINISHED"}
+    assert started(project, "--resume").wait() == 0
+
+    assert outcome(project) == outcome(unbroken)
+    runs = runs_of(project)
+    assert sorted(runs) == sorted(runs_of(unbroken))
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    assert len(client.search_runs([runs["trial-000"].info.experiment_id])) == len(runs) == 9
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert all(runs[name].info.run_id == run_id for name, run_id in first.items())
+    for name in set(runs) - {"resblocks sample"}:
+        history = client.get_metric_history(runs[name].info.run_id, "valid_rmse_m")
+        assert sorted(point.step for point in history) == [1, 2, 3]
+        assert runs[name].data.tags["tune.trial_id"] == name
+        assert runs[name].data.tags["mlflow.parentRunId"] == runs["resblocks sample"].info.run_id
+    assert runs["finalist-000"].data.tags["role"] == "finalist"
+    assert [path.name for path in (project / "work/sweeps/resblocks/trials").iterdir()] == []  # no checkpoint is left
+
+
+@pytest.mark.slow
+def test_trials_run_on_all_nodes_of_a_cluster_and_a_failed_one_does_not_stop_the_others(project, monkeypatch):
+    from ray.cluster_utils import Cluster
+
+    plan = plan_of(trials=5)
+    trials, _ = _books(plan)
+    trials.enqueue([{"num_blocks": 1, "learning_rate": 0.003}])
+    broken = plan.training.work / "trial-002"
+    broken.mkdir(parents=True)
+    (broken / "last-epoch=0.ckpt").write_text("no checkpoint")
+    monkeypatch.setattr(sweep, "_begin", lambda *_, **__: "a" * 16)  # keep what was prepared
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes()
+        (plan.folder / "sweep.json").write_text("{}")
+        report = run_sweep(plan, share=Share(), address=cluster.address)
+    finally:
+        cluster.shutdown()
+    entries = trials.entries()
+    assert [entry.state for entry in entries] == ["finished", "finished", "failed", "finished", "finished"]
+    assert len({entry.node for entry in entries if entry.node}) == 2
+    assert "1 of 9 trials failed; first: UnpicklingError" in report.sentences[-1]
+    runs = runs_of(project)
+    assert runs["trial-002"].info.status == "FAILED"
+    assert runs["trial-002"].data.tags["error"]
+    assert {runs[name].data.tags["ray.node"] for name in ("trial-000", "trial-001", "trial-003")} == {
+        entry.node for entry in entries if entry.node
+    }
+
+
+@pytest.mark.slow
+def test_fine_tuning_is_searched_the_same_way_and_mlflow_may_be_away_meanwhile(project, monkeypatch, capsys):
+    from demsr.tracking.children import ChildRuns
+
+    plan, update, failures = plan_of("finetune"), ChildRuns.update, []
+
+    def away(self, trial_id, **what):
+        if not failures and what["rows"]:
+            failures.append(trial_id)
+            raise MlflowException("away")
+        update(self, trial_id, **what)
+
+    monkeypatch.setattr(ChildRuns, "update", away)
+    report = run_sweep(plan, share=ONE)
+    assert failures
+    assert "MLflow does not answer (away); its runs are written at the end" in capsys.readouterr().err
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    experiment = client.get_experiment_by_name("dem-srnet-finetune").experiment_id
+    runs = client.search_runs([experiment])
+    assert len(runs) == 1 + len(report.trials)
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert {entry.choice["learning_rate"] for entry in _books(plan)[0].entries()} >= {0.001}
+    assert report.reference == 0.001
+    assert set(report.changes) == {"finetune"}
+
+    more = run_sweep(plan_of("finetune", trials=4), share=ONE, resume=True)
+    assert [row["trial_id"] for row in more.trials if row["role"] == "trial"][:4] == [f"trial-{n:03d}" for n in range(4)]
+    again = client.search_runs([experiment])
+    assert len(again) == 1 + len(more.trials)
+    assert {run.info.run_id for run in runs} <= {run.info.run_id for run in again}
+
+
+def test_what_a_sweep_goes_on_from_must_be_the_same(project):
+    plan = plan_of()
+    with pytest.raises(ParamsError, match="there is no sweep to go on with; leave --resume away"):
+        sweep._begin(plan, resume=True, anew=False, accept_changes=False)
+    identity = sweep._begin(plan, resume=False, anew=False, accept_changes=False)
+    begin = {"resume": True, "anew": False, "accept_changes": False}
+    assert sweep._begin(plan_of(trials=9), **begin) == identity  # more trials are welcome
+    with pytest.raises(ParamsError, match="since this sweep began its space changed"):
+        sweep._begin(plan_of(epochs=4), **begin)
+    assert sweep._begin(plan_of(epochs=4), **begin | {"accept_changes": True}) == identity
+    pairs = project / "data/pairs/land/valid.h5"
+    pairs.write_bytes((project / "data/pairs/marine/valid.h5").read_bytes())
+    with pytest.raises(ParamsError, match="its space and pairs changed"):
+        sweep._begin(plan_of(), **begin)
+    assert sweep._begin(plan_of(), resume=False, anew=True, accept_changes=False) != identity
+
+
+def test_nodes_with_other_code_or_pairs_are_refused(project):
+    from dataclasses import replace
+
+    from demsr.errors import PairsError, WorkerError
+    from demsr.search.trial import train_trial
+
+    training = plan_of().training
+    how = {"seed": 1, "threads": 1, "on_epoch": lambda row: None}
+    choice = {"num_blocks": 1, "learning_rate": 0.003}
+    with pytest.raises(WorkerError, match="has another version of demsr"):
+        train_trial(replace(training, code="other"), "trial-000", choice, **how)
+    with pytest.raises(PairsError, match=r"valid.h5: the node .* lacks it or has another one"):
+        train_trial(replace(training, sizes=(training.sizes[0], 1)), "trial-000", choice, **how)
+
+
+def test_an_epoch_of_nan_ends_a_trial_with_its_reason(project):
+    from demsr.errors import CheckpointError
+    from demsr.search.trial import train_trial
+
+    seen = []
+    choice = {"num_blocks": 1, "learning_rate": 1e30}
+    with pytest.raises(CheckpointError, match="came out as NaN or infinite; the learning rate is too high"):
+        train_trial(plan_of().training, "trial-000", choice, seed=1, threads=1, on_epoch=seen.append)
+    assert all(row["valid_rmse_m"] == row["valid_rmse_m"] for row in seen)
+
+
+def test_the_best_goes_into_params_yaml_unless_it_was_found_for_another_profile(project):
+    folder = project / "results/sweeps/resblocks"
+    folder.mkdir(parents=True)
+    report = {
+        "name": "resblocks", "profile": "sample", "unit": "m", "axis": "num_blocks", "reference": 2, "trials": [],
+        "finalists": [], "best": {}, "baselines": {}, "equal_seconds": 1.0, "budget": "", "sentences": ["Best: 3."],
+        "changes": {"model": {"num_blocks": 3, "features": 4}, "pretrain": {"learning_rate": 0.0025}},
+    }  # fmt: skip
+    (folder / "verdict.json").write_text(json.dumps(report))
+
+    def command(*words: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "sweeps/resblocks.py", *words], cwd=project, capture_output=True, text=True, check=False
+        )
+
+    used = command("--verdict", "--use")
+    assert used.returncode == 0
+    assert "Best: 3." in used.stdout
+    params = Params.read()
+    assert (params.model.num_blocks, params.model.features, params.pretrain.learning_rate) == (3, 4, 0.0025)
+    assert "# The net. The paper has 42 blocks of 256 features." in Path("params.yaml").read_text()
+    (folder / "verdict.json").write_text(json.dumps(report | {"profile": "paper"}))
+    refused = command("--use")
+    assert refused.returncode == 1
+    assert "holds the profile sample, the sweep was of paper; run `demsr profile paper` first" in refused.stderr
+    (folder / "verdict.json").unlink()
+    assert "no sweep has come to its end here" in command("--verdict").stderr
