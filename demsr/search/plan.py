@@ -158,8 +158,11 @@ def read_plan(
         raise ParamsError(message)
     recipe = params.pretrain if stage == "pretrain" else params.finetune
     reference, *_ = found.first_choices(recipe.learning_rate)
-    pairs = params.paths.pairs.resolve() / _DOMAINS[stage]
-    train, valid = pairs / "train.h5", pairs / "valid.h5"
+    inputs = [
+        InputData(params.paths.pairs / _DOMAINS[stage] / f"{split}.h5", context)
+        for split, context in (("train", "training"), ("valid", "validation"))
+    ]
+    train, valid = (data.path.resolve() for data in inputs)
     unit = PairFile(train).unit
     folder = params.paths.work.resolve() / "sweeps" / name
     net = params.net_options() | ({"features": found.features} if found.features else {})
@@ -174,7 +177,6 @@ def read_plan(
         batch_size=recipe.batch_size, workers=min(recipe.workers, workers), code=code_sha256(CODE),
         sizes=(train.stat().st_size, valid.stat().st_size), unit=unit,
     )  # fmt: skip
-    inputs = (InputData(train, "training"), InputData(valid, "validation"))
     return Plan(
-        name, profile, found, params, training, inputs, reference, folder, params.paths.results / "sweeps" / name
+        name, profile, found, params, training, tuple(inputs), reference, folder, params.paths.results / "sweeps" / name
     )

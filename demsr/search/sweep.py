@@ -6,11 +6,10 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mlflow.exceptions import MlflowException
 from optuna.distributions import CategoricalDistribution
 from rich.console import Console
 
-from demsr.errors import ParamsError, WorkerError
+from demsr.errors import ParamsError, TrackingError, WorkerError
 from demsr.files import read_json, write_json
 from demsr.ray_session import connected
 from demsr.reporting.sweeps import SweepProgress, SweepReport, write_report
@@ -153,11 +152,9 @@ class _Mirror:
             return
         try:
             self._write(entry)
-        except MlflowException as error:
+        except TrackingError as error:
             self._behind = True
-            Console(stderr=True).print(
-                f"MLflow does not answer ({error}); its runs are written at the end", markup=False
-            )
+            Console(stderr=True).print(f"{error}; runs are written at the end", markup=False)
 
     @contextlib.contextmanager
     def left_in_order(self, *books: Book) -> Iterator[None]:
@@ -166,7 +163,7 @@ class _Mirror:
         try:
             yield
         except BaseException:
-            with contextlib.suppress(MlflowException):
+            with contextlib.suppress(TrackingError):
                 self._write_all(books, running="KILLED")
             raise
         self._write_all(books, running=None)
@@ -200,8 +197,9 @@ class _Mirror:
                 "median_samples_per_second": entry.median("samples_per_second"),
             }  # fmt: skip
         self.children.update(
-            entry.id, params=params | {"seed": entry.seed}, tags=tags, rows=entry.rows, ended=ended, metrics=metrics
-        )
+            entry.id, name=f"{entry.id}, {plan.label(entry.choice)}", params=params | {"seed": entry.seed}, tags=tags,
+            rows=entry.rows, ended=ended, metrics=metrics,
+        )  # fmt: skip
 
 
 def _experiment(plan: Plan) -> str:

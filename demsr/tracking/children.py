@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
+from demsr.errors import TrackingError
 from demsr.tracking.runs import InputData, Run
 from demsr.tracking.store import experiment_id
 
@@ -36,6 +38,7 @@ class ChildRuns:
         self,
         trial_id: str,
         *,
+        name: str,
         params: Mapping[str, Any],
         tags: Mapping[str, str],
         rows: Sequence[Mapping[str, float]],
@@ -46,14 +49,29 @@ class ChildRuns:
 
         Parameters
         ----------
+        name : of the run, for people
         rows : of all its epochs so far
         ended : "FINISHED", "FAILED" or "KILLED" where it has come to an end
         metrics : of the whole trial
+
+        Raises
+        ------
+        TrackingError : MLflow does not answer
         """
         if trial_id in self._ended:
             return
+        try:
+            self._update(trial_id, name, params, tags, rows, ended, metrics)
+        except MlflowException as error:
+            message = f"MLflow does not answer ({error}); check that its server or store is up"
+            raise TrackingError(message) from error
+
+    def _update(
+        self, trial_id: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str],
+        rows: Sequence[Mapping[str, float]], ended: str | None, metrics: Mapping[str, float] | None,
+    ) -> None:  # fmt: skip
         if (run := self._open.get(trial_id)) is None:
-            run = self._open[trial_id] = self._begin(trial_id, params)
+            run = self._open[trial_id] = self._begin(trial_id, name, params)
         for row in rows:
             run.log_epoch(row)
         run.log_tags(tags)
@@ -65,15 +83,15 @@ class ChildRuns:
             if ended != "KILLED":
                 self._ended.add(trial_id)
 
-    def _begin(self, trial_id: str, params: Mapping[str, Any]) -> Run:
+    def _begin(self, trial_id: str, name: str, params: Mapping[str, Any]) -> Run:
         client = self.parent.client
         if (found := self._found().get(trial_id)) is not None:
             client.update_run(found.info.run_id, status="RUNNING")
             run_id = found.info.run_id
         else:
             tags = {_PARENT_TAG: self.parent.id, _TRIAL_TAG: trial_id, **self.tags}
-            run_id = client.create_run(self._where, run_name=trial_id, tags=tags).info.run_id
-        run = Run(client, str(run_id), trial_id)
+            run_id = client.create_run(self._where, run_name=name, tags=tags).info.run_id
+        run = Run(client, str(run_id), name)
         run.log_params(params)
         run.log_inputs(self.inputs)
         return run

@@ -11,11 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 pytest.importorskip("ray", reason="ray is not installed; `pip install 'demsr[sweep]'` installs it")
 
-from demsr.errors import ParamsError
+from demsr.errors import ParamsError, TrackingError
 from demsr.params import Params
 from demsr.search import sweep
 from demsr.search.plan import Plan, read_plan
@@ -53,7 +52,8 @@ def stopped_after(process: subprocess.Popen, line: str, how: signal.Signals) -> 
 def runs_of(project: Path) -> dict[str, object]:
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiment = client.get_experiment_by_name("dem-srnet-resblocks")
-    return {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    runs = client.search_runs([experiment.experiment_id])
+    return {run.data.tags.get("tune.trial_id", run.info.run_name): run for run in runs}
 
 
 def outcome(project: Path) -> list[dict]:
@@ -91,7 +91,7 @@ def test_a_sweep_that_is_killed_and_interrupted_ends_as_an_unbroken_one(project,
     for name in set(runs) - {"resblocks sample"}:
         history = client.get_metric_history(runs[name].info.run_id, "valid_rmse_m")
         assert sorted(point.step for point in history) == [1, 2, 3]
-        assert runs[name].data.tags["tune.trial_id"] == name
+        assert runs[name].info.run_name.startswith(f"{name}, ")
         assert runs[name].data.tags["mlflow.parentRunId"] == runs["resblocks sample"].info.run_id
     assert runs["finalist-000"].data.tags["role"] == "finalist"
     assert [path.name for path in (project / "work/sweeps/resblocks/trials").iterdir()] == []  # no checkpoint is left
@@ -137,13 +137,13 @@ def test_fine_tuning_is_searched_the_same_way_and_mlflow_may_be_away_meanwhile(p
     def away(self, trial_id, **what):
         if not failures and what["rows"]:
             failures.append(trial_id)
-            raise MlflowException("away")
+            raise TrackingError("MLflow is away")
         update(self, trial_id, **what)
 
     monkeypatch.setattr(ChildRuns, "update", away)
     report = run_sweep(plan, share=ONE)
     assert failures
-    assert "MLflow does not answer (away); its runs are written at the end" in capsys.readouterr().err
+    assert "MLflow is away; runs are written at the end" in capsys.readouterr().err
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiment = client.get_experiment_by_name("dem-srnet-finetune").experiment_id
     runs = client.search_runs([experiment])
@@ -154,7 +154,9 @@ def test_fine_tuning_is_searched_the_same_way_and_mlflow_may_be_away_meanwhile(p
     assert set(report.changes) == {"finetune"}
 
     more = run_sweep(plan_of("finetune", trials=4), share=ONE, resume=True)
-    assert [row["trial_id"] for row in more.trials if row["role"] == "trial"][:4] == [f"trial-{n:03d}" for n in range(4)]
+    assert [row["trial_id"] for row in more.trials if row["role"] == "trial"][:4] == [
+        f"trial-{n:03d}" for n in range(4)
+    ]
     again = client.search_runs([experiment])
     assert len(again) == 1 + len(more.trials)
     assert {run.info.run_id for run in runs} <= {run.info.run_id for run in again}
@@ -175,6 +177,17 @@ def test_what_a_sweep_goes_on_from_must_be_the_same(project):
     with pytest.raises(ParamsError, match="its space and pairs changed"):
         sweep._begin(plan_of(), **begin)
     assert sweep._begin(plan_of(), resume=False, anew=True, accept_changes=False) != identity
+
+
+def test_another_profile_brings_its_net_and_training_to_the_pairs_that_are_there(project, root):
+    plan = read_plan("resblocks", "pretrain", root / "sweeps/resblocks.yaml", profile="paper")
+    assert plan.reference == {"num_blocks": 42, "learning_rate": 1e-4}
+    assert (plan.training.net["features"], plan.training.batch_size) == (256, 64)
+    assert plan.training.train == project / "data/pairs/land/train.h5"
+    assert plan.changes({"num_blocks": 32, "learning_rate": 2e-4}) == {
+        "model": {"num_blocks": 32, "features": 256},
+        "pretrain": {"learning_rate": 2e-4},
+    }
 
 
 def test_nodes_with_other_code_or_pairs_are_refused(project):
