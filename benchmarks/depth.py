@@ -50,7 +50,7 @@ def make_pairs(folder: Path, data: Path) -> None:
 def protocol(plan: Plan, section: str) -> str:
     """Say how it is measured."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
-    recipe = ", ".join(f"{name} {value}" for name, value in plan.training.fit.items() if name not in ("tail_only",))
+    recipe = ", ".join(f"{name} {value}" for name, value in plan.training.fit.items() if name != "learning_rate")
     command = f"python benchmarks/depth.py --data FOLDER --section {section}"
     return (
         f"Written by `{command}` on {device} ({platform.machine()}).\n"

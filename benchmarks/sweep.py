@@ -231,8 +231,8 @@ def page(
     pretrained = read_json(ROOT / "results/pretrain/metrics.json")["valid_rmse_m"]
     best, overhead = default.report["best"], (alone.seconds - bare) / alone.trials
     rows = [
-        ("as it comes, 2 workers, halving", default),
-        ("2 workers, all to the end", full),
+        (f"as it comes, {os.cpu_count()} workers, halving", default),
+        (f"{os.cpu_count()} workers, all to the end", full),
         ("1 worker, all to the end", alone),
     ]
     table = "\n".join(

@@ -31,7 +31,8 @@ def sweep_command(name: str, stage: "Stage", *, space: Path, about: str) -> None
         max_concurrent: Annotated[int | None, typer.Option(help="Trials at a time.", min=1)] = None,
         cpus_per_trial: Annotated[int, typer.Option(help="CPUs, and so threads, of each trial.", min=1)] = 1,
         gpus_per_trial: Annotated[
-            float | None, typer.Option(help="GPUs of each trial, also fractions such as 0.5; one if there are any.")
+            float | None,
+            typer.Option(help="GPU of each trial, also fractions such as 0.5; one if there are any.", min=0, max=1),
         ] = None,
         address: Annotated[str, typer.Option(help="host:port of a Ray cluster, or local.")] = "local",
         resume: Annotated[bool, typer.Option("--resume", help="Go on where a sweep was killed.")] = False,
@@ -59,8 +60,8 @@ def sweep_command(name: str, stage: "Stage", *, space: Path, about: str) -> None
             return
         plan, report = _swept(
             name, stage, space, profile=profile, address=address, resume=resume, anew=anew,
-            accept_changes=accept_changes, workers=cpus_per_trial - 1,
-            changes=({"trials": trials} if trials else {}) | ({} if halving else {"halving": None}),
+            accept_changes=accept_changes, trials=trials, workers=cpus_per_trial - 1,
+            changes={} if halving else {"halving": None},
             share={
                 "max_concurrent": max_concurrent, "cpus_per_trial": cpus_per_trial, "gpus_per_trial": gpus_per_trial,
             },

@@ -102,6 +102,9 @@ def save_sweep(
     baselines : RMSE by method
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.2), width_ratios=(3, 2), layout="constrained")
+    if axis == "learning_rate":
+        left.set_xscale("log")
+        right.set_xscale("log")
     _draw_errors(left, axis, trials, finalists)
     _draw_baselines(left, baselines)
     _draw_cost(right, axis, trials)
@@ -110,8 +113,6 @@ def save_sweep(
     for panel in (left, right):
         panel.axvline(reference, color="0.4", linestyle="--", linewidth=1, label=f"reference, {reference:g}", zorder=0)
         panel.set_xlabel(name)
-        if axis == "learning_rate":
-            panel.set_xscale("log")
     left.set_ylabel(f"validation RMSE ({unit})")
     left.legend(fontsize=8, framealpha=0.9)
     figure.suptitle(title, fontsize=9)
@@ -155,7 +156,7 @@ def _draw_baselines(panel: Axes, baselines: Mapping[str, float]) -> None:
         else:
             beyond.append(f"{name.replace('_', ' ')} {value:.4g}")
     if beyond:
-        panel.set_title("above: " + ", ".join(beyond), fontsize=8, loc="left")
+        panel.set_title("outside: " + ", ".join(beyond), fontsize=8, loc="left")
 
 
 def _draw_cost(panel: Axes, axis: str, trials: Sequence[Mapping[str, Any]]) -> None:

@@ -156,9 +156,10 @@ class SweepProgress:
         self._total, self._done, self._epochs, self._started = 0, 0, 0, 0.0
 
     @contextlib.contextmanager
-    def phase(self, kind: str, *, total: int, done: int, epochs: int) -> Iterator[None]:
+    def phase(self, kind: str, *, total: int, done: int, best: float, epochs: int) -> Iterator[None]:
         """Show the trials of one kind."""
-        self._total, self._done, self._epochs, self._started = total, done, epochs, time.monotonic()
+        self._total, self._done, self._best, self._epochs = total, done, best, epochs
+        self._started = time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self._console, disable=not self._console.is_terminal, transient=True) as bar:
             self._bar, self._bars = bar, {}
@@ -178,7 +179,7 @@ class SweepProgress:
         if trial_id in self._bars:
             self._bar.remove_task(self._bars.pop(trial_id))
         self._done += 1
-        self._best = min(self._best, best)
+        self._best = min(self._best, best if error is None else self._best)
         self._bar.update(self._bars[""], completed=self._done)
         found = error or f"RMSE {best:.4g} {self.unit} after {epoch} epochs"
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)

@@ -1,7 +1,8 @@
 """What was tried and what came of it, in an Optuna study on disk: the truth that a killed sweep goes on from.
 
 Tune keeps its own state in several pickles, written every few seconds; a kill between two of them loses trials. Here
-each event is one transaction, and a suggestion follows from the seed, its number and the trials before it alone.
+each event is written down at once, in SQLite, and a suggestion follows from the seed, its number and the trials before
+it alone.
 """
 
 import statistics
@@ -103,13 +104,23 @@ class Book:
 
     def enqueue(self, choices: Sequence[Mapping[str, float]]) -> None:
         """Try these first, each once however often it is enqueued."""
+        trials = self._study.get_trials(deepcopy=False)
+        known = [trial.system_attrs.get("fixed_params") or trial.params for trial in trials]
         for choice in choices:
-            self._study.enqueue_trial(dict(choice), skip_if_exists=True)
+            if choice not in known:
+                self._study.enqueue_trial(dict(choice))
 
     def entries(self) -> list[Entry]:
         """Return all trials that were begun, in order."""
         trials = self._study.get_trials(deepcopy=False)
-        return [self._entry(trial) for trial in trials if trial.state in _STATES]
+        return [self._entry(trial) for trial in trials if trial.state in _STATES and self._complete(trial)]
+
+    @property
+    def left(self) -> int:
+        """How many trials are still to be run: those that were left unfinished, and new ones."""
+        states = [trial.state for trial in self._study.get_trials(deepcopy=False)]
+        begun = sum(state is not TrialState.WAITING for state in states)
+        return states.count(TrialState.RUNNING) + max(0, self.total - begun)
 
     def entry(self, trial_id: str) -> Entry:
         """Return one trial."""
@@ -149,18 +160,25 @@ class Book:
 
     def finish(self, trial_id: str, state: State, *, error: str | None = None) -> None:
         """Write down how a trial ended."""
+        if self.entry(trial_id).state != "running":
+            return  # Tune tells an end again if what followed it went wrong
         if error is not None:
             self._open[trial_id].set_user_attr("error", error)
         value = self.entry(trial_id).best(self.metric) if state == "finished" else None
-        self._study.tell(self._open.pop(trial_id), value, state=_OF_STATE[state])
+        self._study.tell(self._open[trial_id], value, state=_OF_STATE[state])
 
     def _entry(self, trial: FrozenTrial) -> Entry:
         choice = {name: value for name, value in trial.params.items() if name != "seed"}
         return Entry(
             id=self._id(trial.number), choice=choice, seed=int(trial.params.get("seed", self.seed)),
             state=_STATES[trial.state], rows=list(trial.user_attrs.get("rows", [])),
-            error=trial.user_attrs.get("error"), node=trial.user_attrs.get("node"),
+            error=trial.user_attrs.get("error") if trial.state is TrialState.FAIL else None,
+            node=trial.user_attrs.get("node"),
         )  # fmt: skip
+
+    def _complete(self, trial: FrozenTrial) -> bool:
+        """Whether all was suggested before a process was killed."""
+        return self.distributions.keys() <= trial.params.keys()
 
     def _id(self, number: int) -> str:
         return f"{self.kind}-{number:03d}"

@@ -1,7 +1,7 @@
 """What a sweep is made of: its space, the training of params.yaml or of another profile, the pairs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -56,23 +56,23 @@ class Plan:
 
     @cached_property
     def parts(self) -> dict[str, Any]:
-        """What must not change while a sweep goes on; more trials are welcome."""
-        start = self.training.start
+        """What must not change while a sweep goes on; more trials and other finalists are welcome."""
+        training = self.training
+        recipe = {name: value for name, value in training.fit.items() if name not in _BUDGET | {"learning_rate"}}
+        net = {name: value for name, value in training.net.items() if name != "num_blocks"}
         return {
-            "space": self.space.model_dump(mode="json", exclude={"trials"}),
-            "training": {
-                "stage": self.training.stage, "net": self.training.net, "batch_size": self.training.batch_size,
-                **{name: value for name, value in self.training.fit.items() if name not in _BUDGET},
-            },
-            "pairs": [data.md5 for data in self.inputs],
-            "pretrained model": None if start is None else read_config(start).weights_sha256,
-            "code": self.training.code,
-        }  # fmt: skip
+            "space": self.space.model_dump(mode="json", exclude={"trials", "finalists"}),
+            "training": {"stage": training.stage, "net": net, "batch_size": training.batch_size, **recipe},
+            "pairs": list(training.md5),
+            "pretrained model": training.start_sha256,
+            "code": training.code,
+        }
 
-    @property
-    def key(self) -> str:
-        """Sixteen digits that change with any of these parts."""
-        return work_key(self.parts, code=())
+    def gone_on_with(self, *, identity: str, reference: Choice, trials: int) -> "Plan":
+        """Return the plan of a sweep that has begun: it keeps its reference, and its checkpoints lie apart."""
+        training = replace(self.training, work=self.folder / identity)
+        space = self.space.model_copy(update={"trials": trials})
+        return replace(self, training=training, reference=reference, space=space)
 
     def group(self, choice: Choice) -> float:
         """Return what finalists are chosen by: the depth where it is searched, else the learning rate."""
@@ -165,18 +165,24 @@ def read_plan(
     train, valid = (data.path.resolve() for data in inputs)
     unit = PairFile(train).unit
     folder = params.paths.work.resolve() / "sweeps" / name
-    net = params.net_options() | ({"features": found.features} if found.features else {})
+    start = params.paths.models.resolve() / "pretrained" if stage == "finetune" else None
+    pretrained = read_config(start) if start else None
+    net = pretrained.net.model_dump() if pretrained else params.net_options()
+    net |= {"features": found.features} if found.features else {}
+    md5 = (inputs[0].md5, inputs[1].md5)
     fixed = recipe.model_dump(exclude={"batch_size", "workers", "devices", *_BUDGET})
     budget = {
         "max_epochs": found.epochs, "steps_per_epoch": found.steps_per_epoch, "patience": found.epochs,
         "validate_every_epochs": 1,
     }  # fmt: skip
     training = Training(
-        stage=stage, train=train, valid=valid, work=folder / "trials", net=net, fit=fixed | budget,
-        start=params.paths.models.resolve() / "pretrained" if stage == "finetune" else None,
+        stage=stage, train=train, valid=valid, work=folder, net=net, fit=fixed | budget, start=start,
+        start_sha256=pretrained.weights_sha256 if pretrained else None,
+        cache=folder / f"features-{work_key([*md5, pretrained and pretrained.weights_sha256], code=())}",
         batch_size=recipe.batch_size, workers=min(recipe.workers, workers), code=code_sha256(CODE),
-        sizes=(train.stat().st_size, valid.stat().st_size), unit=unit,
+        md5=md5, sizes=(train.stat().st_size, valid.stat().st_size), unit=unit,
     )  # fmt: skip
     return Plan(
-        name, profile, found, params, training, tuple(inputs), reference, folder, params.paths.results / "sweeps" / name
-    )
+        name=name, profile=profile, space=found, params=params, training=training, inputs=tuple(inputs),
+        reference=reference, folder=folder, results=params.paths.results / "sweeps" / name,
+    )  # fmt: skip

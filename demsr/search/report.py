@@ -27,7 +27,8 @@ def report_of(plan: Plan, trials: Sequence[Entry], finalists: Sequence[Entry], c
     sizes = Sizes(plan.training)
     runs = [[entry for entry in finalists if entry.choice == choice] for choice in chosen]
     verdict = judge([_finalist(plan, sizes, *pair) for pair in zip(chosen, runs, strict=True)], reference=0)
-    seconds = min(sum(row["seconds"] for row in entry.rows) for entry in finalists if entry.state == "finished")
+    finished = [entry for of_choice in runs for entry in of_choice if entry.state == "finished"]
+    seconds = min(sum(row["seconds"] for row in entry.rows) for entry in finished)
     tried = [_rates_tried(plan, trials, choice) for choice in chosen]
     rows = [
         _row(plan, sizes, verdict, place, choice, of_choice, seconds) | {"rates_tried": tried[place]}
@@ -99,7 +100,8 @@ def _baselines(plan: Plan) -> dict[str, float]:
 def _budget(plan: Plan) -> str:
     """Say what the verdict holds for."""
     train, valid, space = PairFile(plan.training.train), PairFile(plan.training.valid), plan.space
-    steps = space.steps_per_epoch or -(-len(train) // plan.training.batch_size)
+    all_pairs = -(-len(train) // plan.training.batch_size)
+    steps = min(space.steps_per_epoch or all_pairs, all_pairs)
     return (
         f"{space.epochs} epochs of {steps} steps of {plan.training.batch_size} pairs, out of {len(train):,}; "
         f"validated on {_counted(len(valid), 'pair')} of {_counted(len(valid.areas), 'area')}; "

@@ -85,7 +85,7 @@ class Finalists(_Section):
 
     best: PositiveInt
     always: tuple[PositiveInt, ...] = ()
-    seeds: Annotated[tuple[int, ...], Field(min_length=2)]
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], Field(min_length=2)]
 
 
 class Space(_Section):

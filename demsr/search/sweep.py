@@ -1,12 +1,14 @@
 """A sweep from its first trial to its verdict: search, then finalists, each step resumable after a kill."""
 
 import contextlib
+import math
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from optuna.distributions import CategoricalDistribution
+from filelock import FileLock, Timeout
+from optuna.distributions import IntDistribution
 from rich.console import Console
 
 from demsr.errors import ParamsError, TrackingError, WorkerError
@@ -19,15 +21,16 @@ from demsr.search.report import report_of
 from demsr.search.space import Choice
 from demsr.search.tuning import Share, run_trials
 from demsr.tracking.children import ChildRuns
-from demsr.tracking.runs import Run, tracked_run
+from demsr.tracking.runs import Run, end_run, tracked_run
 from demsr.tracking.store import EXPERIMENT
 
+_SEEDS = IntDistribution(0, 2**31 - 1)
 _STATUS = {"finished": "FINISHED", "stopped early": "FINISHED", "failed": "FAILED"}
 
 
 def run_sweep(
     plan: Plan, *, share: Share, address: str = "local", resume: bool = False, anew: bool = False,
-    accept_changes: bool = False,
+    accept_changes: bool = False, trials: int | None = None,
 ) -> SweepReport:  # fmt: skip
     """Search, train the finalists, judge, report.
 
@@ -37,30 +40,47 @@ def run_sweep(
     resume : go on with an earlier sweep, be it killed, be it finished and given more trials
     anew : throw an unfinished sweep away
     accept_changes : go on although pairs, space or code have changed since the first trials
+    trials : how many are searched; None for those of the space, or of the sweep that goes on
 
     Raises
     ------
-    ParamsError : there is an unfinished sweep, or none to go on with, or another one
+    ParamsError : there is an unfinished sweep, or none to go on with, or another one, or one that runs
     WorkerError : nothing could be trained
     """
-    identity = _begin(plan, resume=resume, anew=anew, accept_changes=accept_changes)
+    if address.startswith("ray://"):
+        message = f"--address is {address}; run this on a node of the cluster and give its head as host:port"
+        raise ParamsError(message)
+    plan.folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(f"{plan.folder}.lock", timeout=0):
+            began = _begin(plan, resume=resume, anew=anew, accept_changes=accept_changes, trials=trials)
+            return _run(plan.gone_on_with(**began), began["identity"], share, address)
+    except Timeout as error:
+        message = f"{plan.folder}: another process runs this sweep; wait for its end or stop it"
+        raise ParamsError(message) from error
+
+
+def _run(plan: Plan, identity: str, share: Share, address: str) -> SweepReport:
     trials, finalists = _books(plan)
     with tracked_run(
         f"{plan.name} {plan.profile}", stage=f"sweep {plan.name}", profile=plan.profile, seed=plan.space.seed,
-        params={"space": plan.space.model_dump(mode="json"), "training": plan.training.fit},
+        params={"space": plan.space.model_dump(mode="json", exclude={"trials"}), "training": plan.training.fit},
         inputs=plan.inputs, work_key=identity, experiment=_experiment(plan), take_up_finished=True,
     ) as run:  # fmt: skip
         mirror = _Mirror(plan, run)
         with mirror.left_in_order(trials, finalists), connected(address):
             trials.enqueue(plan.space.first_choices(plan.reference["learning_rate"]))
-            _run(plan, trials, mirror, share)
+            _phase(plan, trials, mirror, share)
             chosen = choose_finalists(plan, trials.entries())
             finalists.enqueue([choice | {"seed": seed} for seed in plan.space.finalists.seeds for choice in chosen])
-            _run(plan, finalists, mirror, share)
-        report = report_of(plan, trials.entries(), finalists.entries(), chosen)
-        write_report(report, plan.results)
+            _phase(plan, finalists, mirror, share)
+            report = report_of(plan, trials.entries(), finalists.entries(), chosen)
+            write_report(report, plan.results)
         _log(run, report, plan)
-    write_json(plan.folder / "sweep.json", read_json(plan.folder / "sweep.json") | {"finished": True})
+    path = plan.folder / "sweep.json"
+    write_json(path, read_json(path) | {"finished": True})
+    for folder in (plan.training.work, plan.training.cache):
+        shutil.rmtree(folder, ignore_errors=True)
     return report
 
 
@@ -71,10 +91,9 @@ def choose_finalists(plan: Plan, entries: list[Entry]) -> list[Choice]:
     ------
     WorkerError : all trials failed
     """
-    scored = sorted(entries, key=lambda entry: entry.best(plan.metric))
     of_group: dict[float, Choice] = {}
-    for entry in scored:
-        if entry.best(plan.metric) < float("inf"):
+    for entry in sorted(entries, key=lambda entry: entry.best(plan.metric)):
+        if entry.state in ("finished", "stopped early"):
             of_group.setdefault(plan.group(entry.choice), entry.choice)
     if not of_group:
         reasons = "; ".join(sorted({entry.error for entry in entries if entry.error}))
@@ -90,10 +109,15 @@ def _untried(plan: Plan, group: float) -> Choice:
     return plan.reference | ({"num_blocks": int(group)} if plan.space.num_blocks else {})
 
 
-def _begin(plan: Plan, *, resume: bool, anew: bool, accept_changes: bool) -> str:
-    """Return the identity of a new sweep, or of the one that goes on."""
+def _begin(
+    plan: Plan, *, resume: bool, anew: bool, accept_changes: bool, trials: int | None
+) -> dict[str, Any]:  # fmt: skip
+    """Return identity, reference and number of trials of a new sweep, or of the one that goes on."""
     path = plan.folder / "sweep.json"
     there = read_json(path) if path.exists() else None
+    if resume and anew:
+        message = "--resume goes on with a sweep, --anew throws it away; give one of them"
+        raise ParamsError(message)
     if resume:
         if there is None:
             message = f"{path}: there is no sweep to go on with; leave --resume away to begin one"
@@ -105,28 +129,35 @@ def _begin(plan: Plan, *, resume: bool, anew: bool, accept_changes: bool) -> str
                 "compared with new ones; begin another one with --anew, or mix them with --accept-changes"
             )
             raise ParamsError(message)
-        write_json(path, there | {"key": plan.key, "parts": plan.parts, "finished": False})
-        return str(there["id"])
+        began = there["began"] | ({"trials": trials} if trials else {})
+        write_json(path, {"began": began, "parts": plan.parts, "finished": False})
+        return dict(began)
     if there is not None and not there["finished"] and not anew:
         message = f"{path}: an unfinished sweep is there; go on with --resume, or throw it away with --anew"
         raise ParamsError(message)
-    shutil.rmtree(plan.folder, ignore_errors=True)
-    identity = uuid.uuid4().hex[:16]
-    write_json(path, {"id": identity, "key": plan.key, "parts": plan.parts, "finished": False})
-    return identity
+    if there is not None:
+        end_run(there["began"]["identity"], experiment=_experiment(plan))
+        path.unlink()
+    if plan.folder.exists():
+        shutil.rmtree(plan.folder)
+    began = {"identity": uuid.uuid4().hex[:16], "reference": plan.reference, "trials": trials or plan.space.trials}
+    write_json(path, {"began": began, "parts": plan.parts, "finished": False})
+    return began
 
 
 def _books(plan: Plan) -> tuple[Book, Book]:
     path, searched = plan.folder / "optuna.db", distributions_of(plan.space)
     common: dict[str, Any] = {"seed": plan.space.seed, "metric": plan.metric}
     trials = Book(path, "trial", distributions=searched, total=plan.space.trials, **common)
-    seeds = CategoricalDistribution(plan.space.finalists.seeds)
-    return trials, Book(path, "finalist", distributions=searched | {"seed": seeds}, total=None, **common)
+    return trials, Book(path, "finalist", distributions=searched | {"seed": _SEEDS}, total=None, **common)
 
 
-def _run(plan: Plan, book: Book, mirror: "_Mirror", share: Share) -> None:
-    done = sum(entry.state != "running" for entry in book.entries())
-    with mirror.progress.phase(book.kind, total=book.total, done=done, epochs=plan.space.epochs):
+def _phase(plan: Plan, book: Book, mirror: "_Mirror", share: Share) -> None:
+    """Run the trials of a book that are left."""
+    entries = book.entries()
+    done = sum(entry.state != "running" for entry in entries)
+    best = min((entry.best(plan.metric) for entry in entries if entry.state != "failed"), default=math.inf)
+    with mirror.progress.phase(book.kind, total=done + book.left, done=done, best=best, epochs=plan.space.epochs):
         run_trials(
             book, plan.training, epochs=plan.space.epochs, share=share, on_change=mirror,
             halving=plan.space.halving if book.kind == "trial" else None,

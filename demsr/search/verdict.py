@@ -49,7 +49,8 @@ class Difference:
     Attributes
     ----------
     mean, low, high : with the interval that holds for all comparisons with the best at once
-    seeds_needed : about how many seeds would resolve a difference of this size; None where it is resolved
+    seeds_needed : at how many seeds the interval of a difference of this size would leave out zero, if the spread
+        stays as it is; None where it is resolved
     """
 
     mean: float
@@ -69,9 +70,9 @@ class Verdict:
 
     Attributes
     ----------
-    best : index of the finalist with the least mean
+    best : index of the finalist with the least mean, of those that lost the fewest seeds
     reference : index of the one under examination
-    cheaper : index of the cheapest finalist that is not worse beyond the seeds' spread; None where it is the best
+    cheaper : index of the cheapest finalist of which it is not resolved that it is worse; None if there is none
     differences : of each finalist to the best; None for the best, and where fewer than two seeds are common
     """
 
@@ -84,9 +85,11 @@ class Verdict:
     def sentences(self, unit: str) -> list[str]:
         """Say it in words."""
         best = self.finalists[self.best]
-        lines = [f"Best: {best.label}, {_with_interval(best, unit)}."]
-        lines.append(self._of_reference(unit))
-        lines.append(self._of_cheaper(unit))
+        lines = [f"Best: {best.label}, {_with_interval(best, unit)}.", self._of_reference(unit)]
+        if any(one.flop_per_lr_px != best.flop_per_lr_px for one in self.finalists):
+            lines.append(self._of_cheaper(unit))
+        most = max(len(one.rmse) for one in self.finalists)
+        lines += [f"{one.label}: {_lost(len(one.rmse), most)}." for one in self.finalists if len(one.rmse) < most]
         return lines
 
     def _of_reference(self, unit: str) -> str:
@@ -102,7 +105,7 @@ class Verdict:
     def _compared(self, index: int, unit: str) -> str:
         one, difference = self.finalists[index], self.differences[index]
         if difference is None:
-            return f"{one.label}: not resolved, since it has fewer than two seeds in common with the best."
+            return f"{one.label} cannot be compared: it has fewer than two seeds in common with the best."
         share = 100 * difference.mean / self.finalists[self.best].mean
         text = (
             f"{one.label} is worse by {difference.mean:.3g} {unit} ({share:.1f} %), "
@@ -113,7 +116,7 @@ class Verdict:
         needed = difference.seeds_needed
         return text + (
             "not resolved by this budget"
-            + (f"; a difference of this size would take about {needed} seeds." if needed else ".")
+            + (f"; {needed} seeds would be about even odds for a difference of this size." if needed else ".")
         )
 
     def _of_cheaper(self, unit: str) -> str:
@@ -123,13 +126,16 @@ class Verdict:
             if not cheaper:
                 return "No finalist is cheaper than the best."
             next_one = min(cheaper, key=lambda one: one.mean)
-            return f"Each cheaper finalist is worse beyond the spread; {self._price(next_one, unit)}"
-        return f"Cheapest that is not worse beyond the spread: {self._price(self.finalists[self.cheaper], unit)}"
+            return f"Next among the cheaper: {self._price(self.finalists.index(next_one), unit)}"
+        return f"Cheapest whose loss is not resolved: {self._price(self.cheaper, unit)}"
 
-    def _price(self, one: Finalist, unit: str) -> str:
-        best = self.finalists[self.best]
+    def _price(self, index: int, unit: str) -> str:
+        one, difference, best = self.finalists[index], self.differences[index], self.finalists[self.best]
         share = 100 * one.flop_per_lr_px / best.flop_per_lr_px
-        return f"{one.label} needs {share:.0f} % of the operations and gives up {one.mean - best.mean:.3g} {unit}."
+        text = f"{one.label} needs {share:.0f} % of the operations"
+        if difference is None:
+            return f"{text}; what it gives up is not measured."
+        return f"{text} and gives up {difference.mean:.3g} {unit}, at most {difference.high:.2g} {unit}."
 
 
 def judge(finalists: Sequence[Finalist], *, reference: int) -> Verdict:
@@ -146,7 +152,7 @@ def judge(finalists: Sequence[Finalist], *, reference: int) -> Verdict:
     ------
     WorkerError : no finalist has a result
     """
-    best = min(range(len(finalists)), key=lambda one: finalists[one].mean)
+    best = min(range(len(finalists)), key=lambda one: (-len(finalists[one].rmse), finalists[one].mean))
     if not finalists[best].rmse:
         message = "all finalists failed; look at the error of their runs"
         raise WorkerError(message)
@@ -184,6 +190,10 @@ def _seeds_needed(mean: float, spread: float, level: float) -> int | None:
         if abs(mean) > float(stats.t.ppf((1 + level) / 2, seeds - 1)) * spread / math.sqrt(seeds):
             return seeds
     return None
+
+
+def _lost(seeds: int, of: int) -> str:
+    return f"{of - seeds} of {of} seeds failed"
 
 
 def _with_interval(one: Finalist, unit: str) -> str:

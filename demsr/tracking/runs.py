@@ -138,9 +138,9 @@ def tracked_run(
         return
     client = connect()
     where = experiment_id(client, experiment)
-    run = Run(client, _find(client, where, work_key, finished=take_up_finished) or _create(client, where, name), name)
-    tags = {"stage": stage, "profile": profile, "seed": str(seed), **_provenance()}
-    run.log_tags(tags | ({_RESUME_TAG: work_key} if work_key else {}))
+    found = _find(client, where, work_key, finished=take_up_finished)
+    run = Run(client, found or _create(client, where, name, work_key), name)
+    run.log_tags({"stage": stage, "profile": profile, "seed": str(seed), **_provenance()})
     run.log_params({"seed": seed, "profile": profile, **flattened(params)})
     run.log_inputs(inputs)
     try:
@@ -166,6 +166,17 @@ def existing_run(client: MlflowClient, run_id: str | None) -> str | None:
         raise
 
 
+def end_run(work_key: str, *, experiment: str) -> None:
+    """Mark a run that nobody will go on with, and those below it, as KILLED if they still count as running."""
+    client = connect()
+    where = experiment_id(client, experiment)
+    for parent in client.search_runs([where], f"tags.`{_RESUME_TAG}` = '{work_key}'"):
+        below = client.search_runs([where], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'", max_results=1000)
+        for run in (parent, *below):
+            if run.info.status == "RUNNING":
+                client.set_terminated(run.info.run_id, "KILLED")
+
+
 def flattened(params: Mapping[str, Any], prefix: str = "", *, separator: str = ".") -> dict[str, Any]:
     """Return nested parameters as one level, names joined."""
     flat: dict[str, Any] = {}
@@ -177,9 +188,10 @@ def flattened(params: Mapping[str, Any], prefix: str = "", *, separator: str = "
     return flat
 
 
-def _create(client: MlflowClient, where: str, name: str) -> str:
-    run = client.create_run(where, run_name=name, tags={"mlflow.user": os.environ.get("USER", "demsr")})
-    return str(run.info.run_id)
+def _create(client: MlflowClient, where: str, name: str, work_key: str | None) -> str:
+    """Make a run that has its key from its first moment: one without would never be found again."""
+    tags = {"mlflow.user": os.environ.get("USER", "demsr")} | ({_RESUME_TAG: work_key} if work_key else {})
+    return str(client.create_run(where, run_name=name, tags=tags).info.run_id)
 
 
 def _find(client: MlflowClient, where: str, work_key: str | None, *, finished: bool) -> str | None:
@@ -191,6 +203,8 @@ def _find(client: MlflowClient, where: str, work_key: str | None, *, finished: b
     if not found:
         return None
     client.update_run(found[0].info.run_id, status="RUNNING")
+    if "error" in found[0].data.tags:
+        client.delete_tag(found[0].info.run_id, "error")
     return str(found[0].info.run_id)
 
 

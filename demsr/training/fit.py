@@ -64,6 +64,7 @@ def fit(
     gradient_clip: float = 1.0,
     precision: Precision = "32-true",
     devices: int | Literal["auto"] = "auto",
+    accelerator: Literal["auto", "cpu"] = "auto",
     tail_only: bool = False,
     unit: str = "m",
     title: str = "training",
@@ -82,6 +83,7 @@ def fit(
     keep : "best" takes the epoch of the smallest validation RMSE; "last" validates nothing and trains to the end
     gradient_clip : largest norm of the gradient
     precision : "auto" takes bf16 where the hardware multiplies it
+    accelerator : "cpu" leaves GPUs alone
     tail_only, unit : see `SuperResolution`
     on_epoch : called with the row of each finished epoch, on the first process only
 
@@ -105,10 +107,10 @@ def fit(
     callbacks += [stopping, best, newest] if keep == "best" else [newest]
     trainer = Trainer(
         max_epochs=max_epochs, check_val_every_n_epoch=validate_every_epochs, gradient_clip_val=gradient_clip,
-        precision=_resolved(precision), devices=devices, deterministic="warn", callbacks=callbacks, logger=False,
-        limit_train_batches=steps_per_epoch, limit_val_batches=1.0 if keep == "best" else 0,
-        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
-        default_root_dir=work_dir,
+        precision=_resolved(precision), devices=devices, accelerator=accelerator, deterministic="warn",
+        callbacks=callbacks, logger=False, limit_train_batches=steps_per_epoch,
+        limit_val_batches=1.0 if keep == "best" else 0, enable_progress_bar=False, enable_model_summary=False,
+        num_sanity_val_steps=0, use_distributed_sampler=False, default_root_dir=work_dir,
         plugins=[WholeCheckpoints()],
     )  # fmt: skip
     finished, last = work_dir / "finished.json", _last_checkpoint(work_dir)

@@ -18,6 +18,7 @@ SPACES = {
           trials: 4
           epochs: 3
           steps_per_epoch: 2
+          halving: {grace_epochs: 1, keep_one_of: 2}
           seed: 1
           finalists: {best: 1, always: [1], seeds: [1, 2]}
     """,

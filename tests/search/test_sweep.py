@@ -6,19 +6,24 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 from mlflow import MlflowClient
 
 pytest.importorskip("ray", reason="ray is not installed; `pip install 'demsr[sweep]'` installs it")
 
-from demsr.errors import ParamsError, TrackingError
+from demsr.errors import CheckpointError, ParamsError, TrackingError, WorkerError
 from demsr.params import Params
+from demsr.profiles import write_changes
 from demsr.search import sweep
+from demsr.search.book import Entry
 from demsr.search.plan import Plan, read_plan
-from demsr.search.sweep import _books, run_sweep
+from demsr.search.sweep import _books, choose_finalists, run_sweep
+from demsr.search.trial import check_node, train_trial
 from demsr.search.tuning import Share
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray, about files and sockets of its own
@@ -74,7 +79,7 @@ def test_a_sweep_that_is_killed_and_interrupted_ends_as_an_unbroken_one(project,
     first = {name: run.info.run_id for name, run in runs_of(project).items()}
     assert {"resblocks sample", "trial-000", "trial-001"} <= first.keys()
     with pytest.raises(ParamsError, match="an unfinished sweep is there; go on with --resume, or throw it away"):
-        sweep._begin(plan_of(), resume=False, anew=False, accept_changes=False)
+        begin(plan_of())
     assert stopped_after(started(project, "--resume"), "1 of 4  finalist-000", signal.SIGINT) == 130
     interrupted = runs_of(project)
     assert interrupted["resblocks sample"].info.status == "KILLED"
@@ -94,7 +99,8 @@ def test_a_sweep_that_is_killed_and_interrupted_ends_as_an_unbroken_one(project,
         assert runs[name].info.run_name.startswith(f"{name}, ")
         assert runs[name].data.tags["mlflow.parentRunId"] == runs["resblocks sample"].info.run_id
     assert runs["finalist-000"].data.tags["role"] == "finalist"
-    assert [path.name for path in (project / "work/sweeps/resblocks/trials").iterdir()] == []  # no checkpoint is left
+    left = {path.name for path in (project / "work/sweeps/resblocks").iterdir()}
+    assert left == {"optuna.db", "sweep.json"}  # no checkpoint
 
 
 @pytest.mark.slow
@@ -102,12 +108,12 @@ def test_trials_run_on_all_nodes_of_a_cluster_and_a_failed_one_does_not_stop_the
     from ray.cluster_utils import Cluster
 
     plan = plan_of(trials=5)
-    trials, _ = _books(plan)
-    trials.enqueue([{"num_blocks": 1, "learning_rate": 0.003}])
-    broken = plan.training.work / "trial-002"
+    identity, trials = "a" * 16, _books(plan)[0]
+    began = {"identity": identity, "reference": plan.reference, "trials": 5}
+    monkeypatch.setattr(sweep, "_begin", lambda *_, **__: began)
+    broken = plan.folder / identity / "trial-002"
     broken.mkdir(parents=True)
     (broken / "last-epoch=0.ckpt").write_text("no checkpoint")
-    monkeypatch.setattr(sweep, "_begin", lambda *_, **__: "a" * 16)  # keep what was prepared
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
         cluster.add_node(num_cpus=1)
@@ -117,7 +123,8 @@ def test_trials_run_on_all_nodes_of_a_cluster_and_a_failed_one_does_not_stop_the
     finally:
         cluster.shutdown()
     entries = trials.entries()
-    assert [entry.state for entry in entries] == ["finished", "finished", "failed", "finished", "finished"]
+    assert [entry.state == "failed" for entry in entries] == [False, False, True, False, False]
+    assert {entry.state for entry in entries} <= {"finished", "stopped early", "failed"}
     assert len({entry.node for entry in entries if entry.node}) == 2
     assert "1 of 9 trials failed; first: UnpicklingError" in report.sentences[-1]
     runs = runs_of(project)
@@ -153,7 +160,7 @@ def test_fine_tuning_is_searched_the_same_way_and_mlflow_may_be_away_meanwhile(p
     assert report.reference == 0.001
     assert set(report.changes) == {"finetune"}
 
-    more = run_sweep(plan_of("finetune", trials=4), share=ONE, resume=True)
+    more = run_sweep(plan_of("finetune"), share=ONE, resume=True, trials=4)
     assert [row["trial_id"] for row in more.trials if row["role"] == "trial"][:4] == [
         f"trial-{n:03d}" for n in range(4)
     ]
@@ -162,21 +169,60 @@ def test_fine_tuning_is_searched_the_same_way_and_mlflow_may_be_away_meanwhile(p
     assert {run.info.run_id for run in runs} <= {run.info.run_id for run in again}
 
 
+def begin(plan: Plan, **how) -> dict:
+    return sweep._begin(plan, **{"resume": False, "anew": False, "accept_changes": False, "trials": None, **how})
+
+
 def test_what_a_sweep_goes_on_from_must_be_the_same(project):
     plan = plan_of()
     with pytest.raises(ParamsError, match="there is no sweep to go on with; leave --resume away"):
-        sweep._begin(plan, resume=True, anew=False, accept_changes=False)
-    identity = sweep._begin(plan, resume=False, anew=False, accept_changes=False)
-    begin = {"resume": True, "anew": False, "accept_changes": False}
-    assert sweep._begin(plan_of(trials=9), **begin) == identity  # more trials are welcome
+        begin(plan, resume=True)
+    began = begin(plan, trials=7)
+    assert (began["trials"], began["reference"]) == (7, {"num_blocks": 2, "learning_rate": 0.003})
+    assert begin(plan, resume=True) == began  # and not the number of trials of the space
+    assert begin(plan, resume=True, trials=9) == began | {"trials": 9}
+    finalists = {"best": 2, "seeds": [1, 2, 3]}
+    assert begin(plan_of(finalists=finalists), resume=True)["identity"] == began["identity"]
+    write_changes(Path("params.yaml"), {"pretrain": {"learning_rate": 0.005}, "model": {"num_blocks": 3}})
+    assert begin(plan_of(), resume=True)["reference"] == began["reference"]  # although the best was put there
     with pytest.raises(ParamsError, match="since this sweep began its space changed"):
-        sweep._begin(plan_of(epochs=4), **begin)
-    assert sweep._begin(plan_of(epochs=4), **begin | {"accept_changes": True}) == identity
+        begin(plan_of(epochs=4), resume=True)
+    assert begin(plan_of(epochs=4), resume=True, accept_changes=True)["identity"] == began["identity"]
     pairs = project / "data/pairs/land/valid.h5"
     pairs.write_bytes((project / "data/pairs/marine/valid.h5").read_bytes())
     with pytest.raises(ParamsError, match="its space and pairs changed"):
-        sweep._begin(plan_of(), **begin)
-    assert sweep._begin(plan_of(), resume=False, anew=True, accept_changes=False) != identity
+        begin(plan_of(), resume=True)
+    with pytest.raises(ParamsError, match="give one of them"):
+        begin(plan_of(), resume=True, anew=True)
+    assert begin(plan_of(), anew=True)["identity"] != began["identity"]
+
+
+def test_one_process_at_a_time_runs_a_sweep(project):
+    plan = plan_of()
+    plan.folder.parent.mkdir(parents=True)
+    with FileLock(f"{plan.folder}.lock"), pytest.raises(ParamsError, match="another process runs this sweep"):
+        run_sweep(plan, share=ONE)
+    with pytest.raises(ParamsError, match="run this on a node of the cluster"):
+        run_sweep(plan, share=ONE, address="ray://head:10001")
+
+
+def test_finalists_are_the_reference_and_the_best_and_never_a_trial_that_failed(project):
+    def entry(number: int, depth: int, rate: float, rmse: float, state: str = "finished") -> Entry:
+        choice = {"num_blocks": depth, "learning_rate": rate}
+        return Entry(f"trial-{number:03d}", choice, 1, state, [{"epoch": 1, "valid_rmse_m": rmse}])
+
+    entries = [
+        entry(0, 2, 0.003, 9.0), entry(1, 2, 0.001, 8.0), entry(2, 2, 0.01, 1.0, "failed"), entry(3, 3, 0.002, 7.0),
+        entry(4, 3, 0.004, 7.5, "stopped early"), entry(5, 1, 0.003, 1.0, "failed"),
+    ]  # fmt: skip
+    plan = plan_of(finalists={"best": 1, "always": [1], "seeds": [1, 2]})
+    assert choose_finalists(plan, entries) == [
+        {"num_blocks": 2, "learning_rate": 0.001},  # the reference, at its best rate
+        {"num_blocks": 1, "learning_rate": 0.003},  # always; its only trial failed, so the rate of the profile
+        {"num_blocks": 3, "learning_rate": 0.002},
+    ]
+    with pytest.raises(WorkerError, match="all 1 trials failed: too high"):
+        choose_finalists(plan, [replace(entries[2], error="too high")])
 
 
 def test_another_profile_brings_its_net_and_training_to_the_pairs_that_are_there(project, root):
@@ -190,25 +236,22 @@ def test_another_profile_brings_its_net_and_training_to_the_pairs_that_are_there
     }
 
 
-def test_nodes_with_other_code_or_pairs_are_refused(project):
-    from dataclasses import replace
-
-    from demsr.errors import PairsError, WorkerError
-    from demsr.search.trial import train_trial
-
-    training = plan_of().training
-    how = {"seed": 1, "threads": 1, "on_epoch": lambda row: None}
-    choice = {"num_blocks": 1, "learning_rate": 0.003}
+def test_nodes_with_other_code_pairs_or_models_are_refused(project):
+    training = plan_of("finetune").training
+    check_node(training, whole=True)
     with pytest.raises(WorkerError, match="has another version of demsr"):
-        train_trial(replace(training, code="other"), "trial-000", choice, **how)
-    with pytest.raises(PairsError, match=r"valid.h5: the node .* lacks it or has another one"):
-        train_trial(replace(training, sizes=(training.sizes[0], 1)), "trial-000", choice, **how)
+        check_node(replace(training, code="other"), whole=False)
+    with pytest.raises(WorkerError, match=r"valid.h5: the node .* lacks it or has another one"):
+        check_node(replace(training, sizes=(training.sizes[0], 1)), whole=False)
+    changed = replace(training, md5=(training.md5[0], "0"))
+    check_node(changed, whole=False)  # the size is the same
+    with pytest.raises(WorkerError, match=r"valid.h5: the node .* lacks it"):
+        check_node(changed, whole=True)
+    with pytest.raises(WorkerError, match="has another pretrained model"):
+        check_node(replace(training, start_sha256="0"), whole=False)
 
 
 def test_an_epoch_of_nan_ends_a_trial_with_its_reason(project):
-    from demsr.errors import CheckpointError
-    from demsr.search.trial import train_trial
-
     seen = []
     choice = {"num_blocks": 1, "learning_rate": 1e30}
     with pytest.raises(CheckpointError, match="came out as NaN or infinite; the learning rate is too high"):

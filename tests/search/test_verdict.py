@@ -42,7 +42,7 @@ def test_a_difference_within_the_spread_is_not_resolved_and_says_what_would_reso
     verdict = judge([finalist("42", [11.0, 12.3, 12.9], 4), finalist("8", [11.2, 11.9, 12.7])], reference=0)
     difference = verdict.differences[0]
     assert difference.low < 0 < difference.high
-    assert "not resolved by this budget; a difference of this size would take about" in verdict.sentences("m")[1]
+    assert verdict.sentences("m")[1].endswith("seeds would be about even odds for a difference of this size.")
     spread = np.std([-0.2, 0.4, 0.2], ddof=1)
     enough = difference.seeds_needed
     assert difference.mean > stats.t.ppf(0.975, enough - 1) * spread / math.sqrt(enough)
@@ -71,17 +71,19 @@ def test_cheapest_that_is_level_is_named_with_its_price():
     verdict = judge([best, level, worse], reference=0)
     assert verdict.cheaper == 1
     assert verdict.sentences("m")[2] == (
-        "Cheapest that is not worse beyond the spread: 16 needs 40 % of the operations and gives up 0.0333 m."
+        "Cheapest whose loss is not resolved: 16 needs 40 % of the operations and gives up 0.0333 m, "
+        f"at most {verdict.differences[1].high:.2g} m."
     )
     sentence = judge([best, worse], reference=0).sentences("m")[2]
-    assert (
-        sentence == "Each cheaper finalist is worse beyond the spread; 8 needs 20 % of the operations and gives up 1 m."
-    )
+    assert sentence == "Next among the cheaper: 8 needs 20 % of the operations and gives up 1 m, at most 1 m."
 
 
 def test_failed_seeds_are_left_out_of_pairs_and_a_finalist_without_any_never_wins():
     one, best = Finalist("42", {1: 12.0, 3: 11.0}, 1), Finalist("8", {1: 10.0, 2: 99.0, 3: 10.0}, 1)
     assert difference_of(one.rmse, best.rmse, level=0.95).mean == pytest.approx(1.5)
+    lucky = judge([Finalist("42", {1: 1.0}, 1), best], reference=0)
+    assert lucky.best == 1
+    assert lucky.sentences("m")[-1] == "42: 2 of 3 seeds failed."
     verdict = judge([Finalist("42", {}, 1), finalist("8", [10.0, 11.0])], reference=0)
     assert verdict.best == 1
     assert "fewer than two seeds in common" in verdict.sentences("m")[1]
