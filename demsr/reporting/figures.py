@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LightSource, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from demsr.files import whole_file
 
@@ -113,6 +114,8 @@ def save_sweep(
     for panel in (left, right):
         panel.axvline(reference, color="0.4", linestyle="--", linewidth=1, label=f"reference, {reference:g}", zorder=0)
         panel.set_xlabel(name)
+        if axis == "num_blocks":
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set_ylabel(f"validation RMSE ({unit})")
     left.legend(fontsize=8, framealpha=0.9)
     figure.suptitle(title, fontsize=9)

@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from demsr.tracking.runs import InputData, existing_run, flattened, tracked_run
-from demsr.tracking.store import connect
+from demsr.tracking.runs import InputData, end_run, existing_run, flattened, tracked_run
+from demsr.tracking.store import connect, experiment_id
 
 OPTIONS = {"stage": "pretrain", "profile": "test", "seed": 3, "inputs": []}
 
@@ -48,7 +48,41 @@ def test_a_killed_run_of_the_same_work_is_taken_up_again(store):
         assert after.id != first.id
     with tracked_run("work", params={"a": 2}, work_key="k2", **OPTIONS) as other:
         assert other.id not in (first.id, after.id)
-    assert connect().get_run(first.id).info.status == "FINISHED"
+    recorded = connect().get_run(first.id)
+    assert recorded.info.status == "FINISHED"
+    assert "error" not in recorded.data.tags  # of the first attempt
+
+
+def test_a_run_that_is_killed_right_after_it_was_made_is_found_again(store, monkeypatch):
+    monkeypatch.setattr("demsr.tracking.runs._provenance", lambda: (_ for _ in ()).throw(SystemError))
+    with pytest.raises(SystemError), tracked_run("work", params={}, work_key="k1", **OPTIONS):
+        pass
+    monkeypatch.undo()
+    monkeypatch.setenv("DVC_ROOT", str(store))
+    with tracked_run("work", params={}, work_key="k1", **OPTIONS) as run:
+        where = connect().get_run(run.id).info.experiment_id
+    assert len(connect().search_runs([where])) == 1
+
+
+def test_runs_that_nobody_goes_on_with_are_ended(store):
+    client = connect()
+    where = experiment_id(client, "sweep")
+    parent = client.create_run(where, tags={"demsr.work_key": "k1"}).info.run_id
+    states = {}
+    for status in ("RUNNING", "FINISHED"):
+        states[status] = client.create_run(where, tags={"mlflow.parentRunId": parent}).info.run_id
+        client.update_run(states[status], status=status)
+    other = client.create_run(where, tags={"demsr.work_key": "k2"}).info.run_id
+    end_run("k1", experiment="sweep")
+    found = [client.get_run(run_id).info.status for run_id in (parent, *states.values(), other)]
+    assert found == ["KILLED", "KILLED", "FINISHED", "RUNNING"]
+
+
+def test_a_finished_run_is_taken_up_where_that_is_wanted(store):
+    with tracked_run("sweep", params={}, work_key="k1", experiment="sweep", **OPTIONS) as first:
+        pass
+    with tracked_run("sweep", params={}, work_key="k1", experiment="sweep", take_up_finished=True, **OPTIONS) as again:
+        assert again.id == first.id
 
 
 def test_further_processes_of_one_training_log_nothing(store, monkeypatch):
