@@ -19,9 +19,9 @@ import torch
 from demsr.errors import reported
 from demsr.files import write_text
 from demsr.profiles import merged, write_profile
+from demsr.search.nodes import Share
 from demsr.search.plan import Plan, read_plan
 from demsr.search.sweep import run_sweep
-from demsr.search.tuning import Share
 from demsr.sources.held_out import local_changes
 
 ROOT = Path(__file__).resolve().parent.parent

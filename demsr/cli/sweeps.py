@@ -81,9 +81,9 @@ def _swept(
 ) -> Any:  # fmt: skip
     """Run a sweep; what it needs is imported here, so that --help answers at once."""
     try:
+        from demsr.search.nodes import Share
         from demsr.search.plan import read_plan
         from demsr.search.sweep import run_sweep
-        from demsr.search.tuning import Share
     except ImportError as error:
         message = f"{error.name} is not installed; `pip install 'demsr[sweep]'` installs it"
         raise WorkerError(message) from error

@@ -16,10 +16,11 @@ from demsr.files import read_json, write_json
 from demsr.ray_session import connected
 from demsr.reporting.sweeps import SweepProgress, SweepReport, write_report
 from demsr.search.book import Book, Entry, distributions_of
+from demsr.search.nodes import Share
 from demsr.search.plan import Plan, Sizes
 from demsr.search.report import report_of
 from demsr.search.space import Choice
-from demsr.search.tuning import Share, run_trials
+from demsr.search.tuning import run_trials
 from demsr.tracking.children import ChildRuns
 from demsr.tracking.runs import Run, end_run, tracked_run
 from demsr.tracking.store import EXPERIMENT

@@ -5,22 +5,21 @@ import os
 import shutil
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Literal
 
 import ray
 from ray import tune
 from ray.tune.error import TuneError
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from demsr.errors import WorkerError
 from demsr.ray_session import first_line
 from demsr.search.book import Book, Entry, State
+from demsr.search.halving import DepthHalving
+from demsr.search.nodes import Share, check_nodes, room_for
 from demsr.search.space import Halving
 from demsr.search.trial import Training, check_node, train_trial
 
@@ -28,21 +27,6 @@ OnChange = Callable[[Entry], None]
 _ERROR, _NODE = "error", "node"  # what a trial reports in the place of an epoch, and beside it
 _REFUSAL = "refusal"  # likewise, where a node has something else than the driver
 _RETRIES = 2  # of a trial whose process or node was lost; an error of its own is final
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """What a trial gets of the machines.
-
-    Attributes
-    ----------
-    max_concurrent : trials at a time; None for as many as there is room for
-    gpus_per_trial : fractions share a GPU without dividing its memory; None for one where there are any
-    """
-
-    max_concurrent: int | None = None
-    cpus_per_trial: float = 1
-    gpus_per_trial: float | None = None
 
 
 def run_trials(
@@ -60,10 +44,10 @@ def run_trials(
     """
     if not book.left:
         return
-    gpus, room = _room(share)
+    gpus, room = room_for(share)
     if share.max_concurrent is None and halving is not None:
         room = min(room, max(2, book.total // 3))  # more at a time would all be drawn without knowing of the others
-    _check_nodes(training)
+    check_nodes(training)
     scratch = training.work / "tune"
     shutil.rmtree(scratch, ignore_errors=True)
     _quieten_tune()
@@ -76,7 +60,7 @@ def run_trials(
         tune_config=tune.TuneConfig(
             search_alg=_Suggestions(book), num_samples=book.left,
             max_concurrent_trials=min(room, share.max_concurrent or room),
-            scheduler=_Halving(halving, epochs, book) if halving else FIFOScheduler(),
+            scheduler=DepthHalving(halving, epochs, book) if halving else FIFOScheduler(),
             reuse_actors=not gpus,  # an error may leave a GPU's context broken in its process
             trial_dirname_creator=lambda trial: str(trial.config["trial"]),
         ),
@@ -97,52 +81,6 @@ def run_trials(
     if book.left:
         message = f"{book.left} trials did not run to their end; go on with --resume"
         raise WorkerError(message)
-
-
-def _check_nodes(training: Training) -> None:
-    """Compare code, pairs and pretrained model on each node, once.
-
-    Raises
-    ------
-    WorkerError : one has something else than the driver
-    """
-    here = ray.get_runtime_context().get_node_id()
-    others = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["NodeID"] != here]
-    remote: Any = ray.remote
-    check = remote(num_cpus=0)(check_node)
-    check_node(training, whole=False)
-    for node in others:
-        there = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
-        try:
-            ray.get(check.options(scheduling_strategy=there).remote(training, whole=True))
-        except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, WorkerError):
-                raise error.cause from error
-            message = (
-                f"the Ray node {node} cannot train ({first_line(error.cause or error)}); install demsr[sweep] there"
-            )
-            raise WorkerError(message) from error
-
-
-def _room(share: Share) -> tuple[float, int]:
-    """Return GPUs for each trial, and how many trials fit on the nodes at a time."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    most_gpus = max(node.get("GPU", 0.0) for node in nodes)
-    gpus = share.gpus_per_trial if share.gpus_per_trial is not None else min(1.0, most_gpus)
-    room = sum(_room_on(node, share.cpus_per_trial, gpus) for node in nodes)
-    if room < 1:
-        found = ", ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)
-        message = (
-            f"a trial needs {share.cpus_per_trial:g} CPUs and {gpus:g} GPUs on one node, the nodes have {found}; "
-            "lower --cpus-per-trial or --gpus-per-trial"
-        )
-        raise WorkerError(message)
-    return gpus, room
-
-
-def _room_on(node: dict[str, float], cpus: float, gpus: float) -> int:
-    by_cpu = int(node.get("CPU", 0.0) / cpus)
-    return min(by_cpu, int(node.get("GPU", 0.0)) * int(1 / gpus + 1e-9)) if gpus else by_cpu
 
 
 def _trainable(
@@ -260,50 +198,6 @@ class _Refusal(tune.Stopper):
 
     def stop_all(self) -> bool:
         return self.text is not None
-
-
-class _Halving(FIFOScheduler):
-    """ASHA in which a trial is compared with nets as deep as its own or deeper.
-
-    Deep nets learn slower per epoch: who is worse than they are at the same epoch will stay so, but a shallow net that
-    is ahead says nothing about a deep one. Trials are known by the book's ids, so that those of a killed sweep count.
-    """
-
-    def __init__(self, halving: Halving, epochs: int, book: Book) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._of_depth = {
-            depth: ASHAScheduler(
-                time_attr="epoch", metric=book.metric, mode="min", max_t=epochs, grace_period=halving.grace_epochs,
-                reduction_factor=halving.keep_one_of, stop_last_trials=False,
-            )
-            for depth in book.depths
-        }  # fmt: skip
-        self._stopped: set[str] = set()
-        for entry in book.entries():
-            known = SimpleNamespace(trial_id=entry.id, config={"trial": entry.id, "choice": entry.choice})
-            self.on_trial_add(None, known)
-            for row in entry.rows:
-                if self.on_trial_result(None, known, row) == TrialScheduler.STOP:
-                    self._stopped.add(entry.id)  # killed before it was told so
-
-    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        for scheduler in self._concerned(trial):
-            scheduler.on_trial_add(tune_controller, _known(trial))
-
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        if trial.config["trial"] in self._stopped:
-            return TrialScheduler.STOP
-        decisions = [one.on_trial_result(tune_controller, _known(trial), result) for one in self._concerned(trial)]
-        return str(decisions[-1]) if decisions else TrialScheduler.CONTINUE  # of its own depth
-
-    def _concerned(self, trial: Any) -> list[ASHAScheduler]:
-        """Return the schedulers of its depth and of all lesser ones, its own last."""
-        own = trial.config["choice"].get("num_blocks", 0)
-        return [scheduler for depth, scheduler in self._of_depth.items() if depth <= own]
-
-
-def _known(trial: Any) -> Any:
-    return SimpleNamespace(trial_id=trial.config["trial"])
 
 
 def _quieten_tune() -> None:

@@ -5,8 +5,8 @@ import pytest
 pytest.importorskip("ray", reason="ray is not installed; `pip install 'demsr[sweep]'` installs it")
 
 from demsr.search.book import Entry
+from demsr.search.halving import DepthHalving
 from demsr.search.space import Halving
-from demsr.search.tuning import _Halving
 
 HALVING = Halving(grace_epochs=2, keep_one_of=2)
 
@@ -35,25 +35,25 @@ def run(scheduler, trials: dict, errors: dict[str, list[float]]) -> dict[str, in
 def test_a_deep_net_that_learns_slower_survives_shallow_ones():
     errors = {"shallow": [9.0, 5.0, 5.0, 5.0], "deep": [9.0, 8.0, 6.0, 4.0]}
     trials = {"shallow": trial("shallow", 2), "deep": trial("deep", 8)}
-    assert run(_Halving(HALVING, 4, book()), trials, errors) == {"shallow": 0, "deep": 0}
+    assert run(DepthHalving(HALVING, 4, book()), trials, errors) == {"shallow": 0, "deep": 0}
 
 
 def test_a_shallow_net_that_is_behind_a_deep_one_stops_after_the_grace():
     errors = {"deep": [9.0, 5.0, 5.0, 5.0], "shallow": [9.9, 6.0, 5.5, 5.0]}
     trials = {"deep": trial("deep", 8), "shallow": trial("shallow", 2)}
-    assert run(_Halving(HALVING, 4, book()), trials, errors) == {"deep": 0, "shallow": 2}
+    assert run(DepthHalving(HALVING, 4, book()), trials, errors) == {"deep": 0, "shallow": 2}
 
 
 def test_the_worse_of_equal_depth_stops():
     errors = {"first": [9.0, 5.0, 4.0, 4.0], "second": [9.0, 5.1, 4.0, 4.0]}
     trials = {name: trial(name, 8) for name in errors}
-    assert run(_Halving(HALVING, 4, book()), trials, errors) == {"first": 0, "second": 2}
+    assert run(DepthHalving(HALVING, 4, book()), trials, errors) == {"first": 0, "second": 2}
 
 
 def test_trials_of_a_killed_sweep_count_and_one_that_goes_on_counts_once():
     past = Entry("past", {"num_blocks": 8, "learning_rate": 1e-3}, 1, "finished", [{"epoch": 2, "rmse": 5.0}])
     half = Entry("half", {"num_blocks": 8, "learning_rate": 2e-3}, 1, "running", [{"epoch": 2, "rmse": 4.0}])
-    scheduler = _Halving(HALVING, 8, book([past, half]))
+    scheduler = DepthHalving(HALVING, 8, book([past, half]))
     again = trial("half", 8)
     scheduler.on_trial_add(None, again)
     assert scheduler.on_trial_result(None, again, {"epoch": 3, "rmse": 7.0}) == "CONTINUE"  # took its rung at epoch 2
@@ -64,4 +64,4 @@ def test_trials_of_a_killed_sweep_count_and_one_that_goes_on_counts_once():
 def test_without_depths_all_are_compared():
     flat = SimpleNamespace(metric="rmse", depths=[0], entries=list)
     trials = {name: SimpleNamespace(config={"trial": name, "choice": {"learning_rate": 1.0}}) for name in "ab"}
-    assert run(_Halving(HALVING, 4, flat), trials, {"a": [2, 1, 1, 1], "b": [2, 2, 1, 1]}) == {"a": 0, "b": 2}
+    assert run(DepthHalving(HALVING, 4, flat), trials, {"a": [2, 1, 1, 1], "b": [2, 2, 1, 1]}) == {"a": 0, "b": 2}
