@@ -251,8 +251,8 @@ commands: start of Python and Ray, baselines and report included. Memory is that
 
 - Best finalist: {best["num_blocks"]:.0f} ResBlocks at {best["learning_rate"]:.3g}, {best["rmse"]:.2f} m,
   the mean of its seeds; `dvc repro` with params.yaml as it comes: {pretrained:.2f} m.
-- The same {alone.trials} trainings without Ray, one after the other in one process: {bare:.0f} s. So a trial costs
-  {overhead:.1f} s more, {100 * (alone.seconds - bare) / bare:.0f} %.
+- The same {alone.trials} trainings without Ray, one after the other in one process: {bare:.0f} s. The sweep with one
+  worker took {overhead:+.1f} s for each of them in comparison, {100 * (alone.seconds - bare) / bare:+.0f} %.
 - Depths by the best error of their searched trials, with halving: {default.ranking()}; without: {full.ranking()}.
 - {len(moments)} kills with signal 9 at random moments, resumed each time ({"; ".join(moments)}):
   {broken.seconds:.0f} s. Differences from the unbroken sweep in trials, choices, errors, runs and best choice: {sweep}.
