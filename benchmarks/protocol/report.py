@@ -51,7 +51,8 @@ def _introduction(results: Results) -> Lines:
     regions = results.regions
     text = f"""# Results
 
-Written by `python benchmarks/accuracy.py --data FOLDER`; do not edit. How it is measured:
+Written by `python benchmarks/accuracy.py --data FOLDER`; do not edit. How deep a net should be: [a table of
+depths](depth-cpu.md). How it is measured:
 
 - Whole files are held back. Neighbouring files share a fold, training patches keep two LR pixels away from what is held
   back, and a region is judged only by a training that has not seen it. Fold {regions.development_fold} is the one that options were chosen
