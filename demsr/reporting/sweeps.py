@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -131,7 +132,7 @@ def print_report(report: SweepReport, folder: Path, *, use: str) -> None:
 
 def _table(report: SweepReport) -> Table:
     """Return the finalists, narrow enough for any terminal."""
-    table = Table()
+    table = Table(box=SIMPLE_HEAD)
     heads = ("ResBlocks", "rate") if report.axis == "num_blocks" else ("rate",)
     early = f"at {report.equal_seconds:.0f} s"
     for head in (*heads, f"RMSE ({report.unit})", "of seeds", early, "worse by", "kFLOP/px", ""):
