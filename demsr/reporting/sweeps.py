@@ -133,9 +133,9 @@ def print_report(report: SweepReport, folder: Path, *, use: str) -> None:
 def _table(report: SweepReport) -> Table:
     """Return the finalists, narrow enough for any terminal."""
     table = Table(box=SIMPLE_HEAD)
-    heads = ("ResBlocks", "rate") if report.axis == "num_blocks" else ("rate",)
+    heads = ("blocks", "rate") if report.axis == "num_blocks" else ("rate",)
     early = f"at {report.equal_seconds:.0f} s"
-    for head in (*heads, f"RMSE ({report.unit})", "of seeds", early, "worse by", "kFLOP/px", ""):
+    for head in (*heads, f"RMSE ({report.unit})", "of seeds", early, "worse by", "kFLOP", ""):
         table.add_column(head, justify="right", no_wrap=True)
     for row in sorted(report.finalists, key=lambda row: float(row[report.axis])):
         cells = report.cells(row)
