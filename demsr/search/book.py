@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
@@ -21,6 +21,7 @@ from demsr.search.space import Choice, Space
 from demsr.seeding import sub_seed
 from demsr.training.progress import EpochRow
 
+Distribution = FloatDistribution | IntDistribution
 State = Literal["running", "finished", "stopped early", "failed"]
 _STATES: dict[TrialState, State] = {
     TrialState.RUNNING: "running", TrialState.COMPLETE: "finished", TrialState.PRUNED: "stopped early",
@@ -73,7 +74,7 @@ class Book:
     """
 
     def __init__(
-        self, path: Path, kind: str, *, distributions: Mapping[str, BaseDistribution], total: int | None, seed: int,
+        self, path: Path, kind: str, *, distributions: Mapping[str, Distribution], total: int | None, seed: int,
         metric: str,
     ) -> None:  # fmt: skip
         self.path, self.kind, self.distributions, self.seed, self.metric = path, kind, distributions, seed, metric
@@ -191,25 +192,21 @@ class Book:
         return TPESampler(seed=seed, n_startup_trials=min(10, self._total // 3))
 
 
-def distributions_of(space: Space) -> dict[str, BaseDistribution]:
+def distributions_of(space: Space) -> dict[str, Distribution]:
     """Return what Optuna suggests from."""
     rates = space.learning_rate
-    found: dict[str, BaseDistribution] = {"learning_rate": FloatDistribution(rates.low, rates.high, log=True)}
+    found: dict[str, Distribution] = {"learning_rate": FloatDistribution(rates.low, rates.high, log=True)}
     if depths := space.num_blocks:
         found["num_blocks"] = IntDistribution(depths.low, depths.high, step=depths.step)
     return found
 
 
-def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Any:
+def _suggest(trial: optuna.Trial, name: str, distribution: Distribution) -> None:
     """Suggest a value, or find the one that was suggested before."""
-    match distribution:
-        case FloatDistribution():
-            return trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
-        case IntDistribution():
-            return trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step)
-        case CategoricalDistribution():
-            return trial.suggest_categorical(name, distribution.choices)
-    raise TypeError(distribution)
+    if isinstance(distribution, FloatDistribution):
+        trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
+    else:
+        trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step)
 
 
 def _number(trial_id: str) -> int:

@@ -197,5 +197,6 @@ def _lost(seeds: int, of: int) -> str:
 
 
 def _with_interval(one: Finalist, unit: str) -> str:
-    interval = "" if math.isnan(one.half_width) else f" ± {one.half_width:.2g}"
-    return f"{one.mean:.4g}{interval} {unit} (95 % interval of {len(one.rmse)} seeds)"
+    if len(one.rmse) < 2:
+        return f"{one.mean:.4g} {unit} (one seed, so no interval)"
+    return f"{one.mean:.4g} ± {one.half_width:.2g} {unit} (95 % interval of {len(one.rmse)} seeds)"

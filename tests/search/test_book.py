@@ -2,7 +2,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import IntDistribution
 
 from demsr.search.book import Book, distributions_of
 from demsr.search.space import Space
@@ -109,7 +109,7 @@ def test_ends_are_states_of_optuna_and_a_failed_trial_never_wins(tmp_path):
 
 
 def test_finalists_are_what_is_enqueued_and_nothing_else(tmp_path):
-    distributions = distributions_of(SPACE) | {"seed": CategoricalDistribution((1, 2))}
+    distributions = distributions_of(SPACE) | {"seed": IntDistribution(0, 9)}
     book = Book(tmp_path / "optuna.db", "finalist", distributions=distributions, total=None, seed=5, metric="rmse")
     wanted = [{"num_blocks": 8, "learning_rate": 3e-3, "seed": seed} for seed in (1, 2)]
     book.enqueue(wanted)

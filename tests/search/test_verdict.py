@@ -87,5 +87,7 @@ def test_failed_seeds_are_left_out_of_pairs_and_a_finalist_without_any_never_win
     verdict = judge([Finalist("42", {}, 1), finalist("8", [10.0, 11.0])], reference=0)
     assert verdict.best == 1
     assert "fewer than two seeds in common" in verdict.sentences("m")[1]
+    alone = judge([Finalist("42", {1: 12.0}, 1)], reference=0)
+    assert alone.sentences("m")[0] == "Best: 42, 12 m (one seed, so no interval)."
     with pytest.raises(WorkerError, match="all finalists failed"):
         judge([Finalist("42", {}, 1)], reference=0)
