@@ -45,6 +45,10 @@ class WorkerError(DemsrError, RuntimeError):
     """A process that did a part of the work ended without an answer."""
 
 
+class FetchError(DemsrError, OSError):
+    """A file could not be fetched, or what came is not that file."""
+
+
 class TrackingError(DemsrError, RuntimeError):
     """The MLflow store or registry does not answer, or lacks what was asked for."""
 

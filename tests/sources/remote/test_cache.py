@@ -1,0 +1,96 @@
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fault_server import FaultServer, Served
+
+from demsr.errors import FetchError
+from demsr.sources.remote.cache import Cache, cache_folder
+from demsr.sources.remote.transfer import Patience, Remote
+
+QUICK = Patience(tries=2, connect_s=2, stall_s=1, first_wait_s=0.01)
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with FaultServer().running() as running:
+        yield running
+
+
+def remotes(server: FaultServer, count: int) -> list[Remote]:
+    for number in range(count):
+        server.files[f"/{number}.bin"] = Served(b"II*\x00" + bytes([number % 256]) * 1000)
+    return [Remote(url=f"{server.url}/{number}.bin", name=f"{number}.tif", kind="tiff") for number in range(count)]
+
+
+def cache(folder: Path, **more) -> Cache:
+    return Cache(folder, patience=QUICK, **more)
+
+
+def test_files_lie_under_the_checksum_of_their_content_and_come_in_order(server, tmp_path):
+    wanted = remotes(server, 5)
+    found = cache(tmp_path).fetch(wanted)
+    assert [one.path.name for one in found] == [remote.name for remote in wanted]
+    for remote, one in zip(wanted, found, strict=True):
+        content = server.files[remote.url.removeprefix(server.url)].content
+        assert one.path.read_bytes() == content
+        assert one.sha256 == one.path.parent.name == hashlib.sha256(content).hexdigest()
+        assert (one.url, one.bytes) == (remote.url, len(content))
+
+
+def test_what_is_here_is_not_asked_for_again_by_another_clone_neither(server, tmp_path):
+    first = cache(tmp_path).fetch(remotes(server, 3))
+    asked = len(server.seen)
+    assert cache(tmp_path).fetch(remotes(server, 3)) == first
+    assert len(server.seen) == asked == 3
+
+
+def test_a_file_that_was_cut_off_or_is_not_the_one_wanted_is_fetched_again(server, tmp_path):
+    (remote,) = remotes(server, 1)
+    (found,) = cache(tmp_path).fetch([remote])
+    found.path.write_bytes(b"cut off")
+    assert cache(tmp_path).known(remote) is None
+    (again,) = cache(tmp_path).fetch([remote])
+    assert again.path.read_bytes() == server.files["/0.bin"].content
+    other = Remote(url=remote.url, name=remote.name, sha256="0" * 64)
+    assert cache(tmp_path).known(other) is None
+
+
+def test_absent_files_are_none_and_a_failure_keeps_what_has_come(server, tmp_path):
+    wanted = remotes(server, 3)
+    del server.files["/1.bin"]
+    found = cache(tmp_path / "absent").fetch(wanted)
+    assert [one is None for one in found] == [False, True, False]
+    server.files["/1.bin"] = Served(b"", faults=["500"] * 9)
+    one_by_one = cache(tmp_path / "failed", at_once=1)
+    with pytest.raises(FetchError, match=r"/1.bin: HTTP 500; gave up after 2 tries"):
+        one_by_one.fetch(wanted)
+    assert one_by_one.known(wanted[0]) is not None
+    assert one_by_one.known(wanted[1]) is None
+    names = {path.name for path in (tmp_path / "failed" / "files").rglob("*.tif")}
+    assert names <= {"0.tif", "2.tif"}
+
+
+def test_many_come_at_a_time(server, tmp_path):
+    together = 0
+
+    class Counting(dict):
+        def get(self, path, default=None):
+            nonlocal together
+            together = max(together, server.in_flight)
+            return super().get(path, default)
+
+    wanted = remotes(server, 40)
+    server.files, server.latency_s = Counting(server.files), 0.05
+    found = cache(tmp_path, at_once=8).fetch(wanted)
+    assert len(found) == 40
+    assert 4 <= together <= 8
+
+
+def test_the_folder_is_the_user_s_unless_one_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("DEMSR_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("DEMSR_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder().name == "demsr"

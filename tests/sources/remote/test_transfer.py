@@ -1,0 +1,198 @@
+import hashlib
+import io
+import random
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fault_server import FaultServer, Served
+
+from demsr.errors import FetchError
+from demsr.sources.remote.transfer import AbsentError, Patience, Remote, Visitor, transfer
+
+QUICK = Patience(
+    tries=3, connect_s=2, stall_s=1, least_bytes_per_s=2000, window_s=0.4, first_wait_s=0.01, longest_wait_s=0.5
+)
+PATH = "/tiles/n43w121.zip"
+
+
+def zipped(size: int = 300_000) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("n43w121.hgt", random.Random(1).randbytes(size))
+    return buffer.getvalue()
+
+
+CONTENT = zipped()
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with FaultServer().running() as running:
+        yield running
+
+
+def fetched(server: FaultServer, folder: Path, *, session: Visitor | None = None, **more) -> Path:
+    remote = Remote(**{"url": server.url + PATH, "name": "n43w121.zip", "kind": "zip", **more})
+    path = folder / remote.name
+    with session or Visitor() as visitor:
+        transfer(remote, path, session=visitor, patience=QUICK)
+    return path
+
+
+def nothing_left(folder: Path) -> bool:
+    """Tell whether no file has its final name."""
+    return not (folder / "n43w121.zip").exists()
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [], ["reset"], ["reset", "reset"], ["drip"], ["429 0"], ["503"], ["500", "reset", "503 0"], ["longer"],
+        ["408", "425"],
+    ],
+)  # fmt: skip
+def test_what_is_told_to_be_whole_is_whole_whatever_came_in_between(server, tmp_path, faults):
+    server.files[PATH] = Served(CONTENT, faults=list(faults))
+    path = fetched(server, tmp_path)
+    assert path.read_bytes() == CONTENT
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert len(server.seen) == len(faults) + 1
+
+
+def test_a_broken_connection_is_gone_on_with_and_only_the_rest_is_asked_for(server, tmp_path):
+    server.files[PATH] = Served(CONTENT, faults=["reset"])
+    fetched(server, tmp_path)
+    first, second = server.headers_of(PATH)
+    assert "Range" not in first
+    assert second["Range"] == f"bytes={len(CONTENT) // 2}-"
+    assert second["If-Range"] == '"1"'
+
+
+def test_the_next_process_goes_on_where_this_one_gave_up(server, tmp_path):
+    server.files[PATH] = Served(CONTENT, faults=["reset", "503", "503", "503"])
+    with pytest.raises(FetchError, match="HTTP 503; gave up after 3 tries, run this again later to go on"):
+        fetched(server, tmp_path)
+    assert nothing_left(tmp_path)
+    assert fetched(server, tmp_path).read_bytes() == CONTENT
+    assert server.headers_of(PATH)[-1]["Range"] == f"bytes={len(CONTENT) // 2}-"
+
+
+@pytest.mark.parametrize("change", [{"ranges": False}, {"etag": None}, {"etag": '"2"'}])
+def test_a_file_that_cannot_be_gone_on_with_begins_again(server, tmp_path, change):
+    other = zipped(200_000)
+    server.files[PATH] = Served(CONTENT, faults=["reset", "503", "503", "503"])
+    with pytest.raises(FetchError):
+        fetched(server, tmp_path)
+    server.files[PATH] = Served(other, **change)
+    if change == {"etag": None}:
+        (tmp_path / ".n43w121.zip.part.json").unlink()
+    assert fetched(server, tmp_path).read_bytes() == other
+
+
+def test_servers_that_ask_to_wait_are_obeyed_up_to_a_limit(server, tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    server.files[PATH] = Served(CONTENT, faults=["429 3600", "429 0", "503 Wed, 21 Oct 2015 07:28:00 GMT"])
+    transfer(
+        Remote(url=server.url + PATH, name="a.zip", kind="zip"), tmp_path / "a.zip", session=Visitor(),
+        patience=replace(QUICK, tries=5),
+    )  # fmt: skip
+    asked = [wait for wait in waited if wait > 0.05 or wait == 0]
+    assert 0.5 in asked  # an hour, cut to the longest wait
+    assert 0 in asked  # a date that is past
+
+
+@pytest.mark.parametrize(
+    ("served", "remote", "message"),
+    [
+        (Served(CONTENT, faults=["page"] * 9), {}, r"in the place of a file came a page: .*Earthdata Login"),
+        (Served(b"<html>soon</html>"), {}, r"begins with b'<html>soon</html'?.*which is no zip"),
+        (Served(CONTENT, faults=["401"] * 9), {"credentials": "get a token"}, r"refuses \(HTTP 401\); get a token"),
+        (Served(CONTENT, faults=["403"] * 9), {}, r"refuses \(HTTP 403\)"),
+        (Served(CONTENT, faults=["400"] * 9), {}, "answers HTTP 400: not now"),
+        (Served(CONTENT, faults=["500"] * 9), {}, "HTTP 500; gave up after 3 tries"),
+        (Served(CONTENT, faults=["drip"] * 9, ranges=False), {}, "bytes a second came; gave up after 3 tries"),
+        (Served(CONTENT[:-500]), {}, "it is no whole zip .* the provider has changed or damaged it"),
+        (Served(CONTENT, faults=["shorter"] * 9), {}, "it is no whole zip"),
+        (Served(CONTENT), {"sha256": "0" * 64}, f"its sha256 is {SHA256}, the provider names 0"),
+        (Served(CONTENT), {"md5": "0" * 32}, "its md5 is"),
+        (Served(CONTENT), {"bytes": 7}, f"it has {len(CONTENT):,} bytes, the provider names 7"),
+        (Served(b"II*\x00" + bytes(50)), {}, "which is no zip"),
+        (Served(CONTENT), {"kind": "tiff"}, "which is no tiff"),
+    ],
+)  # fmt: skip
+def test_what_is_not_the_file_never_gets_its_name(server, tmp_path, served, remote, message):
+    server.files[PATH] = served
+    with pytest.raises(FetchError, match=message) as raised:
+        fetched(server, tmp_path, **remote)
+    assert str(raised.value).startswith(f"{server.url}{PATH}: ")
+    assert nothing_left(tmp_path)
+    assert len(server.seen) <= 4
+
+
+def test_damage_within_a_zip_is_found(server, tmp_path):
+    place = len(CONTENT) // 2
+    server.files[PATH] = Served(CONTENT[:place] + bytes(9) + CONTENT[place + 9 :])
+    with pytest.raises(FetchError, match="n43w121.hgt in it is damaged"):
+        fetched(server, tmp_path)
+
+
+def test_damage_on_the_way_is_mended_by_a_second_fetch(server, tmp_path):
+    server.files[PATH] = Served(CONTENT, faults=["shorter"])
+    assert fetched(server, tmp_path, bytes=len(CONTENT)).read_bytes() == CONTENT
+
+
+def test_an_absent_tile_is_told_from_a_failure(server, tmp_path):
+    with pytest.raises(AbsentError, match=r"no such file \(HTTP 404\)"):
+        fetched(server, tmp_path)
+
+
+def test_nobody_there_is_told_with_the_address(tmp_path):
+    with pytest.raises(FetchError, match=r"127.0.0.1:9/a.zip: no answer .*refused.*; gave up after 3 tries"):
+        transfer(
+            Remote(url="http://127.0.0.1:9/a.zip", name="a.zip"), tmp_path / "a.zip", session=Visitor(), patience=QUICK
+        )
+
+
+def test_a_token_goes_to_its_own_host_and_not_where_that_redirects_to(server, tmp_path):
+    with FaultServer().running() as storage:
+        storage.files["/signed"] = Served(CONTENT)
+        server.files[PATH] = Served(CONTENT, faults=[f"redirect {storage.url}/signed"], token="secret")
+        assert fetched(server, tmp_path, token="secret").read_bytes() == CONTENT
+        assert server.headers_of(PATH)[0]["Authorization"] == "Bearer secret"
+        assert "Authorization" not in storage.headers_of("/signed")[0]
+        assert len(storage.seen) == 1
+
+
+def test_secrets_in_netrc_go_nowhere_unasked(server, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("default login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with FaultServer().running() as storage:
+        storage.files["/signed"] = Served(CONTENT)
+        server.files[PATH] = Served(CONTENT, faults=[f"redirect {storage.url}/signed"])
+        fetched(server, tmp_path)
+        assert "Authorization" not in server.headers_of(PATH)[0]
+        assert "Authorization" not in storage.headers_of("/signed")[0]
+
+
+def test_a_login_is_given_to_the_host_that_it_is_for(server, tmp_path):
+    with FaultServer().running() as login:
+        login.files["/authorize"] = Served(b"", faults=[f"redirect {server.url}{PATH}"])
+        server.files[PATH] = Served(CONTENT, faults=[f"redirect {login.url}/authorize"])
+        session = Visitor({login.url.removeprefix("http://"): ("me", "secret")})
+        assert fetched(server, tmp_path, session=session).read_bytes() == CONTENT
+        assert login.headers_of("/authorize")[0]["Authorization"].startswith("Basic ")
+        assert all("Authorization" not in headers for headers in server.headers_of(PATH))
+
+
+def test_bytes_are_counted_as_they_come_and_go(server, tmp_path):
+    counted = []
+    server.files[PATH] = Served(CONTENT, faults=["reset"], ranges=False)
+    remote = Remote(url=server.url + PATH, name="a.zip", kind="zip")
+    transfer(remote, tmp_path / "a.zip", session=Visitor(), patience=QUICK, on_bytes=counted.append)
+    assert sum(counted) == len(CONTENT)
+    assert min(counted) < 0  # the half that had to come again
