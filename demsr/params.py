@@ -62,14 +62,60 @@ class RealLr(_Section):
     """Patterns of grids of GEBCO's type identifiers, in the same folder."""
 
 
+class FetchedRegion(_Section):
+    """A part of the Earth whose truth is fetched."""
+
+    domain: Domain
+    product: str
+    """A name that `demsr sources` lists."""
+    box: tuple[float, float, float, float]
+    """West, south, east, north in degrees; east is less than west across the antimeridian."""
+    urls: list[str] = []
+    """Addresses of its files, for products that have no order of their own."""
+
+    @model_validator(mode="after")
+    def _has_a_box(self) -> Self:
+        west, south, east, north = self.box
+        if not (-180 <= west <= 180 and -180 <= east <= 180 and west != east and -90 <= south < north <= 90):
+            message = f"box is {self.box}; give west, south, east and north in degrees, longitudes from -180 to 180"
+            raise ValueError(message)
+        return self
+
+
+RegionName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+
+
+class Remote(_Section):
+    """What `source: remote` fetches."""
+
+    lr: str | None
+    """Product of the 15 arc-second input around the regions; null for none."""
+    lr_whole: bool
+    """Fetch its file as a whole, once for all regions, and not the windows around them."""
+    tid: bool
+    """Fetch its grid of source types, too."""
+    mirrors: dict[str, str]
+    """Beginning of an address -> what to ask instead; a mirror is never given a token."""
+    regions: dict[RegionName, FetchedRegion]
+
+
 class Fetch(_Section):
     """Stage `fetch`."""
 
-    source: Literal["sample", "local", "pairs"]
+    source: Literal["sample", "local", "remote", "pairs"]
     """`pairs`: the folders (or .zip files) of both domains hold train.h5, valid.h5 and test.h5, ready to train on."""
+    remote: Remote
     land: Folder
     marine: Folder
     lr: RealLr
+
+    @model_validator(mode="after")
+    def _has_regions_to_fetch(self) -> Self:
+        found = {region.domain for region in self.remote.regions.values()}
+        if self.source == "remote" and found != set(DOMAINS):
+            message = f"remote.regions are of {sorted(found)}; name at least one of land and one of marine"
+            raise ValueError(message)
+        return self
 
 
 class DeclaredFile(_Section):
@@ -131,6 +177,8 @@ class PairsDomain(_Section):
     """Where LR comes from: the mean of HR, that mean through the fitted model, or a real grid where there is one."""
     stride_hr: PositiveInt
     """HR pixels from one training patch to the next; validation and test patches do not overlap."""
+    count: PositiveInt | None
+    """Pairs of training and validation together: patches lie closer until there are so many, then some are drawn."""
 
     @model_validator(mode="after")
     def _has_all_splits(self) -> Self:

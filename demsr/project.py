@@ -1,7 +1,9 @@
-"""Where the project is: the folder that holds dvc.yaml, whatever the current folder."""
+"""Where the project is, whatever the current folder, and where fetched files are kept for all projects."""
 
 import os
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 
 def project_root() -> Path:
@@ -13,3 +15,9 @@ def project_root() -> Path:
         return Path(root).resolve()
     here = Path.cwd().resolve()
     return next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").is_file()), here)
+
+
+def cache_folder() -> Path:
+    """Return DEMSR_CACHE, else the user's folder for such files: fetched files are shared between clones."""
+    given = os.environ.get("DEMSR_CACHE")
+    return (Path(given) if given else user_cache_path("demsr")).resolve()

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +100,7 @@ def _add(
     description = (
         f"{net}; profile {training['profile']}, seed {training['seed']}.\n\n"
         f"| held-out areas | RMSE | gain over bicubic |\n|---|---|---|\n{rows}\n\n{verdict.reason}\n"
+        f"{_trained_on(training.get('data', []))}"
     )
     metrics = {f"{group}/{metric}": value for group, row in results.items() for metric, value in row.items()}
     tags = {"profile": str(training["profile"]), "net": net, "test_md5": InputData(test, "testing").md5}
@@ -130,6 +131,23 @@ def _run_from_files(kind: str, config: ModelConfig, run_file: Path, test: Path) 
         for row in curves:
             run.log_epoch(row)
     return run.id
+
+
+def _trained_on(products: Sequence[Mapping[str, Any]]) -> str:
+    """Return the part of a model's card that names its data, empty where a model does not carry it."""
+    if not products:
+        return ""
+    rows = "\n".join(
+        f"| {product['title']} {product.get('version', '')} | {product.get('vertical_datum', '')} "
+        f"| {product.get('licence', '')} | {product.get('commercial', '')} | {product['files']:,} "
+        f"| {product['sha256'][:12]} |"
+        for product in products
+    )
+    cited = "\n".join(
+        f"- {product['citation']} {product.get('doi', '')}".rstrip() for product in products if "citation" in product
+    )
+    head = "| trained on | datum | licence | commercial use | files | sha256 |\n|---|---|---|---|---|---|"
+    return f"\n{head}\n{rows}\n" + (f"\nCite\n\n{cited}\n" if cited else "")
 
 
 def _table_row(group: str, row: Mapping[str, float]) -> str:

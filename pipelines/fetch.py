@@ -1,16 +1,29 @@
-"""Stage `fetch`: list the input files with their checksums; the embedded sample is written first."""
+"""Stage `fetch`: list the input files with their checksums; the sample is written, products are fetched first."""
 
 from demsr.dem.raster import write_dem
 from demsr.errors import reported
+from demsr.files import write_json
 from demsr.params import DOMAINS, Params
+from demsr.reporting.sources import print_licences
 from demsr.sources import sample
-from demsr.sources.local import describe_file, find_rasters, find_real_lr, write_manifest
+from demsr.sources.local import InputFile, describe_file, find_rasters, find_real_lr, write_manifest
+from demsr.sources.provenance import provenance
 from demsr.sources.ready import unpacked_pairs
+from demsr.sources.remote.fetch import Wanted, fetch_all
+
+Inputs = dict[str, list[InputFile]]
 
 
 def main() -> None:
-    """Write data/raw/inputs.json."""
+    """Write data/raw/inputs.json and results/fetch/provenance.json."""
     params = Params.read()
+    inputs = fetched(params) if params.fetch.source == "remote" else found(params)
+    write_manifest(params.paths.raw / "inputs.json", inputs)
+    write_json(params.paths.results / "fetch" / "provenance.json", provenance(inputs, source=params.fetch.source))
+
+
+def found(params: Params) -> Inputs:
+    """Return what is here: the sample, a user's own rasters or pairs."""
     raw, fetch = params.paths.raw, params.fetch
     if fetch.source == "sample":
         files = {"land": [raw / "land" / "jacksboro.tif"], "marine": [raw / "marine" / "synthetic_sea_floor.tif"]}
@@ -25,9 +38,14 @@ def main() -> None:
             for domain, chosen in folders.items()
         }
     files |= find_real_lr(**fetch.lr.model_dump())
-    write_manifest(
-        raw / "inputs.json", {kind: [describe_file(path) for path in paths] for kind, paths in files.items()}
-    )
+    return {kind: [describe_file(path) for path in paths] for kind, paths in files.items()}
+
+
+def fetched(params: Params) -> Inputs:
+    """Fetch what the regions of params.yaml name; their licences are shown first."""
+    wanted = Wanted.of(params.fetch.remote.model_dump())
+    print_licences(wanted.products())
+    return fetch_all(wanted)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ def main() -> None:
         summary = make(params, read_manifest(listing), work)
         write_json(results / "summary.json", summary)
         run.log_file(results / "summary.json")
+        run.log_file(paths.results / "fetch" / "provenance.json")
         run.log_numbers(headlines({domain: summary[domain] for domain in DOMAINS}))
     shutil.rmtree(work, ignore_errors=True)
 
@@ -73,6 +74,7 @@ def cut(params: Params, manifest: Manifest, work: Path) -> dict[str, Any]:
         domain: build_pairs(
             plans[domain], params.paths.pairs / domain, rules[domain], everywhere=everywhere,
             work=work / domain, seed=params.base.seed, processes=params.base.processes,
+            count=getattr(pairs, domain).count,
         )
         for domain in DOMAINS
     }  # fmt: skip

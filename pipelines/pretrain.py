@@ -2,6 +2,7 @@
 
 from demsr.errors import reported
 from demsr.evaluation.calibration import calibrate
+from demsr.files import read_json
 from demsr.model.checkpoint import describe
 from demsr.model.predict import best_device
 from demsr.pairs.store import PairFile
@@ -25,16 +26,21 @@ def main() -> None:
         train, valid, net_options=params.net_options(), seed=base.seed, batch_size=section.batch_size,
         workers=section.workers,
     )  # fmt: skip
+    provenance = paths.results / "fetch" / "provenance.json"
     work_dir = paths.work / "pretrain" / key
     with tracked_run(
         f"pretrain {base.profile}: {describe(net)}", stage="pretrain", profile=base.profile, seed=base.seed,
         params=chosen, inputs=inputs, work_key=key,
     ) as run:  # fmt: skip
+        run.log_file(provenance)
         result = fit(
             net, data, work_dir=work_dir, title="pretrain", on_epoch=run.log_epoch, unit=train.unit,
             **section.model_dump(exclude={"batch_size", "workers"}),
         )  # fmt: skip
-        training = {"stage": "pretrain", "profile": base.profile, "seed": base.seed, "params": chosen}
+        training = {
+            "stage": "pretrain", "profile": base.profile, "seed": base.seed, "params": chosen,
+            "data": read_json(provenance)["products"],
+        }  # fmt: skip
         keep_training(
             run, net, result, model=paths.models / "pretrained", results=paths.results / "pretrain",
             valid=valid, training=training, uncertainty=calibrate(net.to(best_device()), valid),

@@ -72,11 +72,13 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             outer.in_flight -= 1
 
+    do_HEAD = do_GET  # noqa: N815
+
     def serve(self, outer: FaultServer) -> None:
         time.sleep(outer.latency_s)
         path = self.path.partition("?")[0]
         outer.seen.append((path, dict(self.headers)))
-        served = outer.files.get(path)
+        served = outer.files.get(self.path) or outer.files.get(path)
         if served is None:
             self.answer(404, b"<html>no such tile</html>", {"Content-Type": "text/html"})
         elif served.token and self.headers.get("Authorization") != f"Bearer {served.token}":
@@ -100,14 +102,15 @@ class _Handler(BaseHTTPRequestHandler):
         content, status, headers = served.content, 200, {"Content-Type": served.kind}
         if served.etag:
             headers["ETag"] = served.etag
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if wanted and served.ranges and self.headers.get("If-Range") == served.etag:
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if wanted and served.ranges and self.headers.get("If-Range", served.etag) == served.etag:
             start, size = int(wanted[1]), len(content)
             if start >= size:
                 self.answer(416, b"", {"Content-Range": f"bytes */{size}"})
                 return
-            content, status = content[start:], 206
-            headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+            stop = min(size, int(wanted[2] or size) + 1)
+            content, status = content[start:stop], 206
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
         self.answer(status, content, headers, fault=fault)
 
     def answer(self, status: int, body: bytes, headers: Headers, fault: str = "") -> None:
@@ -116,6 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(named)}.items():
             self.send_header(name, value)
         self.end_headers()
+        if self.command == "HEAD":
+            return
         with contextlib.suppress(OSError):
             self.send_body(body, fault)
 

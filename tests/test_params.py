@@ -81,7 +81,7 @@ def test_missing_key_is_refused_by_its_name(content, key):
         ("pairs.land.quadrants", ["train", "valid", "test"], "at least 4 items"),
         ("pairs.land", [1], "a valid dictionary"),
         ("pairs.marine.split", "random", "'quadrants' or 'files'"),
-        ("fetch.source", "web", "'sample', 'local' or 'pairs'"),
+        ("fetch.source", "web", "'sample', 'local', 'remote' or 'pairs'"),
         ("fetch.land.include", "*.tif", "a valid list"),
         ("pretrain.learning_rate", 0, "greater than 0"),
         ("pretrain.learning_rate", float("nan"), "a finite number"),

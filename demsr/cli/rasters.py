@@ -104,8 +104,25 @@ def plan(
     precision: Precision = "auto",
     consistency: Consistency = False,
     uncertainty: Uncertainty = False,
+    profile: Annotated[
+        str | None, typer.Option(help="Tell what the regions of this profile take to fetch, such as paper.")
+    ] = None,
 ) -> None:
-    """Tell what super-resolving a region takes: tiles, operations, disk, memory, and time on this device."""
+    """Tell what super-resolving a region takes: tiles, operations, disk, memory, and time on this device.
+
+    With --profile, tell how many files and gigabytes its regions take, before anything is fetched.
+    """
+    if profile is not None:
+        from demsr.profiles import profile_params
+        from demsr.reporting.sources import print_needs
+        from demsr.sources.remote.cache import Cache
+        from demsr.sources.remote.fetch import Wanted
+        from demsr.sources.remote.needs import needs_of
+
+        params = profile_params(profile, Path("params.yaml"))
+        wanted = Wanted.of(params.fetch.remote.model_dump())
+        print_needs(needs_of(wanted, Cache(), patch_lr=params.pairs.patch_lr), params, wanted.products())
+        return
     from demsr.apply import Recipe, plan_region, region_grid
     from demsr.reporting.products import print_plan
 

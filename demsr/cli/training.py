@@ -12,10 +12,24 @@ _PARAMS, _LOCAL = Path("params.yaml"), Path("data/local")
 
 
 @app.command()
+def sources(
+    product: Annotated[str | None, typer.Argument(help="Name of a product, for its whole data sheet.")] = None,
+) -> None:
+    """List the products that can be fetched, or print the data sheet of one."""
+    from demsr.reporting.sources import print_sheet, print_sources
+    from demsr.sources.remote.catalogue import product_of
+
+    if product is None:
+        print_sources()
+    else:
+        print_sheet(product_of(product))
+
+
+@app.command()
 def profile(
     name: Annotated[str, typer.Argument(help="sample, local, paper or mindearth")],
-    land: Annotated[Path, typer.Option(help="Folder of land rasters.")] = _LOCAL / "land",
-    marine: Annotated[Path, typer.Option(help="Folder of sea-floor rasters.")] = _LOCAL / "marine",
+    land: Annotated[Path | None, typer.Option(help="Folder of land rasters.")] = None,
+    marine: Annotated[Path | None, typer.Option(help="Folder of sea-floor rasters.")] = None,
     lr: Annotated[Path | None, typer.Option(help="Folder of real 15 arc-second grids, such as GEBCO.")] = None,
     pairs: Annotated[Path | None, typer.Option(help="Folder or .zip with train.h5, valid.h5 and test.h5.")] = None,
     land_files: Annotated[list[str] | None, typer.Option(help="Which files there, a pattern; repeatable.")] = None,
@@ -43,9 +57,10 @@ def profile(
             message = f"{pairs}: there is no such folder or .zip; give one with train.h5, valid.h5 and test.h5"
             raise ParamsError(message)
         changes = ready_changes(pairs)
-    elif name in ("local", "paper"):
+    elif name == "local" or (name == "paper" and (land or marine)):  # the paper's net on rasters of one's own
+        folders = {"land": land or _LOCAL / "land", "marine": marine or _LOCAL / "marine"}
         changes = local_changes(
-            merged(name, _PARAMS), {"land": land, "marine": marine}, declared=declared_files(_PARAMS), lr=lr,
+            merged(name, _PARAMS), folders, declared=declared_files(_PARAMS), lr=lr,
             files={"land": land_files or RASTER_PATTERNS, "marine": marine_files or RASTER_PATTERNS},
             exclude=exclude or [], valid=valid or [], test=test or [],
         )  # fmt: skip

@@ -186,6 +186,22 @@ class Grid:
         west, south, east, north = to_lonlat.transform_bounds(self.west, self.south, self.east, self.north)
         return west, south, east if east >= west else east + 360, north
 
+    def box_of_lonlat(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        """Return the box around (west, south, east, north) in degrees, in the coordinates of the grid.
+
+        Raises
+        ------
+        GridError : the CRS does not reach there
+        """
+        if self.is_geographic:
+            return box
+        from_lonlat = pyproj.Transformer.from_crs("EPSG:4326", _crs(self.crs), always_xy=True)
+        west, south, east, north = from_lonlat.transform_bounds(*box)
+        if not all(map(math.isfinite, (west, south, east, north))):
+            message = f"{self.crs[:60]} does not reach {box}; give a box nearer to {self.lonlat_bounds()}"
+            raise GridError(message)
+        return west, south, east, north
+
 
 def spacing(grid: Grid) -> str:
     """Return the size of a pixel in words: 1 x 1 arcsec, 30 x 30 m."""

@@ -53,7 +53,7 @@ def read_raster(
     ----------
     declared : what the file does not say, or says wrongly
     vertical_datum : what to take where nothing says it; a file that does say is believed
-    within : only the cells that touch this box; projected rasters are read whole
+    within : only the cells that touch this box, degrees; of projected rasters the rectangle around it
 
     Raises
     ------
@@ -160,10 +160,10 @@ def is_large(grid: Grid) -> bool:
 
 def window_within(grid: Grid, within: Box | None, *, where: str) -> tuple[Window, Grid]:
     """Return the cells that touch a box, and their grid; around the globe the columns may go on beyond the last."""
-    if within is None or not grid.is_geographic:
+    if within is None:
         return Window(0, 0, grid.rows, grid.cols), grid
-    west, south, east, north = within
-    turn = 360.0 * round((grid.west + grid.east - west - east) / 720)
+    west, south, east, north = grid.box_of_lonlat(within)
+    turn = 360.0 * round((grid.west + grid.east - west - east) / 720) if grid.is_geographic else 0.0
     if grid.goes_around:
         turn = -360.0 * math.floor((west + 180) / 360)  # the result begins between -180 and 180
     top, left = grid.index(west + turn, north)
@@ -177,10 +177,10 @@ def window_within(grid: Grid, within: Box | None, *, where: str) -> tuple[Window
         first_col, last_col = math.floor(left + 0.5 + _TOUCHING), math.ceil(right + 0.5 - _TOUCHING)
         last_col = min(last_col, first_col + grid.cols)
     if first_row >= last_row or first_col >= last_col:
-        lies = f"{grid.west:g} to {grid.east:g} east, {grid.south:g} to {grid.north:g} north"
-        message = (
-            f"{where}: no cell is in {west:g} to {east:g} east, {south:g} to {north:g} north; give a box in {lies}"
+        lies, asked = (
+            f"{box[0]:g} to {box[2]:g} east, {box[1]:g} to {box[3]:g} north" for box in (grid.lonlat_bounds(), within)
         )
+        message = f"{where}: no cell is in {asked}; give a box in {lies}"
         raise GridError(message)
     window = Window(first_row, first_col, last_row - first_row, last_col - first_col)
     west, north = grid.west + first_col * grid.pixel_width, grid.north - first_row * grid.pixel_height

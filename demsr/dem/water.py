@@ -3,12 +3,18 @@
 Water that the producer left rough, as it was measured, is not found.
 """
 
+import zipfile
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from demsr.dem.raster import Dem
+from demsr.errors import RasterError
+
+_WATER = 255  # in .swb files; land is 0
 
 
 def find_water(dem: Dem, *, sea_level_m: float | None, min_area_km2: float) -> NDArray[np.bool_]:
@@ -46,6 +52,36 @@ def find_water(dem: Dem, *, sea_level_m: float | None, min_area_km2: float) -> N
     if sea_level_m is not None:
         water |= (areas > 0) & (elevation == sea_level_m)
     return water & dem.valid
+
+
+def water_beside(path: Path, dem: Dem) -> NDArray[np.bool_] | None:
+    """Return what the water body mask in the same archive, such as NASADEM's .swb, shows as water; None without one.
+
+    Raises
+    ------
+    RasterError : it is of another size, or what it calls water is rougher than the rest
+    """
+    if path.suffix.lower() != ".zip":
+        return None
+    with zipfile.ZipFile(path) as archive:
+        masks = [name for name in archive.namelist() if name.lower().endswith(".swb")]
+        if not masks:
+            return None
+        stored = np.frombuffer(archive.read(masks[0]), np.uint8)
+    if stored.size != dem.elevation_m.size:
+        message = f"{path}: {masks[0]} has {stored.size} values, the raster {dem.elevation_m.size}; fetch it again"
+        raise RasterError(message)
+    water: NDArray[np.bool_] = stored.reshape(dem.elevation_m.shape) == _WATER
+    if _roughness_m(dem, water) > _roughness_m(dem, ~water):
+        message = f"{path}: what {masks[0]} calls water is rougher than its land; is {_WATER} land in it?"
+        raise RasterError(message)
+    return water & dem.valid
+
+
+def _roughness_m(dem: Dem, where: NDArray[np.bool_]) -> float:
+    """Return the mean step from one pixel to the next within an area, 0 where it has none."""
+    both = where[:, 1:] & where[:, :-1] & dem.valid[:, 1:] & dem.valid[:, :-1]
+    return float(np.abs(np.diff(dem.elevation_m, axis=1))[both].mean()) if both.any() else 0.0
 
 
 def _flat_areas(elevation: NDArray[np.float32]) -> NDArray[np.int32]:

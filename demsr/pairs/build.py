@@ -16,9 +16,11 @@ from demsr.files import whole_file
 from demsr.pairs.cut import THREE_ARCSEC, CutRule, pair_kind
 from demsr.pairs.fitted import DegradationModel
 from demsr.pairs.region_pairs import Job, LrFile, Piece, make_piece
+from demsr.pairs.sampling import Sampling, denser_stride, drawn, quotas
 from demsr.pairs.split import SPLITS, Box, Boxes, Region, closer_than, protected_boxes
 from demsr.pairs.store import BLOCK_MEAN, FITTED, REAL, PairWriter
 from demsr.parallel import each
+from demsr.seeding import generator
 
 _COREGISTERED = ("east_m", "north_m", "bias_m", "std_before_m", "std_after_m")
 Regions = Callable[[str, str, Grid], list[Region]]
@@ -86,6 +88,7 @@ def plan_pairs(
 def build_pairs(
     plan: Plan, folder: Path, rule: CutRule, *,
     everywhere: Sequence[Region], work: Path, seed: int = 0, processes: int | Literal["auto"] = 1,
+    count: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write train.h5, valid.h5 and test.h5; each process holds one raster at a time.
 
@@ -97,42 +100,79 @@ def build_pairs(
     rule : of training; validation and test patches do not overlap
     everywhere : the regions of all domains: what one domain holds out, the other must not train on either
     work : folder of finished regions
-    seed : base seed, for fitted degradation
+    seed : base seed, for fitted degradation and for the draw
+    count : pairs of training and validation together; None keeps all that the rule gives
 
     Returns
     -------
-    summary : pairs by split and area, what was left out by reason, and how real pairs were co-registered
+    summary : pairs by split and area, what was left out by reason, how real pairs were co-registered, and how a
+        number that was asked for was reached
 
     Raises
     ------
-    PairsError : a split has no pair
+    PairsError : a split has no pair, or a number cannot be reached
     """
     protected: dict[str, Boxes] = {split: protected_boxes(everywhere, split) for split in SPLITS}
-    make = partial(make_piece, rule=rule, protected=protected, seed=seed, work=work)
-    pieces = list(each(make, plan.jobs, processes=processes, description=f"cut {plan.domain}"))
+
+    def cut(rule: CutRule) -> list[Piece]:
+        make = partial(make_piece, rule=rule, protected=protected, seed=seed, work=work)
+        return list(each(make, plan.jobs, processes=processes, description=f"cut {plan.domain}"))
+
+    pieces, sampling = (cut(rule), None) if count is None else _enough(plan, cut, rule, count)
     left_out = Counter(plan.left_out)
     for piece in pieces:
         left_out.update(piece.left_out)
     summary: dict[str, Any] = {}
     for split in SPLITS:
-        chosen = [piece for piece, job in zip(pieces, plan.jobs, strict=True) if job.region.split == split]
+        chosen = _of_split(plan, pieces, split)
         if not any(piece.count for piece in chosen):
             message = (
                 f"{plan.domain}: the {split} split has no pair of {rule.patch_lr} x {rule.patch_lr} LR pixels "
                 f"(left out: {dict(left_out)}); give larger or fuller rasters, or make pairs.patch_lr smaller"
             )
             raise PairsError(message)
+        kept: list[Any] = [None] * len(chosen)
+        if sampling is not None and split in sampling.kept:
+            random = generator(seed, "drawn pairs", plan.domain, split)
+            kept = drawn([piece.count for piece in chosen], sampling.kept[split], random)
         attributes = {"domain": plan.domain, "split": split}
+        areas = {piece.area["name"]: 0 for piece in chosen if piece.area}
         with (
             whole_file(folder / f"{split}.h5") as temporary,
             PairWriter(temporary, patch_lr=rule.patch_lr, scale=rule.scale, attributes=attributes) as writer,
         ):
-            for piece in chosen:
-                if piece.path is not None:
-                    writer.append_file(piece.path)
-        areas = {piece.area["name"]: piece.count for piece in chosen if piece.area}
+            for piece, only in zip(chosen, kept, strict=True):
+                if piece.path is not None and piece.area and (only is None or len(only)):
+                    areas[piece.area["name"]] = writer.append_file(piece.path, only=only)
         summary[split] = {"pairs": sum(areas.values()), "areas": areas}
+    if sampling is not None:
+        summary["sampling"] = sampling.as_json()
     return {**summary, "left_out": dict(sorted(left_out.items())), "coregistration": _coregistration(pieces)}
+
+
+def _enough(
+    plan: Plan, cut: Callable[[CutRule], list[Piece]], rule: CutRule, count: int
+) -> tuple[list[Piece], Sampling]:
+    """Cut training patches closer together until there are as many as asked for."""
+    strides: list[int] = []
+    while True:
+        pieces = cut(rule)
+        strides.append(rule.stride_hr)
+        candidates = {
+            split: sum(piece.count for piece in _of_split(plan, pieces, split)) for split in ("train", "valid")
+        }
+        kept = quotas(count, candidates)
+        if candidates["train"] >= kept["train"]:
+            return pieces, Sampling(count, tuple(strides), candidates, kept)
+        stride_hr = denser_stride(
+            rule.stride_hr, candidates["train"], kept["train"], patch_hr=rule.patch_lr * rule.scale, step=rule.scale,
+            domain=plan.domain,
+        )  # fmt: skip
+        rule = replace(rule, stride_hr=stride_hr)
+
+
+def _of_split(plan: Plan, pieces: Sequence[Piece], split: str) -> list[Piece]:
+    return [piece for piece, job in zip(pieces, plan.jobs, strict=True) if job.region.split == split]
 
 
 def headlines(summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -148,20 +148,29 @@ class PairWriter:
                 unknown = -1 if field.dtype.kind == "i" else np.nan
                 field[first:] = values.get(name, np.full(count, unknown))
 
-    def append_file(self, path: Path) -> None:
-        """Add all areas and pairs of another file of the same layout; compressed pairs are copied as they are."""
+    def append_file(self, path: Path, *, only: Sequence[int] | None = None) -> int:
+        """Add the areas and pairs of another file of the same layout and return how many pairs these are.
+
+        Compressed pairs are copied as they are.
+
+        Parameters
+        ----------
+        only : indices of the pairs to add, rising; None for all
+        """
         with _reading(path), h5py.File(path, "r") as other, self._output.checked():
-            first, count = len(self._images[0]), len(other["sample/area"])
+            chosen = np.arange(len(other["sample/area"])) if only is None else np.asarray(only)
+            first, count = len(self._images[0]), len(chosen)
             for dataset in (*self._images, *self._fields.values()):
                 dataset.resize(first + count, axis=0)
             for dataset in self._images:
                 source = other[dataset.name]
-                for index in range(count):
+                for place, index in enumerate(chosen.tolist()):
                     mask, pair = source.id.read_direct_chunk((index, 0, 0, 0))
-                    dataset.id.write_direct_chunk((first + index, 0, 0, 0), pair, mask)
+                    dataset.id.write_direct_chunk((first + place, 0, 0, 0), pair, mask)
             for name, field in self._fields.items():
-                field[first:] = other[f"sample/{name}"][:] + (len(self._areas) if name == "area" else 0)
-            self._areas += _read_areas(other, most=count)
+                field[first:] = other[f"sample/{name}"][:][chosen] + (len(self._areas) if name == "area" else 0)
+            self._areas += _read_areas(other, most=len(other["sample/area"]))
+            return count
 
     def _growing(self, name: str, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> h5py.Dataset:
         compression = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if shape else {}

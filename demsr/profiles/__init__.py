@@ -51,7 +51,24 @@ def merged(name: str, path: Path) -> Any:
         message = f"profile is {name!r}; it must be one of {', '.join(profile_names())}"
         raise ParamsError(message)
     params = _read(path)
+    if remote := params.get("fetch", {}).get("remote"):
+        remote["regions"] = {}  # those of a profile are no additions
     _overlay(params, _yaml().load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")))
+    return params
+
+
+def profile_params(name: str, path: Path) -> Params:
+    """Return what params.yaml would be with the values of a profile; the regions of its own profile are its own.
+
+    Raises
+    ------
+    ParamsError : no such profile, no params.yaml, it is no valid one, or nothing of it is fetched
+    """
+    own = Params.read(path)
+    params = own if own.base.profile == name else Params.checked(_plain(merged(name, path)), where=f"profile {name}")
+    if params.fetch.source != "remote":
+        message = f"profile {name}: fetches nothing, its source is {params.fetch.source!r}; paper is one that does"
+        raise ParamsError(message)
     return params
 
 
@@ -74,11 +91,20 @@ def _read(path: Path) -> Any:
 
 def _write(path: Path, params: Any, changes: Mapping[str, Any], *, where: str) -> Params:
     _overlay(params, changes)
+    checked = Params.checked(_plain(params), where=where)
+    write_text(path, _text(params))
+    return checked
+
+
+def _text(params: Any) -> str:
     text = StringIO()
     _yaml().dump(params, text)
-    checked = Params.checked(YAML(typ="safe").load(text.getvalue()), where=where)
-    write_text(path, text.getvalue())
-    return checked
+    return text.getvalue()
+
+
+def _plain(params: Any) -> Any:
+    """Return what a reader of the file will get."""
+    return YAML(typ="safe").load(_text(params))
 
 
 def _overlay(target: Any, values: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from demsr.dem.grid import Grid, spacing
 from demsr.dem.header import DECLARED, Declared, raster_name
 from demsr.dem.raster import Dem, write_dem
 from demsr.dem.reading import read_raster
-from demsr.dem.water import find_water
+from demsr.dem.water import find_water, water_beside
 from demsr.errors import GridError, ParamsError
 from demsr.files import read_json, sha256_of_folder, write_json
 from demsr.identity import work_key
@@ -107,7 +107,7 @@ def harmonise(
 
 def check_declared(declared: Collection[str], entries: Iterable[InputFile]) -> None:
     """Raise ParamsError if something is declared about a file that is not among the input."""
-    names = {raster_name(Path(entry.path)) for entry in entries}
+    names = {entry.name for entry in entries}
     if unknown := sorted(set(declared) - names):
         message = f"params.yaml: harmonise.files names {', '.join(unknown)}; there is no such file, correct the name"
         raise ParamsError(message)
@@ -121,17 +121,27 @@ def summarised(records: Sequence[Record]) -> dict[str, Any]:
     return {"files": dict(sorted(results.items())), "assumed": dict(sorted(assumptions.items()))}
 
 
-def harmonised(path: Path, recipe: Recipe) -> tuple[Dem, Record]:
-    """Read one raster and bring it to the common kind."""
-    name = raster_name(path)
-    reading = read_raster(path, declared=recipe.declared.get(name), vertical_datum=recipe.vertical_datum)
+def harmonised(path: Path, recipe: Recipe, entry: InputFile | None = None) -> tuple[Dem, Record]:
+    """Read one raster and bring it to the common kind.
+
+    Parameters
+    ----------
+    entry : its name, and what the data sheet of its product says; params.yaml overrides that
+    """
+    name = entry.name if entry else raster_name(path)
+    reading = read_raster(path, declared=_declared(name, recipe, entry), vertical_datum=recipe.vertical_datum)
     dem, notes = reading.dem, list(reading.assumptions)
+    if entry and entry.product:
+        dem = replace(dem, source=name)
     if recipe.sea_floor and np.nanmean(dem.elevation_m > 0) > np.nanmean(dem.elevation_m <= 0):
         notes.append(
             "sign: most heights are above 0, as depths are that count downwards; if so, declare positive: down"
         )
     if recipe.min_water_km2 is not None:
-        dem = dem.without(find_water(dem, sea_level_m=recipe.sea_level_m, min_area_km2=recipe.min_water_km2))
+        mask = water_beside(path, dem)
+        if mask is None:
+            mask = find_water(dem, sea_level_m=recipe.sea_level_m, min_area_km2=recipe.min_water_km2)
+        dem = dem.without(mask)
     if recipe.convert_to is not None:
         dem = convert_datum(dem, recipe.convert_to, grids=recipe.geoid_grids, network=recipe.proj_network)
     result = WRITTEN if dem.valid.any() else "left out: no pixel measured"
@@ -161,17 +171,22 @@ def _finished(task: tuple[InputFile, Path], *, recipe: Recipe) -> Record:
         record = Record(**read_json(note))
         if record.result != WRITTEN or waiting.is_file():
             return record
-    dem, record = harmonised(checked_path(entry), recipe)
+    dem, record = harmonised(checked_path(entry), recipe, entry)
     if record.result == WRITTEN:
         write_dem(waiting, dem)
     write_json(note, asdict(record))  # last: what it speaks of is there
     return record
 
 
+def _declared(name: str, recipe: Recipe, entry: InputFile | None) -> Declared:
+    sheet = entry.declared if entry else {}
+    said = {key: value for key, value in asdict(recipe.declared.get(name, Declared())).items() if value is not None}
+    return Declared(**{**sheet, **said})
+
+
 def _waiting(entry: InputFile, work: Path, recipe: Recipe) -> Path:
-    name = raster_name(Path(entry.path))
-    own = {**asdict(replace(recipe, declared={})), "declared": recipe.declared.get(name)}
-    return work / f"{name}.{work_key([entry.sha256, own], code=_CODE)}.tif"
+    own = {**asdict(replace(recipe, declared={})), "declared": asdict(_declared(entry.name, recipe, entry))}
+    return work / f"{entry.name}.{work_key([entry.sha256, own], code=_CODE)}.tif"
 
 
 def _averaged(dem: Dem) -> tuple[Dem, str]:

@@ -133,6 +133,7 @@ def local_changes(
         fetch["lr"] = {"folder": str(lr), "include": RASTER_PATTERNS, "exclude": list(exclude), "tid": tid}
         for domain in folders:
             pairs[domain]["degradations"] = ["block mean", "real"]
+    fetch |= {"source": "local"}
     return {"fetch": fetch, "pairs": pairs, "harmonise": {"files": kept}}
 
 

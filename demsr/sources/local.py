@@ -2,24 +2,71 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any, Protocol
 
-from demsr.dem.header import RASTER_SUFFIXES, companions, raster_name
+from demsr.dem.header import RASTER_SUFFIXES, Declared, companions, raster_name
 from demsr.errors import ParamsError
 from demsr.files import sha256_of, sha256_of_text, write_json
+from demsr.project import cache_folder
 
 RASTER_PATTERNS = [f"*{suffix}" for suffix in (*RASTER_SUFFIXES, ".zip")]
+_CACHED = "cache:"
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """One raster of the input, as the manifest lists it."""
+    """One raster of the input, as the manifest lists it.
+
+    Attributes
+    ----------
+    path : begins with "cache:" where the file is in the cache, which is elsewhere on every machine
+    given_name : of the raster; empty where it is that of the file
+    product, origin : data sheet and address of a file that was fetched
+    declared : what the data sheet says and the file does not
+    """
 
     path: str
     bytes: int
     sha256: str
+    given_name: str = ""
+    product: str = ""
+    origin: str = ""
+    declared: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Return the name of the raster, which its region of the Earth and its split are told by."""
+        return self.given_name or raster_name(Path(self.path))
+
+    @property
+    def place(self) -> Path:
+        """Return where the file is on this machine."""
+        if self.path.startswith(_CACHED):
+            return cache_folder() / self.path.removeprefix(_CACHED)
+        return Path(self.path)
+
+
+class InCache(Protocol):
+    """A file that was fetched."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+    @property
+    def origin(self) -> str:
+        """Where it came from."""
+
+    @property
+    def bytes(self) -> int:
+        """Its size."""
+
+    @property
+    def sha256(self) -> str:
+        """Its checksum."""
 
 
 def find_rasters(folder: Path, *, include: Sequence[str], exclude: Sequence[str]) -> list[Path]:
@@ -79,15 +126,26 @@ def describe_file(path: Path) -> InputFile:
     return InputFile(path=str(path), bytes=path.stat().st_size, sha256=_identity(path))
 
 
+def described_fetched(file: InCache, folder: Path, name: str, product: str, declared: Declared) -> InputFile:
+    """Return the entry of a file in a cache folder."""
+    said = {key: value for key, value in asdict(declared).items() if value is not None}
+    path = f"{_CACHED}{file.path.relative_to(folder).as_posix()}"
+    return InputFile(path, file.bytes, file.sha256, name, product, file.origin, said)
+
+
 def write_manifest(path: Path, inputs: dict[str, list[InputFile]]) -> None:
-    """Write the input files of each domain as JSON."""
-    write_json(path, {domain: [asdict(entry) for entry in entries] for domain, entries in inputs.items()})
+    """Write the input files of each domain as JSON, without what is empty."""
+    write_json(path, {domain: [_brief(entry) for entry in entries] for domain, entries in inputs.items()})
 
 
 def read_manifest(path: Path) -> dict[str, list[InputFile]]:
     """Read what `write_manifest` wrote."""
     content = json.loads(path.read_text(encoding="utf-8"))
     return {domain: [InputFile(**entry) for entry in entries] for domain, entries in content.items()}
+
+
+def _brief(entry: InputFile) -> dict[str, Any]:
+    return {key: value for key, value in asdict(entry).items() if value or key in ("path", "bytes", "sha256")}
 
 
 def checked_path(entry: InputFile) -> Path:
@@ -97,9 +155,10 @@ def checked_path(entry: InputFile) -> Path:
     ------
     ParamsError : the file is gone or has changed since it was listed
     """
-    path = Path(entry.path)
+    path = entry.place
     if not path.is_file() or _identity(path) != entry.sha256:
-        message = f"{path}: the file has changed or gone since `fetch` listed it; run `dvc repro` again"
+        again = "dvc repro --force --single-item fetch" if entry.product else "dvc repro"
+        message = f"{path}: the file has changed or gone since `fetch` listed it; run `{again}` again"
         raise ParamsError(message)
     return path
 

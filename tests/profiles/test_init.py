@@ -44,7 +44,9 @@ def profile(name: str) -> Any:
 def keys(content: Any, above: str = "") -> set[str]:
     found = set()
     for key, value in content.items():
-        found |= {above + key} | (keys(value, f"{above}{key}.") if isinstance(value, Mapping) else set())
+        named_by_users = key in ("regions", "mirrors", "files")
+        below = keys(value, f"{above}{key}.") if isinstance(value, Mapping) and not named_by_users else set()
+        found |= {above + key} | below
     return found
 
 

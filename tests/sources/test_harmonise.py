@@ -14,7 +14,7 @@ from demsr.dem.reading import read_dem
 from demsr.errors import DatumError, ParamsError
 from demsr.sources import harmonise as module
 from demsr.sources.harmonise import Recipe, Record, check_declared, harmonise, summarised
-from demsr.sources.local import describe_file
+from demsr.sources.local import InputFile, describe_file
 
 RECIPE = Recipe(vertical_datum="EGM96")
 
@@ -145,12 +145,12 @@ def test_interrupted_run_goes_on_where_it_was(tmp_path, out, monkeypatch):
     unbroken = run(paths, tmp_path / "other" / "out")
     read: list[str] = []
 
-    def killed(path: Path, recipe: Recipe) -> Any:
+    def killed(path: Path, recipe: Recipe, entry: InputFile) -> Any:
         if path.stem == "c" and "c" not in read:
             read.append("c")
             raise KeyboardInterrupt
         read.append(path.stem)
-        return harmonised(path, recipe)
+        return harmonised(path, recipe, entry)
 
     harmonised = module.harmonised
     monkeypatch.setattr(module, "harmonised", killed)

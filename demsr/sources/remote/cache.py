@@ -1,25 +1,31 @@
 """Fetched files by the checksum of their content, shared between clones and users of a machine.
 
-A file that is here is never asked for again. Each file keeps beside it where it came from and when.
+A file that is here is never asked for again; nor is a part of it cut again. Each keeps a note of where it came from.
 """
 
+import contextlib
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock
-from platformdirs import user_cache_path
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from demsr.errors import FetchError
 from demsr.files import read_json, sha256_of, sha256_of_text, write_json
-from demsr.sources.remote.transfer import AbsentError, OnBytes, Patience, Remote, Visitor, transfer
+from demsr.project import cache_folder
+from demsr.sources.remote.transfer import AbsentError, Kind, OnBytes, Patience, Remote, Visitor, transfer
 
-_VARIABLE = "DEMSR_CACHE"
 _AT_ONCE = 16
+_KEPT_FREE = 1e9  # bytes of the disk
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -28,19 +34,15 @@ class Fetched:
 
     Attributes
     ----------
+    origin : its address, and what was cut out of it
     fetched_at : ISO 8601, UTC
     """
 
-    url: str
+    origin: str
     path: Path
     bytes: int
     sha256: str
     fetched_at: str
-
-
-def cache_folder() -> Path:
-    """Return DEMSR_CACHE, else the user's folder for such files."""
-    return Path(os.environ[_VARIABLE]) if os.environ.get(_VARIABLE) else user_cache_path("demsr")
 
 
 class Cache:
@@ -49,6 +51,7 @@ class Cache:
     Parameters
     ----------
     logins : see `Visitor`
+    mirrors : beginnings of addresses -> what to ask instead; a mirror is never given a token
     at_once : connections at a time
     """
 
@@ -56,23 +59,28 @@ class Cache:
         self,
         folder: Path | None = None,
         *,
-        logins: dict[str, tuple[str, str]] | None = None,
+        logins: Mapping[str, tuple[str, str]] | None = None,
+        mirrors: Mapping[str, str] | None = None,
         patience: Patience | None = None,
         at_once: int = _AT_ONCE,
     ) -> None:
-        self.folder = (folder or cache_folder()).resolve()
-        self.logins, self.patience, self.at_once = logins, patience or Patience(), at_once
+        self.folder = folder.resolve() if folder else cache_folder()
+        self.logins, self.mirrors = logins, dict(mirrors or {})
+        self.patience, self.at_once = patience or Patience(), at_once
 
-    def known(self, remote: Remote) -> Fetched | None:
-        """Return a file that was fetched before and is still here, whole, None if it is not."""
-        note = self._note(remote)
+    def known(self, origin: str, *, sha256: str | None = None) -> Fetched | None:
+        """Return a file that came before and is still here, whole, None if it is not.
+
+        Parameters
+        ----------
+        sha256 : that it must have
+        """
+        note = self._note(origin)
         if not note.exists():
             return None
         found = read_json(note)
         path = self.folder / found["path"]
-        if not path.is_file() or path.stat().st_size != found["bytes"]:
-            return None
-        if remote.sha256 is not None and found["sha256"] != remote.sha256:
+        if not path.is_file() or path.stat().st_size != found["bytes"] or sha256 not in (None, found["sha256"]):
             return None
         return Fetched(**found | {"path": path})
 
@@ -81,47 +89,106 @@ class Cache:
 
         Raises
         ------
-        FetchError : one could not be fetched; those that have come stay
+        FetchError : one could not be fetched, those that have come stay; or the disk has no room for them
         """
+        missing = [remote for remote in remotes if self.known(remote.url, sha256=remote.sha256) is None]
+        sizes = [remote.bytes for remote in missing]
+        total = sum(size for size in sizes if size is not None) if None not in sizes else None
+        self.check_room(sum(size or 0 for size in sizes))
         columns = (
             TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
             TimeRemainingColumn(),
         )  # fmt: skip
-        missing = [remote for remote in remotes if self.known(remote) is None]
-        sizes = [remote.bytes for remote in missing]
-        total = sum(size for size in sizes if size is not None) if None not in sizes else None
         with Progress(*columns) as bar, Visitor(self.logins, connections=self.at_once) as visitor:
             task = bar.add_task(f"{description}, {len(missing)} of {len(remotes)} files", total=total)
-            with ThreadPoolExecutor(self.at_once) as pool:
-                try:
-                    return list(
-                        pool.map(lambda one: self._fetched(one, visitor, lambda n: bar.advance(task, n)), remotes)
-                    )
-                except FetchError:
-                    pool.shutdown(cancel_futures=True)
-                    raise
+            return self.each(lambda one: self._fetched(one, visitor, lambda n: bar.advance(task, n)), remotes)
+
+    def each(
+        self, work: Callable[[Task], Result], tasks: Sequence[Task], *, at_once: int | None = None
+    ) -> list[Result]:
+        """Return the results in order, several made at a time; the first failure ends what has not begun."""
+        with ThreadPoolExecutor(at_once or self.at_once) as pool:
+            try:
+                return list(pool.map(work, tasks))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def made(self, origin: str, name: str, make: Callable[[Path], None]) -> Fetched:
+        """Return a file that is made from fetched ones, made now if it is not here.
+
+        Parameters
+        ----------
+        origin : what it is made from, and how
+        make : writes it to the path that it is given
+        """
+        with self._alone(origin) as place:
+            if (found := self.known(origin)) is None:
+                make(place / name)
+                found = self._kept(origin, place / name)
+            return found
+
+    def asked(self, url: str, kind: Kind = "json") -> str:
+        """Return what a server answers now, a list of tiles for example; it is not kept."""
+        with self._alone(url) as place, Visitor(self.logins) as visitor:
+            answer = place / "answer"
+            transfer(Remote(self.address(url), answer.name, kind), answer, session=visitor, patience=self.patience)
+            text = answer.read_text(encoding="utf-8", errors="replace")
+            answer.unlink()
+            return text
+
+    def address(self, url: str) -> str:
+        """Return where to ask for an address."""
+        prefix = max((known for known in self.mirrors if url.startswith(known)), key=len, default=None)
+        return url if prefix is None else self.mirrors[prefix] + url.removeprefix(prefix)
+
+    def check_room(self, needed: float) -> None:
+        """Raise FetchError unless the disk has room for so many bytes."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if needed + _KEPT_FREE > free:
+            message = (
+                f"{self.folder}: {needed / 1e9:.1f} GB are to come, {free / 1e9:.1f} GB are free; make room, or "
+                "let DEMSR_CACHE name a folder on a larger disk"
+            )
+            raise FetchError(message)
 
     def _fetched(self, remote: Remote, visitor: Visitor, on_bytes: OnBytes) -> Fetched | None:
         """Fetch one file, unless another process is doing so or has done so."""
-        place = self.folder / "arriving" / sha256_of_text(remote.url)[:16]
-        place.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{place}.lock"):
-            if (found := self.known(remote)) is not None:
+        with self._alone(remote.url) as place:
+            if (found := self.known(remote.url, sha256=remote.sha256)) is not None:
                 return found
-            arrived = place / remote.name
+            address = self.address(remote.url)
+            asked = remote if address == remote.url else replace(remote, url=address, token=None)
             try:
-                transfer(remote, arrived, session=visitor, patience=self.patience, on_bytes=on_bytes)
+                transfer(asked, place / remote.name, session=visitor, patience=self.patience, on_bytes=on_bytes)
             except AbsentError:
                 return None
-            sha256 = sha256_of(arrived)
-            kept = self.folder / "files" / sha256[:2] / sha256 / remote.name
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            arrived.replace(kept)
-            place.rmdir()
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            fetched = Fetched(remote.url, kept, kept.stat().st_size, sha256, now)
-            write_json(self._note(remote), asdict(fetched) | {"path": str(kept.relative_to(self.folder))})
-            return fetched
+            return self._kept(remote.url, place / remote.name)
 
-    def _note(self, remote: Remote) -> Path:
-        return self.folder / "urls" / f"{sha256_of_text(remote.url)[:32]}.json"
+    @contextlib.contextmanager
+    def _alone(self, origin: str) -> Iterator[Path]:
+        """Yield a folder for a file that is to come, for one process or thread at a time; parts may wait there."""
+        place = self.folder / "arriving" / sha256_of_text(origin)[:32]
+        place.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{place}.lock"):
+            place.mkdir(exist_ok=True)
+            yield place
+            with contextlib.suppress(OSError):  # parts of a file wait for the next run
+                place.rmdir()
+
+    def _kept(self, origin: str, arrived: Path) -> Fetched:
+        """Give a whole file its place, and note where it came from."""
+        with arrived.open("rb") as file:
+            os.fsync(file.fileno())
+        sha256 = sha256_of(arrived)
+        kept = self.folder / "files" / sha256[:2] / sha256 / arrived.name
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        arrived.replace(kept)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        fetched = Fetched(origin, kept, kept.stat().st_size, sha256, now)
+        write_json(self._note(origin), asdict(fetched) | {"path": str(kept.relative_to(self.folder))})
+        return fetched
+
+    def _note(self, origin: str) -> Path:
+        return self.folder / "notes" / f"{sha256_of_text(origin)[:32]}.json"

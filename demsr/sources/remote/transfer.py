@@ -26,16 +26,17 @@ from urllib3.exceptions import HTTPError
 from demsr.errors import FetchError
 from demsr.files import write_json
 
-Kind = Literal["zip", "gzip", "tiff", "netcdf", "bag", "any"]
+Kind = Literal["zip", "tiff", "netcdf", "bag", "json", "any"]
 
 _MAGIC: dict[Kind, tuple[bytes, ...]] = {
     "zip": (b"PK\x03\x04",),
-    "gzip": (b"\x1f\x8b",),
     "tiff": (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
     "netcdf": (b"CDF", b"\x89HDF\r\n\x1a\n"),
     "bag": (b"\x89HDF\r\n\x1a\n",),
+    "json": (b"{", b"["),
     "any": (b"",),
 }
+_PAGES = {"text/html", "application/xhtml+xml", "text/xml", "application/xml", "application/json"}
 _RETRIED = {408, 425, 429, 500, 502, 503, 504}
 _PIECE = 1 << 16
 _SHOWN = 160  # characters of a server's own words in a message
@@ -247,7 +248,7 @@ def _check_status(remote: Remote, answer: requests.Response, patience: Patience)
 def _check_page(remote: Remote, answer: requests.Response) -> None:
     """Refuse a web page, such as a login form or an error in XML, that came with the status of a file."""
     kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind not in ("text/html", "application/xhtml+xml", "text/xml", "application/xml", "application/json"):
+    if kind not in _PAGES or (remote.kind, kind) == ("json", "application/json"):
         return
     other = urlsplit(answer.url).netloc != urlsplit(remote.url).netloc
     where = f" from {urlsplit(answer.url).netloc}" if other else ""

@@ -1,0 +1,45 @@
+"""What the input is: products with licence and citation, files with checksums. For the provenance file and the card."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from demsr.files import sha256_of_text
+from demsr.sources.local import InputFile
+from demsr.sources.remote.catalogue import PRODUCTS
+
+_SHEET = ("title", "version", "vertical_datum", "licence", "commercial", "citation", "doi")
+
+
+def provenance(inputs: Mapping[str, Sequence[InputFile]], *, source: str) -> dict[str, Any]:
+    """Return the products of the input, one row each, and all its files.
+
+    Parameters
+    ----------
+    inputs : by domain, as in the manifest
+    source : what files are that were not fetched, such as "local"
+    """
+    files = [(kind, entry) for kind, entries in inputs.items() for entry in entries]
+    products = sorted({entry.product for _, entry in files})
+    return {
+        "products": [
+            _row(product, source, [entry for _, entry in files if entry.product == product]) for product in products
+        ],
+        "files": [
+            {
+                "kind": kind, "name": entry.name, "product": entry.product or source,
+                "origin": entry.origin or entry.path, "bytes": entry.bytes, "sha256": entry.sha256,
+            }
+            for kind, entry in files
+        ],
+    }  # fmt: skip
+
+
+def _row(product: str, source: str, entries: Iterable[InputFile]) -> dict[str, Any]:
+    entries = sorted(entries, key=lambda entry: entry.sha256)
+    counted = {
+        "files": len(entries), "bytes": sum(entry.bytes for entry in entries),
+        "sha256": sha256_of_text("".join(entry.sha256 for entry in entries)),
+    }  # fmt: skip
+    sheet = PRODUCTS.get(product.removesuffix("-tid"))
+    said = {key: getattr(sheet, key) for key in _SHEET} if sheet else {"title": f"files of the source `{source}`"}
+    return {"product": product or source, **said, **counted}

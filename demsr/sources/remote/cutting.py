@@ -1,0 +1,216 @@
+"""Parts of large files: unpacked, cut out of what is here, or asked for by ranges of bytes; checked by data sheet."""
+
+import math
+import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from rasterio import windows
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
+
+from demsr.dem.header import METRES_PER_UNIT, Declared, Header, raster_name, read_header
+from demsr.dem.raster import Dem, write_dem
+from demsr.dem.reading import read_raster
+from demsr.errors import FetchError, GridError
+from demsr.files import whole_file
+from demsr.sources.remote.catalogue import Box, Product
+from demsr.sources.remote.transfer import AbsentError, Patience
+
+_BLOCK = 512
+_SLACK = 1e-6  # of a pixel: edges that differ by less coincide
+_OFF_GRID = 0.01  # of a cell
+_COPIED = 1 << 22  # bytes at a time
+
+
+def declared_by(product: Product, header: Header | None = None) -> Declared:
+    """Return what the data sheet says of a file; what a header says already need not be declared, nor contradicted.
+
+    Parameters
+    ----------
+    header : read without it
+    """
+    silent_about_nodata = header is None or header.nodata is None or math.isnan(header.nodata)
+    return Declared(
+        vertical_datum=product.vertical_datum,
+        registration=product.registration,
+        positive=product.positive,
+        unit=None if product.unit == "m" else product.unit,
+        nodata=product.nodata if silent_about_nodata else None,
+    )
+
+
+def checked_header(path: Path, product: Product) -> Header:
+    """Read what a file says about itself, and hold it against the data sheet.
+
+    Raises
+    ------
+    FetchError : CRS or unit are others than the data sheet has
+    """
+    header = read_header(path, Declared(vertical_datum=product.vertical_datum))
+    grid = header.grid
+    right_crs = {
+        "projected": not grid.is_geographic, "as the file says": True,
+    }.get(product.horizontal, grid.crs == product.horizontal)  # fmt: skip
+    if not right_crs:
+        message = f"{path}: its CRS is {grid.crs[:60]!r}, {product.name} has {product.horizontal}; is it that product?"
+        raise FetchError(message)
+    stated = not any(note.startswith("unit:") for note in header.assumptions)
+    if stated and not math.isclose(header.metres_per_unit, METRES_PER_UNIT[product.unit]):
+        message = (
+            f"{path}: its heights are in units of {header.metres_per_unit:g} m, those of {product.name} in "
+            f"{product.unit}; choose the product that it is"
+        )
+        raise FetchError(message)
+    return header
+
+
+def check_heights(dem: Dem, product: Product, where: str) -> None:
+    """Raise FetchError for heights that the product cannot have: they are in another unit, or of another sign."""
+    if product.range_m is None or not dem.valid.any():
+        return
+    lowest, highest = float(np.nanmin(dem.elevation_m)), float(np.nanmax(dem.elevation_m))
+    if lowest < product.range_m[0] or highest > product.range_m[1]:
+        message = (
+            f"{where}: heights from {lowest:.0f} to {highest:.0f} m, {product.name} has {product.range_m[0]:.0f} to "
+            f"{product.range_m[1]:.0f} m; the unit or the sign is another"
+        )
+        raise FetchError(message)
+
+
+def unpack(archive: Path, pattern: str, target: Path) -> None:
+    """Write the one file of a zip whose name matches.
+
+    Raises
+    ------
+    FetchError : none matches, or several
+    """
+    with zipfile.ZipFile(archive) as packed:
+        names = [name for name in packed.namelist() if fnmatch(name.rpartition("/")[2].lower(), pattern.lower())]
+        if len(names) != 1:
+            message = f"{archive}: holds {len(names)} files like {pattern!r} of {packed.namelist()[:8]}; one is needed"
+            raise FetchError(message)
+        with whole_file(target) as temporary, packed.open(names[0]) as source, temporary.open("wb") as file:
+            while piece := source.read(_COPIED):
+                file.write(piece)
+
+
+def cut(path: Path, target: Path, box: Box, product: Product) -> None:
+    """Write the part of a raster within a box, in metres above the product's datum.
+
+    Raises
+    ------
+    AbsentError : no pixel is measured there
+    FetchError : the file is not as the data sheet says
+    """
+    header = checked_header(path, product)
+    try:
+        dem = read_raster(path, declared=declared_by(product, header), within=box).dem
+    except GridError as error:
+        if "no cell is in" not in str(error):
+            raise
+        raise AbsentError(str(error)) from error
+    if not dem.valid.any():
+        message = f"{path}: no pixel is measured in {box}"
+        raise AbsentError(message)
+    check_heights(dem, product, f"{path} in {box}")
+    write_dem(target, replace(dem, source=raster_name(target)))
+
+
+def copy_window(url: str, target: Path, box: Box, *, patience: Patience) -> None:
+    """Write the part of a remote tiled GeoTIFF within a box, numbers as they are; only its bytes are asked for.
+
+    Raises
+    ------
+    AbsentError : the server has no such file
+    FetchError : it did not come, or is no raster
+    """
+    try:
+        with rasterio.Env(**_http_options(patience)), rasterio.open(f"/vsicurl/{url}") as source:
+            window, transform = _window(source, box)
+            if not (window.width and window.height):
+                message = f"{url}: nothing of it lies in {box}"
+                raise AbsentError(message)
+            values = source.read(window=window)
+            place = {"height": window.height, "width": window.width, "transform": transform}
+            profile = {**source.profile, **_TILED, **place}
+            with whole_file(target) as temporary, rasterio.open(temporary, "w", **profile) as written:
+                written.write(values)
+                written.update_tags(**{key: source.tags()[key] for key in ("AREA_OR_POINT",) if key in source.tags()})
+    except (RasterioError, CPLE_BaseError) as error:
+        reason = str(error.__cause__ or error)
+        if any(f"HTTP response code: {status}" in reason for status in (404, 410)):
+            message = f"{url}: the server has no such file"
+            raise AbsentError(message) from error
+        message = f"{url}: its part {box} cannot be read ({reason}); run this again later to go on"
+        raise FetchError(message) from error
+
+
+def assemble(parts: Sequence[Path], target: Path) -> None:
+    """Put windows of one grid around the globe back into it; what is in none of them stays void and takes no room.
+
+    Raises
+    ------
+    FetchError : a window does not lie on that grid
+    """
+    with rasterio.open(parts[0]) as first:
+        dtype, nodata, spacing_deg = first.dtypes[0], first.nodata, _regular(first.res[0])
+    signed = np.issubdtype(np.dtype(dtype), np.signedinteger)
+    limits = np.iinfo(dtype)
+    profile = {
+        **_TILED, "count": 1, "dtype": dtype, "crs": "EPSG:4326", "sparse_ok": True,
+        "nodata": (limits.min if signed else limits.max) if nodata is None else nodata,
+        "width": round(360 / spacing_deg), "height": round(180 / spacing_deg),
+        "transform": Affine(spacing_deg, 0, -180, 0, -spacing_deg, 90),
+    }  # fmt: skip
+    with whole_file(target) as temporary, rasterio.open(temporary, "w", **profile) as whole:
+        for part in parts:
+            with rasterio.open(part) as source:
+                row, col = (90 - source.bounds.top) / spacing_deg, (source.bounds.left + 180) / spacing_deg
+                if max(abs(row - round(row)), abs(col - round(col))) > _OFF_GRID or source.dtypes[0] != dtype:
+                    message = f"{part}: its cells are not those of {parts[0]}; the service has changed"
+                    raise FetchError(message)
+                place = windows.Window(round(col), round(row), source.width, source.height)
+                whole.write(source.read(1), 1, window=place)
+
+
+def _regular(spacing_deg: float) -> float:
+    """Return a spacing that goes a whole number of times into a degree, without the rounding of coordinates."""
+    return 1 / round(1 / spacing_deg)
+
+
+_TILED: dict[str, Any] = {
+    "driver": "GTiff", "tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK, "compress": "deflate",
+    "interleave": "band",
+}  # fmt: skip
+
+
+def _window(source: rasterio.DatasetReader, box: Box) -> tuple[windows.Window, Affine]:
+    """Return the whole pixels that a box touches, and their place; the window is empty if there are none."""
+    width, height, left, top = source.transform.a, -source.transform.e, source.transform.c, source.transform.f
+    west, south, east, north = box
+    first_row, first_col = (
+        max(0, math.floor(edge + _SLACK)) for edge in ((top - north) / height, (west - left) / width)
+    )
+    last_row = min(source.height, math.ceil((top - south) / height - _SLACK))
+    last_col = min(source.width, math.ceil((east - left) / width - _SLACK))
+    window = windows.Window(first_col, first_row, max(0, last_col - first_col), max(0, last_row - first_row))
+    return window, Affine(width, 0, left + first_col * width, 0, -height, top - first_row * height)
+
+
+def _http_options(patience: Patience) -> dict[str, Any]:
+    """Return options of GDAL: try again as `transfer` does, send no login, remember no failure."""
+    return {
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO", "GDAL_HTTP_NETRC": "NO",
+        "GDAL_HTTP_MAX_RETRY": str(patience.tries), "GDAL_HTTP_RETRY_DELAY": str(patience.first_wait_s),
+        "GDAL_HTTP_RETRY_CODES": "ALL", "GDAL_HTTP_CONNECTTIMEOUT": str(math.ceil(patience.connect_s)),
+        "GDAL_HTTP_LOW_SPEED_TIME": str(math.ceil(patience.window_s)),
+        "GDAL_HTTP_LOW_SPEED_LIMIT": str(math.ceil(patience.least_bytes_per_s)),
+        "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/", "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff",
+    }  # fmt: skip

@@ -1,0 +1,167 @@
+"""The profile `paper` from products to registered models, against servers on loopback instead of the providers."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clones import Project, copy_of
+from fault_server import FaultServer, Served
+from providers import cell_at, geotiff, path_of, serve_gebco, serve_nasadem, served_by, zipped
+from ruamel.yaml import YAML
+
+from demsr.dem.reading import read_dem
+from demsr.pairs.store import PairFile
+from demsr.sources.remote.catalogue import PRODUCTS
+from demsr.sources.remote.pieces import Region, pieces_of
+
+LAND = {
+    "white-mountains": ("n44w072", "srtm3_N44W072_white_mountains.tif", "test"),
+    "thuringia": ("n50e011", "srtm3_N50E011_thuringia_highlands.tif", "valid"),
+    "jura": ("n49e011", "srtm3_N49E011_franconian_jura.tif", "train"),
+    "plain": ("n52e008", "srtm3_N52E008_north_german_plain.tif", "train"),
+}
+SEA = {
+    "balanus": {"domain": "marine", "product": "gmrt", "box": [-65.7, 39.1, -65.1, 39.7]},
+    "sabine": {"domain": "marine", "product": "cudem", "box": [-94.0, 29.7, -93.8, 29.9]},
+    "ningaloo": {"domain": "marine", "product": "boem", "box": [113.4, -22.9, 114.5, -21.5]},
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[FaultServer]:
+    with FaultServer(latency_s=0.01).running() as running:
+        yield running
+
+
+def serve_products(server: FaultServer, data: Path) -> dict[str, object]:
+    """Serve tiles cut from the development data; return the regions that ask for them."""
+    truths, regions, boxes = [], {}, []
+    for name, (tile, file, _) in LAND.items():
+        dem = read_dem(data / "land" / file, vertical_datum="EGM96")
+        serve_nasadem(server, tile, dem.elevation_m, water=dem.elevation_m <= 0)
+        lat, lon = int(tile[1:3]), int(tile[4:]) * (-1 if tile[3] == "w" else 1)
+        # the southern neighbour is not listed, as if it lay at sea
+        regions[name] = {"domain": "land", "product": "nasadem", "box": [lon, lat - 0.5, lon + 1, lat + 1]}
+        boxes.append((lon, lat - 0.5, lon + 1, lat + 1))
+        truths.append(dem)
+    marine = {name: dict(region) for name, region in SEA.items()}
+    gmrt = read_dem(data / "marine" / "gmrt_balanus_seamount.tif", vertical_datum="MSL")
+    balanus = Region(name="balanus", domain="marine", product="gmrt", box=cell_at(-65.5, 39.5))
+    (piece,) = pieces_of(PRODUCTS["gmrt"], balanus)
+    server.files[path_of(piece.remote.url)] = Served((data / "marine" / "gmrt_balanus_seamount.tif").read_bytes())
+    sabine = (data / "marine" / "cudem_sabine_lake.tif").read_bytes()
+    server.files["/cudem/sabine.tif"] = Served(sabine)
+    marine["sabine"]["urls"] = [f"{server.url}/cudem/sabine.tif"]
+    survey = read_dem(data / "marine" / "utm50m_ningaloo_multibeam.tif", vertical_datum="MSL")
+    metres = np.where(survey.valid, survey.elevation_m, np.float32(-3.4028235e38))
+    grid = survey.grid  # with the voids of BOEM, whose files declare others
+    tif = geotiff(metres, (grid.west, grid.south, grid.east, grid.north), crs=grid.crs, nodata=0.0)
+    server.files["/boem/west.zip"] = Served(zipped(BOEMbathyW_m__tif=tif), faults=["reset", "503 0"])
+    marine["ningaloo"]["urls"] = [f"{server.url}/boem/west.zip"]
+    truths += [
+        read_dem(data / "marine" / "cudem_sabine_lake.tif", vertical_datum="NAVD88"),
+        survey,
+    ]
+    boxes += [tuple(region["box"]) for region in marine.values()]
+    real = read_dem(next((data / "gebco").glob("gebco_2024_n39*.nc")))
+    serve_gebco(server, "gebco-2021", boxes, truths, [gmrt, real])
+    return regions | marine
+
+
+@pytest.fixture(scope="module")
+def fetched(root: Path, shared: Path, server: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A clone in which the profile `paper` ran, with other regions and a net that trains in a second."""
+    regions = serve_products(server, shared / "data")
+    project = copy_of(root, tmp_path_factory.mktemp("paper") / "demsr")
+    project.env |= {"DEMSR_CACHE": str(project.folder.parent / "cache"), "EARTHDATA_TOKEN": "secret"}
+    project.run("demsr", "profile", "paper")
+    path = project.folder / "params.yaml"
+    yaml = YAML()
+    params = yaml.load(path.read_text())
+    params["fetch"]["remote"] |= {
+        "regions": regions, "mirrors": served_by(server, "nasadem", "gebco-2021", "gmrt"),
+    }  # fmt: skip
+    params["pairs"] |= {"patch_lr": 16, "max_void_share": 0.5, "min_relief_m": 0.5}
+    params["pairs"]["land"] |= {
+        "valid": ["thuringia__*"],
+        "test": ["white-mountains__*"],
+        "count": 400,
+        "stride_hr": 80,
+    }
+    params["pairs"]["marine"] |= {"valid": ["sabine__*"], "test": ["balanus__*"], "count": None}
+    params["model"] |= {"num_blocks": 1, "features": 6}
+    for stage in ("pretrain", "finetune"):
+        params[stage] |= {"max_epochs": 1, "precision": "32-true", "workers": 0}
+    with path.open("w") as file:
+        yaml.dump(params, file)
+    project.commit()
+    project.printed = project.run("dvc", "repro")  # type: ignore[attr-defined]
+    return project
+
+
+def test_real_pairs_of_all_splits_come_from_the_products(fetched):
+    for domain, splits in (("land", LAND), ("marine", None)):
+        for split in ("train", "valid", "test"):
+            pairs = PairFile(fetched.folder / "data" / "pairs" / domain / f"{split}.h5")
+            assert {area.degradation for area in pairs.areas} == {"real"}
+            assert all("LR gebco-2021" in area.name for area in pairs.areas)
+            if splits:
+                names = {area.name.partition("__")[0] for area in pairs.areas}
+                assert names == {name for name, (_, _, use) in LAND.items() if use == split}
+    summary = json.loads((fetched.folder / "results/pairs/summary.json").read_text())
+    sampling = summary["land"]["sampling"]
+    assert sum(sampling["kept"].values()) == 400 == sampling["asked"]
+    assert summary["land"]["train"]["pairs"] == sampling["kept"]["train"]
+    assert summary["land"]["valid"]["pairs"] == sampling["kept"]["valid"]
+    assert "asked for 400 pairs" in sampling["how"]
+
+
+def test_provenance_names_products_licences_and_checksums_and_is_in_runs_and_cards(fetched):
+    from mlflow import MlflowClient
+
+    found = json.loads((fetched.folder / "results/fetch/provenance.json").read_text())
+    products = {row["product"]: row for row in found["products"]}
+    assert set(products) == {"nasadem", "gmrt", "cudem", "boem", "gebco-2021", "gebco-2021-tid"}
+    assert products["nasadem"]["files"] == 4
+    assert products["gmrt"]["licence"] == "CC BY 4.0"
+    assert all(len(file["sha256"]) == 64 for file in found["files"])
+    client = MlflowClient(f"sqlite:///{fetched.folder / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("dem-srnet").experiment_id])
+    for run in runs:
+        if run.data.tags["stage"] in ("pairs", "pretrain", "finetune"):
+            assert "provenance.json" in [file.path for file in client.list_artifacts(run.info.run_id)]
+    (card,) = client.search_model_versions("name='dem-srnet-finetuned'")
+    assert "NASADEM Merged DEM Global 1 arc second 001" in card.description
+    assert "10.1029/2008GC002332" in card.description
+
+
+def test_what_does_not_exist_is_not_asked_for_and_the_token_stays_at_home(fetched, server):
+    asked = [path for path, _ in server.seen]
+    assert not any("n43w072" in path for path in asked)
+    assert all("Authorization" not in headers for _, headers in server.seen)  # mirrors are never given a token
+    assert asked.count("/boem/west.zip") == 3  # a reset and a 503 in between
+
+
+def test_licences_are_shown_and_a_second_clone_asks_for_nothing_but_the_catalogue(fetched, server, tmp_path):
+    assert "nasadem: open without restriction" in fetched.printed
+    server.seen.clear()
+    fetched.run("git", "clone", "-q", str(fetched.folder), str(tmp_path / "second"))
+    second = Project(tmp_path / "second")
+    second.env |= {name: fetched.env[name] for name in ("DEMSR_CACHE", "EARTHDATA_TOKEN")}
+    second.run("dvc", "repro", "--single-item", "--force", "fetch")
+    assert {path for path, _ in server.seen} == {"/search/granules.json"}
+    listed = (folder / "data" / "raw" / "inputs.json" for folder in (fetched.folder, second.folder))
+    assert len({path.read_text() for path in listed}) == 1
+
+
+def test_a_file_that_was_lost_from_the_cache_is_told_with_the_way_to_get_it_back(fetched):
+    lost = next((Path(fetched.env["DEMSR_CACHE"]) / "files").rglob("NASADEM_HGT_n44w072.zip"))
+    content = lost.read_bytes()
+    lost.unlink()
+    try:
+        printed = fetched.run("dvc", "repro", "--single-item", "--force", "harmonise", expect=255)
+    finally:
+        lost.write_bytes(content)
+    assert "dvc repro --force --single-item fetch" in printed

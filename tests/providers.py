@@ -1,0 +1,139 @@
+"""Servers on loopback that answer as the providers of elevation data do, with rasters of the development data."""
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import xarray
+from affine import Affine
+from fault_server import FaultServer, Served
+from numpy.typing import NDArray
+from rasterio.io import MemoryFile
+
+from demsr.dem.average import average
+from demsr.dem.grid import Grid
+from demsr.dem.raster import Dem
+from demsr.sources.remote.catalogue import PRODUCTS, Box
+from demsr.sources.remote.fetch import tid_of
+from demsr.sources.remote.pieces import Region, cells, pieces_of
+
+Elevation = NDArray[np.float32]
+_GEBCO_DEG = 15 / 3600
+
+
+def served_by(server: FaultServer, *products: str) -> dict[str, str]:
+    """Return mirrors that send the requests for some products, and for catalogues of tiles, to a server."""
+    hosts = {"https://cmr.earthdata.nasa.gov": server.url}
+    for name in products:
+        product = PRODUCTS[name]
+        addresses = [product.host, *(file.url for file in product.files)]
+        hosts |= {f"https://{urlsplit(url).netloc}": server.url for url in addresses if url.startswith("https")}
+    return hosts
+
+
+def path_of(url: str) -> str:
+    """Return what a request line has of an address."""
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def serve_nasadem(server: FaultServer, tile: str, elevation: Elevation, water: NDArray[np.bool_] | None = None) -> None:
+    """Serve a tile as a zip of .hgt, .num and .swb, and list it in the catalogue."""
+    stored = np.where(np.isnan(elevation), -32768, np.round(elevation)).astype(">i2")
+    mask = np.zeros(stored.shape, np.uint8) if water is None else np.where(water, 255, 0).astype(np.uint8)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for suffix, content in ((".hgt", stored.tobytes()), (".num", mask.tobytes()), (".swb", mask.tobytes())):
+            archive.writestr(tile + suffix, content)
+    name = f"NASADEM_HGT_{tile}"
+    path = f"/lp-prod-protected/NASADEM_HGT.001/{name}/{name}.zip"
+    server.files[path] = Served(packed.getvalue(), kind="application/zip")
+    empty = Served(b'{"feed": {"entry": []}}', kind="application/json")
+    listed = server.files.setdefault("/search/granules.json", empty)
+    answer = json.loads(listed.content)
+    links = [{"href": f"https://data.lpdaac.earthdatacloud.nasa.gov{path}"}, {"href": "https://example.org/browse.png"}]
+    answer["feed"]["entry"].append({"id": "G1-LPCLOUD", "granule_size": "7.1", "links": links})
+    listed.content = json.dumps(answer).encode()
+
+
+def serve_gebco(server: FaultServer, name: str, boxes: list[Box], truths: list[Dem], grids: list[Dem]) -> None:
+    """Serve the windows that regions need, from real GEBCO where there is some, else from means of the truth."""
+    product = PRODUCTS[name]
+    for sheet in (product, tid_of(product)):
+        for box in boxes:
+            for piece in pieces_of(sheet, Region(name="any", domain="land", product=name, box=box)):
+                words = parse_qs(urlsplit(piece.remote.url).query)
+                west, south, east, north = (float(words[edge][0]) for edge in ("west", "south", "east", "north"))
+                window = gebco_window((west, south, east, north), truths, grids)
+                content = netcdf(window, sheet.coverage, tid=sheet is not product)
+                server.files[path_of(piece.remote.url)] = Served(content, kind="application/x-netcdf")
+
+
+def gebco_window(box: Box, truths: list[Dem], grids: list[Dem]) -> Dem:
+    """Return whole metres on the cells of GEBCO, 0 where nothing is known."""
+    west, south, east, north = box
+    grid = Grid(
+        rows=round((north - south) / _GEBCO_DEG), cols=round((east - west) / _GEBCO_DEG), west=west, north=north,
+        pixel_width=_GEBCO_DEG, pixel_height=_GEBCO_DEG, crs="EPSG:4326",
+    )  # fmt: skip
+    elevation = np.zeros((grid.rows, grid.cols), np.float32)
+    for dem in (*truths, *grids):
+        west_of, south_of, east_of, north_of = dem.grid.lonlat_bounds()
+        if west_of < east and west < east_of and south_of < north and south < north_of:
+            top, left = (int(np.floor(edge)) for edge in grid.index(west_of, north_of))
+            bottom, right = (int(np.ceil(edge)) for edge in grid.index(east_of, south_of))
+            first_row, first_col = max(0, top), max(0, left)
+            rows, cols = min(grid.rows, bottom + 1) - first_row, min(grid.cols, right + 1) - first_col
+            cells_there = replace(grid.window(first_row, first_col, rows, cols), crs=dem.grid.geographic_crs)
+            mean = average(dem, cells_there).elevation_m
+            part = elevation[first_row : first_row + rows, first_col : first_col + cols]
+            part[...] = np.where(np.isnan(mean), part, np.round(mean))
+    return Dem(elevation_m=elevation, grid=grid, vertical_datum="MSL", source="made of the truth")
+
+
+def netcdf(dem: Dem, variable: str, *, tid: bool) -> bytes:
+    """Return a grid as a subset service does: NetCDF-3, rows from the south."""
+    grid = dem.grid
+    lats = grid.north - (np.arange(grid.rows) + 0.5) * grid.pixel_height
+    lons = grid.west + (np.arange(grid.cols) + 0.5) * grid.pixel_width
+    values = np.full(dem.elevation_m.shape, 11, np.int8) if tid else dem.elevation_m.astype(np.int16)
+    attributes = {} if tid else {"standard_name": "height_above_mean_sea_level", "units": "m"}
+    data = xarray.Dataset(
+        {variable: (("lat", "lon"), values[::-1], attributes)},
+        coords={
+            "lat": ("lat", lats[::-1], {"units": "degrees_north", "standard_name": "latitude"}),
+            "lon": ("lon", lons, {"units": "degrees_east", "standard_name": "longitude"}),
+        },
+    )  # fmt: skip
+    return bytes(data.to_netcdf(engine="scipy", format="NETCDF3_64BIT"))
+
+
+def geotiff(elevation: Elevation, box: Box, *, crs: str = "EPSG:4326", **profile) -> bytes:
+    """Return a tiled GeoTIFF."""
+    west, south, east, north = box
+    rows, cols = elevation.shape
+    transform = Affine((east - west) / cols, 0, west, 0, -(north - south) / rows, north)
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", width=cols, height=rows, count=1, dtype=elevation.dtype, crs=crs, transform=transform,
+            tiled=True, blockxsize=256, blockysize=256, compress="deflate", **profile,
+        ) as dataset:  # fmt: skip
+            dataset.write(elevation, 1)
+        return bytes(memory.read())
+
+
+def zipped(**files: bytes) -> bytes:
+    """Return a zip of files, double underscores in their names for dots."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("__", "."), content)
+    return packed.getvalue()
+
+
+def cell_at(lon: float, lat: float) -> Box:
+    """Return the cell of a degree that a place lies in."""
+    return next(cells((lon, lat, lon + 1e-6, lat + 1e-6)))
