@@ -94,7 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif word == "page":
             self.answer(200, b"<!DOCTYPE html><html>Earthdata Login</html>", {"Content-Type": "text/html"})
         elif word.isdigit():
-            self.answer(int(word), b"not now", {"Retry-After": rest} if rest else {})
+            body = served.content if served.kind.endswith("xml") else b"not now"
+            self.answer(int(word), body, {"Content-Type": served.kind} | ({"Retry-After": rest} if rest else {}))
         else:
             self.send_file(served, fault=word)
 

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,10 @@ from demsr.model.srnet import DemSrNet
 from demsr.params import Params
 
 DEMSR = str(Path(sys.executable).parent / "demsr")
-COMMANDS = ("profile", "inspect", "convert", "super-resolve", "fit-degradation", "import-mindspore", "models")
+COMMANDS = (
+    "profile", "sources", "plan", "inspect", "convert", "super-resolve", "fit-degradation", "import-mindspore",
+    "models",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -166,3 +170,67 @@ def test_net_of_another_depth_than_wanted_is_not_imported(shared, tmp_path):
     assert isinstance(done.exception, CheckpointError)
     assert "the net has 1 blocks, needed are 42; give a whole" in str(done.exception)
     assert not folder.exists()
+
+
+@pytest.fixture
+def params(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A params.yaml in the current folder, and an empty cache."""
+    shutil.copy(root / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DEMSR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "80")
+    return tmp_path / "params.yaml"
+
+
+def test_sources_are_listed_in_80_columns_each_with_datum_and_licence(params):
+    said = CliRunner().invoke(app, ["sources"]).output
+    assert max(map(len, said.splitlines())) <= 80
+    lines = {line.split()[0]: line for line in said.splitlines() if line.strip()}
+    assert {"nasadem*", "glo-30", "gebco-2026", "nonna-10", "boem", "ibcso", "crm", "gmrt", "bag"} <= set(lines)
+    assert all(word in lines["nasadem*"] for word in ("land", "point", "EGM96"))
+    assert "! DLR" in lines["tandem-x-90"]
+    assert "MSL?" in lines["gmrt"]
+
+
+def test_the_data_sheet_of_a_product_has_all_that_is_known_of_it(params):
+    said = CliRunner().invoke(app, ["sources", "glo-30"]).output
+    for word in ("EPSG:4326", "EGM2008", "-32767", "10.5270/ESA-c5d3d65", "copernicus-dem-30m.s3", "allowed"):
+        assert word in said
+    done = CliRunner().invoke(app, ["sources", "srtm"])
+    assert isinstance(done.exception, ParamsError)
+
+
+def test_the_plan_of_the_paper_tells_files_and_gigabytes_region_by_region(params):
+    said = CliRunner().invoke(app, ["plan", "--profile", "paper"]).output
+    rows = {line.split()[0]: line.split() for line in said.splitlines() if line.strip()}
+    assert rows["alps"] == ["alps", "nasadem", "land", "train", "32", "0.23", "1,568"]
+    assert rows["deccan"][3] == "valid"
+    assert rows["appalachians"][3] == "test"
+    assert rows["all"][1:3] == ["gebco-2021-tid", "input"]
+    assert "nasadem wants a login: make an account" in said
+    assert "nonna-10: commercial use not stated" in said
+    assert not (params.parent / "cache" / "files").exists()
+
+
+def test_the_plan_counts_the_regions_of_params_yaml_once_they_are_its_own(params):
+    CliRunner().invoke(app, ["profile", "paper"])
+    text = params.read_text()
+    params.write_text(text.replace("box: [6, 44, 14, 48]", "box: [6, 44, 8, 48]"))
+    said = CliRunner().invoke(app, ["plan", "--profile", "paper"]).output
+    assert ["alps", "nasadem", "land", "train", "8", "0.06", "392"] in [line.split() for line in said.splitlines()]
+
+
+def test_a_profile_that_fetches_nothing_has_no_such_plan(params):
+    done = CliRunner().invoke(app, ["plan", "--profile", "sample"])
+    assert "fetches nothing, its source is 'sample'; paper is one that does" in str(done.exception)
+
+
+def test_profiles_come_and_go_with_their_regions(params):
+    for name in ("paper", "sample", "paper"):
+        assert CliRunner().invoke(app, ["profile", name]).exit_code == 0
+        found = Params.read(params)
+        assert (found.fetch.source == "remote") == (name == "paper")
+        assert len(found.fetch.remote.regions) == (43 if name == "paper" else 0)
+    held_out = [*found.pairs.land.valid, *found.pairs.land.test, *found.pairs.marine.valid, *found.pairs.marine.test]
+    assert {pattern.removesuffix("__*") for pattern in held_out} <= set(found.fetch.remote.regions)
+    assert (found.pairs.land.count, found.pairs.marine.count) == (579_900, 28_500)

@@ -41,8 +41,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemSrNet, D
     return pairs.path, nets[0], nets[1]
 
 
-def register(net: DemSrNet, test: Path, folder: Path) -> Outcome:
-    training = {"stage": "pretrain", "profile": "test", "seed": 1, "params": {"model": {"num_blocks": 1}}}
+def register(net: DemSrNet, test: Path, folder: Path, **more: object) -> Outcome:
+    training = {"stage": "pretrain", "profile": "test", "seed": 1, "params": {"model": {"num_blocks": 1}}, **more}
     save_model(net, folder / "pretrained", training=training)
     (folder / "curves.csv").write_text("epoch,train_loss,valid_rmse_m\n1,0.5,4.5\n2,0.25,3.5\n")
     results = {"land_3arcsec": {"rmse_m": 3.5, "gain_percent": 12.0}}
@@ -142,3 +142,18 @@ def test_lost_artifacts_are_registered_again(store, trained):
     again = register(good, test, store)
     assert (again.version, again.promoted) == (2, True)
     assert load_model(f"models:/{NAME}@champion", device="cpu").num_blocks == 1
+
+
+def test_the_card_of_a_model_names_its_data_with_licence_checksum_and_citation(store, trained):
+    test, good, _ = trained
+    sheet = {"version": "001", "vertical_datum": "EGM96", "licence": "open", "commercial": "allowed",
+             "citation": "NASADEM.", "doi": "10.5067/X"}  # fmt: skip
+    data = [
+        {"product": "nasadem", "title": "NASADEM Merged DEM", "files": 1200, "bytes": 1, "sha256": "ab" * 32, **sheet},
+        {"product": "local", "title": "files of the source `local`", "files": 2, "bytes": 1, "sha256": "cd" * 32},
+    ]
+    register(good, test, store, data=data)
+    (version,) = connect().search_model_versions(f"name='{NAME}'")
+    assert "| NASADEM Merged DEM 001 | EGM96 | open | allowed | 1,200 | abababababab |" in version.description
+    assert "| files of the source `local`  |  |  |  | 2 | cdcdcdcdcdcd |" in version.description
+    assert version.description.rstrip().endswith("- NASADEM. 10.5067/X")

@@ -30,10 +30,11 @@ def build(rasters: Sequence[Path], folder: Path, **changes: Any) -> dict[str, An
     }  # fmt: skip
     rule, scale_free = options.pop("rule"), options.pop("scale_free")
     degradations, processes = options.pop("degradations", Degradations()), options.pop("processes", 1)
+    count = options.pop("count", None)
     splitter = partial(regions_of, **options)
     plan = plan_pairs(rasters, splitter, domain="land", scale_free=scale_free, degradations=degradations)
     work = folder.with_name(f"{folder.name}.work")
-    return build_pairs(plan, folder, rule, everywhere=plan.regions, work=work, processes=processes)
+    return build_pairs(plan, folder, rule, everywhere=plan.regions, work=work, processes=processes, count=count)
 
 
 def raster(
@@ -269,3 +270,36 @@ def test_lost_piece_is_made_again(tmp_path):
         piece.unlink()
     build([path], tmp_path / "pairs")
     assert (tmp_path / "pairs" / "train.h5").read_bytes() == before
+
+
+def test_a_number_of_pairs_is_drawn_from_what_there_is(tmp_path):
+    rasters = [raster(tmp_path, "a"), raster(tmp_path, "b", col=300)]
+    everything = build(rasters, tmp_path / "all")
+    summary = build(rasters, tmp_path / "some", count=30)
+    kept = {split: summary[split]["pairs"] for split in SPLITS}
+    assert kept["train"] + kept["valid"] == 30
+    assert kept["test"] == everything["test"]["pairs"]
+    assert summary["sampling"]["candidates"] == {
+        split: everything[split]["pairs"] for split in ("train", "valid")
+    }  # fmt: skip
+    assert {split: len(PairFile(tmp_path / "some" / f"{split}.h5")) for split in SPLITS} == kept
+    assert all(summary["train"]["areas"].values())  # of all regions, not of the first
+    assert_apart(tmp_path / "some")
+
+
+def test_patches_lie_closer_where_more_are_asked_for(tmp_path):
+    rasters = [raster(tmp_path, "a"), raster(tmp_path, "b", col=300)]
+    coarse = replace(RULE, stride_hr=40)
+    have = build(rasters, tmp_path / "few", rule=coarse)
+    asked = 6 * (have["train"]["pairs"] + have["valid"]["pairs"])
+    summary = build(rasters, tmp_path / "many", rule=coarse, count=asked)
+    assert summary["train"]["pairs"] + summary["valid"]["pairs"] == asked
+    assert summary["sampling"]["strides_hr"][0] == 40
+    assert summary["sampling"]["strides_hr"][-1] < 40
+    assert_apart(tmp_path / "many")
+
+
+def test_a_number_that_cannot_be_reached_is_refused(tmp_path):
+    with pytest.raises(PairsError, match="land: .* training pairs are asked for, patches every 5 HR pixels give"):
+        build([raster(tmp_path, "a")], tmp_path / "out", count=1_000_000)
+    assert not (tmp_path / "out" / "train.h5").exists()

@@ -289,6 +289,19 @@ def test_areas_are_numbered_on_through_everything_appended(tmp_path):
     np.testing.assert_array_equal(pairs.samples["area"], [0, 0, 1, 2, 2, 3])
 
 
+def test_chosen_pairs_are_appended_with_all_that_is_known_of_them(tmp_path):
+    part = written(tmp_path / "part.h5", (described("a"), patches(6)))
+    with PairWriter(tmp_path / "some.h5", patch_lr=8, scale=5, attributes={}) as writer:
+        assert writer.append_file(part, only=[1, 4, 5]) == 3
+        assert writer.append_file(part) == 6
+    some, all_of_it = PairFile(tmp_path / "some.h5"), PairFile(part)
+    for place, index in enumerate([1, 4, 5, 0, 1, 2, 3, 4, 5]):
+        for found, wanted in zip(some.pair(place), all_of_it.pair(index), strict=True):
+            np.testing.assert_array_equal(found, wanted)
+        assert some.samples["row"][place] == all_of_it.samples["row"][index]
+    np.testing.assert_array_equal(some.samples["area"], [0] * 3 + [1] * 6)
+
+
 @pytest.mark.parametrize("content", [b"", b"no HDF5 at all", None], ids=["empty", "other", "other patches"])
 def test_appended_file_of_another_kind_is_refused(tmp_path, content):
     other = write_pairs(tmp_path / "other.h5", patch_lr=6)

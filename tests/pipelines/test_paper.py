@@ -42,9 +42,9 @@ def serve_products(server: FaultServer, data: Path) -> dict[str, object]:
         dem = read_dem(data / "land" / file, vertical_datum="EGM96")
         serve_nasadem(server, tile, dem.elevation_m, water=dem.elevation_m <= 0)
         lat, lon = int(tile[1:3]), int(tile[4:]) * (-1 if tile[3] == "w" else 1)
-        # the southern neighbour is not listed, as if it lay at sea
-        regions[name] = {"domain": "land", "product": "nasadem", "box": [lon, lat - 0.5, lon + 1, lat + 1]}
-        boxes.append((lon, lat - 0.5, lon + 1, lat + 1))
+        south = lat - 0.5 if name == "white-mountains" else lat  # that neighbour is not listed, as if it lay at sea
+        regions[name] = {"domain": "land", "product": "nasadem", "box": [lon, south, lon + 1, lat + 1]}
+        boxes.append((lon, south, lon + 1, lat + 1))
         truths.append(dem)
     marine = {name: dict(region) for name, region in SEA.items()}
     gmrt = read_dem(data / "marine" / "gmrt_balanus_seamount.tif", vertical_datum="MSL")

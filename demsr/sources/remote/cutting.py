@@ -1,6 +1,7 @@
 """Parts of large files: unpacked, cut out of what is here, or asked for by ranges of bytes; checked by data sheet."""
 
 import math
+import time
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -131,25 +132,36 @@ def copy_window(url: str, target: Path, box: Box, *, patience: Patience) -> None
     AbsentError : the server has no such file
     FetchError : it did not come, or is no raster
     """
-    try:
-        with rasterio.Env(**_http_options(patience)), rasterio.open(f"/vsicurl/{url}") as source:
-            window, transform = _window(source, box)
-            if not (window.width and window.height):
-                message = f"{url}: nothing of it lies in {box}"
-                raise AbsentError(message)
-            values = source.read(window=window)
-            place = {"height": window.height, "width": window.width, "transform": transform}
-            profile = {**source.profile, **_TILED, **place}
-            with whole_file(target) as temporary, rasterio.open(temporary, "w", **profile) as written:
-                written.write(values)
-                written.update_tags(**{key: source.tags()[key] for key in ("AREA_OR_POINT",) if key in source.tags()})
-    except (RasterioError, CPLE_BaseError) as error:
-        reason = str(error.__cause__ or error)
-        if any(f"HTTP response code: {status}" in reason for status in (404, 410)):
-            message = f"{url}: the server has no such file"
-            raise AbsentError(message) from error
-        message = f"{url}: its part {box} cannot be read ({reason}); run this again later to go on"
-        raise FetchError(message) from error
+    for attempt in range(patience.tries):
+        try:
+            _copy_window(url, target, box, patience)
+            return
+        except (RasterioError, CPLE_BaseError) as error:
+            reason = str(error.__cause__ or error)
+            if any(f"HTTP response code: {status}" in reason for status in (404, 410)):
+                message = f"{url}: the server has no such file"
+                raise AbsentError(message) from error
+            if attempt == patience.tries - 1:
+                message = (
+                    f"{url}: its part {box} cannot be read ({reason}); gave up after {patience.tries} tries, run this "
+                    "again later to go on"
+                )
+                raise FetchError(message) from error
+            time.sleep(min(patience.longest_wait_s, patience.first_wait_s * 2**attempt))
+
+
+def _copy_window(url: str, target: Path, box: Box, patience: Patience) -> None:
+    with rasterio.Env(**_http_options(patience)), rasterio.open(f"/vsicurl/{url}") as source:
+        window, transform = _window(source, box)
+        if not (window.width and window.height):
+            message = f"{url}: nothing of it lies in {box}"
+            raise AbsentError(message)
+        values = source.read(window=window)
+        place = {"height": window.height, "width": window.width, "transform": transform}
+        profile = {**source.profile, **_TILED, **place}
+        with whole_file(target) as temporary, rasterio.open(temporary, "w", **profile) as written:
+            written.write(values)
+            written.update_tags(**{key: text for key, text in source.tags().items() if key == "AREA_OR_POINT"})
 
 
 def assemble(parts: Sequence[Path], target: Path) -> None:
@@ -208,7 +220,7 @@ def _http_options(patience: Patience) -> dict[str, Any]:
     """Return options of GDAL: try again as `transfer` does, send no login, remember no failure."""
     return {
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO", "GDAL_HTTP_NETRC": "NO",
-        "GDAL_HTTP_MAX_RETRY": str(patience.tries), "GDAL_HTTP_RETRY_DELAY": str(patience.first_wait_s),
+        "GDAL_HTTP_MAX_RETRY": "2", "GDAL_HTTP_RETRY_DELAY": str(patience.first_wait_s),
         "GDAL_HTTP_RETRY_CODES": "ALL", "GDAL_HTTP_CONNECTTIMEOUT": str(math.ceil(patience.connect_s)),
         "GDAL_HTTP_LOW_SPEED_TIME": str(math.ceil(patience.window_s)),
         "GDAL_HTTP_LOW_SPEED_LIMIT": str(math.ceil(patience.least_bytes_per_s)),

@@ -13,7 +13,7 @@ from demsr.sources.remote.cache import Cache, Fetched
 from demsr.sources.remote.catalogue import Box, Product, ProductFile, product_of
 from demsr.sources.remote.credentials import Credentials, check_logins, earthdata
 from demsr.sources.remote.cutting import assemble, checked_header, copy_window, cut, declared_by, unpack
-from demsr.sources.remote.pieces import Piece, Region, existing, pieces_of
+from demsr.sources.remote.pieces import Piece, Region, existing, pieces_of, whole_files
 from demsr.sources.remote.transfer import AbsentError
 
 _CUT_AT_ONCE = 2  # each holds up to a degree of fine pixels
@@ -132,9 +132,7 @@ def fetch_orders(orders: Sequence[Order], cache: Cache) -> dict[str, list[InputF
 def lr_pieces(product: Product, boxes: Sequence[Box], *, whole: bool) -> list[Piece]:
     """Return what is needed of an input: its file as a whole, or windows around regions, each once."""
     if whole:
-        region = Region(name=product.name, domain="land", product=product.name, box=(-180, -90, 180, 90))
-        (piece,) = pieces_of(replace(product, how="files", cell_deg=360.0), region)
-        return [replace(piece, name=product.name, cut=None)]
+        return whole_files(product)
     regions = [Region(name=product.name, domain="land", product=product.name, box=box) for box in boxes]
     pieces = {piece.remote.url: piece for region in regions for piece in pieces_of(product, region)}
     return [pieces[url] for url in sorted(pieces)]

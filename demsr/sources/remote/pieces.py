@@ -57,6 +57,11 @@ class Piece:
     by_ranges: bool = False
 
 
+def whole_files(product: Product) -> list[Piece]:
+    """Return the files of a product as they are."""
+    return [Piece(name=product.name, remote=_remote(product, file), member=file.member) for file in product.files]
+
+
 def raster_of(region: str, tile: str) -> str:
     """Return the name of a raster; patterns such as `alps__*` stand for all of a region."""
     return f"{region}__{tile}"

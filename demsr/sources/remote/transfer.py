@@ -235,7 +235,11 @@ def _check_status(remote: Remote, answer: requests.Response, patience: Patience)
         how = remote.credentials or "this source should not need any; check the address"
         message = f"{url}: the server refuses (HTTP {status}); {how}"
         raise FetchError(message)
-    if status in (404, 410):
+    if status in (204, 404, 410):
+        words = _words(answer)
+        if "ExceptionReport" in words:  # how services of maps say that the question was wrong
+            message = f"{url}: the service refuses (HTTP {status}): {words}; it has changed, or the region is beyond it"
+            raise FetchError(message)
         message = f"{url}: the server has no such file (HTTP {status}); check product, version and region"
         raise AbsentError(message)
     if status in _RETRIED:
@@ -295,11 +299,11 @@ def _fault(remote: Remote, path: Path) -> str | None:
     if remote.bytes is not None and size != remote.bytes:
         return f"it has {size:,} bytes, the provider names {remote.bytes:,}"
     with path.open("rb") as file:
-        first = file.read(16)
-    if not first.startswith(_MAGIC[remote.kind]) or first.lstrip().lower().startswith(
-        (b"<!doctype", b"<html", b"<?xml")
-    ):
-        return f"it begins with {first!r}, which is no {remote.kind}"
+        first = file.read(4096)
+    if first.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml", b"<ows:")):
+        return f"in the place of a file came a page: {_shown(first)!r}"
+    if not first.startswith(_MAGIC[remote.kind]):
+        return f"it begins with {first[:16]!r}, which is no {remote.kind}"
     for name, wanted in (("sha256", remote.sha256), ("md5", remote.md5)):
         if wanted is not None:
             with path.open("rb") as file:
@@ -377,10 +381,13 @@ def _retry_after_s(answer: requests.Response, patience: Patience) -> float | Non
 def _words(answer: requests.Response) -> str:
     """Return the beginning of what a server says."""
     try:
-        text = answer.raw.read(4096, decode_content=True).decode("utf-8", "replace")
+        return _shown(answer.raw.read(4096, decode_content=True))
     except (HTTPError, OSError):
         return ""
-    return " ".join(text.split())[:_SHOWN]
+
+
+def _shown(words: bytes) -> str:
+    return " ".join(words.decode("utf-8", "replace").split())[:_SHOWN]
 
 
 def _short(error: Exception) -> str:

@@ -1,0 +1,198 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fault_server import FaultServer, Served
+from providers import geotiff, netcdf, path_of, serve_gebco, serve_nasadem, served_by, zipped
+from synthetic import rough
+
+from demsr.dem.grid import Grid
+from demsr.dem.header import Declared
+from demsr.dem.raster import Dem
+from demsr.dem.reading import read_dem
+from demsr.errors import FetchError, ParamsError
+from demsr.sources.local import InputFile, checked_path, read_manifest, write_manifest
+from demsr.sources.remote.cache import Cache
+from demsr.sources.remote.catalogue import PRODUCTS
+from demsr.sources.remote.fetch import Wanted, fetch_all, fetch_lr, lr_pieces, tid_of
+from demsr.sources.remote.pieces import Region, pieces_of
+from demsr.sources.remote.transfer import Patience
+
+QUICK = Patience(tries=2, connect_s=2, stall_s=2, least_bytes_per_s=2000, window_s=1, first_wait_s=0.01)
+ALPS = Region(name="alps", domain="land", product="nasadem", box=(10, 46, 12, 47))
+TILE = np.round(1000 + rough(121, 121, seed=1))
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with FaultServer().running() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEMSR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("EARTHDATA_TOKEN", "secret")
+
+
+def cache(server: FaultServer, *products: str) -> Cache:
+    return Cache(mirrors=served_by(server, *products), patience=QUICK)
+
+
+def fetched(server: FaultServer, *regions: Region, lr: str | None = None, **more) -> dict[str, list[InputFile]]:
+    products = {region.product for region in regions} | ({lr} if lr else set())
+    return fetch_all(Wanted(regions=regions, lr=lr, **more), cache(server, *products))
+
+
+def hgt(server: FaultServer, *tiles: str) -> None:
+    for tile in tiles:
+        serve_nasadem(server, tile, np.round(1000 + rough(1201, 1201, seed=sum(tile.encode()))))
+
+
+def test_tiles_are_listed_by_region_with_what_the_sheet_says(server, tmp_path):
+    hgt(server, "n46e010", "n46e011")
+    found = fetched(server, ALPS)
+    assert [entry.name for entry in found["land"]] == ["alps__n46e010", "alps__n46e011"]
+    first = found["land"][0]
+    assert first.path.startswith("cache:files/")
+    assert checked_path(first).parent.name == first.sha256
+    assert first.origin.startswith("https://data.lpdaac.earthdatacloud.nasa.gov/")
+    assert Declared(**first.declared) == Declared(vertical_datum="EGM96", registration="point", positive="up")
+    write_manifest(tmp_path / "inputs.json", found)
+    assert read_manifest(tmp_path / "inputs.json") == found
+    assert (found["marine"], found["lr"]) == ([], [])
+
+
+def test_a_login_page_in_the_place_of_a_listed_tile_is_never_a_tile(server, tmp_path):
+    hgt(server, "n46e010", "n46e011")
+    path = next(path for path in server.files if "n46e011" in path)
+    server.files[path].faults = ["page"] * 99
+    with pytest.raises(FetchError, match=r"in the place of a file came a page.*Earthdata Login"):
+        fetched(server, ALPS)
+    assert not list((tmp_path / "cache" / "files").rglob("*n46e011*"))
+    server.files[path].faults = []
+    assert len(fetched(server, ALPS)["land"]) == 2
+
+
+def test_a_missing_login_is_told_before_anything_is_asked_for(server, monkeypatch):
+    monkeypatch.delenv("EARTHDATA_TOKEN")
+    hgt(server, "n46e010")
+    with pytest.raises(FetchError, match="nasadem: its server wants a login"):
+        fetched(server, ALPS)
+    assert server.seen == []
+
+
+def test_a_region_of_which_nothing_exists_is_refused(server):
+    sea = Region(name="sea", domain="marine", product="gmrt", box=(0.2, 0.2, 0.8, 0.8))
+    with pytest.raises(FetchError, match="region sea: the server has none of its gmrt files, such as https://www.gmrt"):
+        fetched(server, sea)
+
+
+def test_parts_of_tiles_come_by_ranges_whole_tiles_at_once(server):
+    region = Region(name="here", domain="land", product="glo-30", box=(10, 46, 11.5, 47))
+    sheet, elevation = PRODUCTS["glo-30"], (1000 + rough(400, 400, seed=1)).astype(np.float32)
+    tiles = b"Copernicus_DSM_COG_10_N46_00_E010_00_DEM\r\nCopernicus_DSM_COG_10_N46_00_E011_00_DEM\r\n"
+    server.files["/tileList.txt"] = Served(tiles, kind="text/plain")
+    for piece, west in zip(pieces_of(sheet, region), (10, 11), strict=True):
+        server.files[path_of(piece.remote.url)] = Served(geotiff(elevation, (west, 46, west + 1, 47)))
+    whole, part = fetched(server, region)["land"]
+    dems = [read_dem(checked_path(entry), declared=Declared(**entry.declared)) for entry in (whole, part)]
+    np.testing.assert_array_equal(dems[0].elevation_m, elevation)
+    np.testing.assert_array_equal(dems[1].elevation_m, elevation[:, :200])
+    assert dems[1].vertical_datum == "EGM2008"
+    assert part.declared["nodata"] == -32767
+    asked = len(server.seen)
+    assert fetched(server, region)["land"] == [whole, part]
+    assert len(server.seen) == asked + 1  # the list of tiles alone
+
+
+def test_a_large_file_is_fetched_once_and_cut_into_cells(server):
+    elevation = np.round(-1500 + np.clip(rough(600, 600, seed=1), -900, 900)).astype(np.float32)
+    content = geotiff(elevation, (-88, 28, -86, 30), nodata=-99999)
+    server.files["/w.zip"] = Served(zipped(BOEMbathyW_m__tif=content), faults=["reset"])
+    region = Region(name="gulf", domain="marine", product="boem", box=(-88, 28, -86, 30), urls=(f"{server.url}/w.zip",))
+    with pytest.raises(FetchError, match="its CRS is 'EPSG:4326', boem has projected"):
+        fetched(server, region)
+    utm = geotiff(elevation, (410_000, 3_100_000, 440_000, 3_130_000), crs="EPSG:32616", nodata=-99999)
+    server.files["/x.zip"] = Served(zipped(BOEMbathyW_m__tif=utm), faults=["reset"])
+    region = replace(region, urls=(f"{server.url}/x.zip",))
+    found = fetched(server, region)["marine"]
+    assert [path for path, _ in server.seen].count("/x.zip") == 2
+    assert {entry.name for entry in found} <= {f"gulf__n{lat}w0{lon}-x" for lat in (28, 29) for lon in (87, 88)}
+    assert found
+    assert all(entry.declared == {} for entry in found)  # what was cut says all of itself
+    valid = sum(read_dem(checked_path(entry)).valid.sum() for entry in found)
+    assert valid >= elevation.size
+
+
+def lr_grid(west: float, north: float) -> Dem:
+    spacing = 15 / 3600
+    rows, cols = np.mgrid[:1200, :1200]
+    grid = Grid(
+        rows=1200, cols=1200, west=west, north=north, pixel_width=spacing, pixel_height=spacing, crs="EPSG:4326"
+    )  # fmt: skip
+    return Dem(elevation_m=(rows - 2 * cols).astype(np.float32), grid=grid, vertical_datum="MSL", source="plane")
+
+
+def test_windows_of_gebco_and_of_its_source_types_are_one_grid_each(server):
+    hgt(server, "n46e010", "n46e011")
+    serve_gebco(server, "gebco-2024", [ALPS.box], [], [])
+    window = lr_grid(10, 50)
+    (piece,) = lr_pieces(PRODUCTS["gebco-2024"], [ALPS.box], whole=False)
+    server.files[path_of(piece.remote.url)] = Served(netcdf(window, "elevation", tid=False))
+    found = fetched(server, ALPS, lr="gebco-2024", tid=True)
+    (lr,), (types,) = found["lr"], found["lr_tid"]
+    part = read_dem(checked_path(lr), declared=Declared(**lr.declared), within=(10, 46, 12, 47))
+    assert part.grid.is_geographic
+    assert part.elevation_m.shape == (240, 480)
+    np.testing.assert_array_equal(part.elevation_m, window.elevation_m[720:960, :480])
+    assert (lr.name, types.name) == ("gebco-2024", "gebco-2024-tid")
+    everywhere = read_dem(checked_path(lr), declared=Declared(**lr.declared), within=(0, 0, 1, 1))
+    assert np.isnan(everywhere.elevation_m).all()
+
+
+def test_the_whole_file_of_gebco_is_gone_on_with_and_unpacked(server, tmp_path):
+    content = zipped(GEBCO_2021__nc=netcdf(lr_grid(10, 50), "elevation", tid=False), GEBCO_Grid_terms__pdf=b"words")
+    server.files["/data/open_download/gebco/gebco_2021/zip/"] = Served(content, faults=["reset"])
+    found = fetched_lr(server, whole=True)
+    assert found.name == "gebco-2021"
+    dem = read_dem(checked_path(found), declared=Declared(**found.declared), within=(10, 49, 11, 50))
+    np.testing.assert_array_equal(dem.elevation_m, lr_grid(10, 50).elevation_m[:240, :240])
+    first, second = server.headers_of("/data/open_download/gebco/gebco_2021/zip/")
+    assert second["Range"] == f"bytes={len(content) // 2}-"
+
+
+def fetched_lr(server: FaultServer, *, whole: bool) -> InputFile:
+    product = PRODUCTS["gebco-2021"]
+    return fetch_lr(product, lr_pieces(product, [ALPS.box], whole=whole), cache(server, "gebco-2021"))
+
+
+def test_a_window_that_the_service_lacks_is_no_sea(server):
+    with pytest.raises(FetchError, match="the server has no such file; the provider has moved it, choose another year"):
+        fetched_lr(server, whole=False)
+
+
+def test_an_error_of_a_service_that_comes_as_xml_with_status_200_is_recognised(server):
+    region = Region(name="strait", domain="marine", product="nonna-10", box=(-124.5, 48, -124, 48.5))
+    (piece,) = pieces_of(PRODUCTS["nonna-10"], region)
+    words = b"<?xml version='1.0'?><ows:ExceptionReport><ows:ExceptionText>Invalid axis label</ows:ExceptionText>"
+    for kind in ("application/xml", "image/tiff"):
+        server.files[path_of(piece.remote.url)] = Served(words, kind=kind)
+        with pytest.raises(FetchError, match="in the place of a file came a page: .*Invalid axis label"):
+            fetched(server, region)
+    server.files[path_of(piece.remote.url)] = Served(words, kind="application/xml", faults=["404"] * 9)
+    with pytest.raises(FetchError, match=r"the service refuses \(HTTP 404\): .*Invalid axis label"):
+        fetched(server, region)
+
+
+def test_no_input_no_source_types_and_no_such_product():
+    assert Wanted(regions=(ALPS,)).inputs() == []
+    products = Wanted(regions=(ALPS, ALPS), lr="gebco-2021").products()
+    assert [product.name for product in products] == ["nasadem", "gebco-2021"]
+    with pytest.raises(ParamsError, match=r"product of region x is 'nasadm'; `demsr sources` lists .* nasadem"):
+        Wanted(regions=(replace(ALPS, name="x", product="nasadm"),)).products()
+    with pytest.raises(FetchError, match="nasadem: has no grid of source types"):
+        tid_of(PRODUCTS["nasadem"])

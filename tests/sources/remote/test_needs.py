@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+
+from demsr.sources.remote.cache import Cache
+from demsr.sources.remote.catalogue import PRODUCTS
+from demsr.sources.remote.fetch import Wanted
+from demsr.sources.remote.needs import needs_of
+from demsr.sources.remote.pieces import Region, pieces_of
+
+ALPS = Region(name="alps", domain="land", product="nasadem", box=(6, 44, 10, 48))
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path)
+
+
+def test_a_region_takes_its_cells_at_the_mean_size_of_a_tile(cache):
+    (need,) = needs_of(Wanted(regions=(ALPS,)), cache, patch_lr=32)
+    assert (need.region, need.product, need.domain) == ("alps", "nasadem", "land")
+    assert need.rasters == need.files == 16
+    assert need.bytes == pytest.approx(16 * 7.13e6)
+    assert need.pairs == 16 * 7 * 7
+
+
+def test_a_part_of_a_tile_counts_by_its_share(cache):
+    region = Region(name="here", domain="land", product="glo-30", box=(6, 44, 7.5, 45))
+    (need,) = needs_of(Wanted(regions=(region,)), cache, patch_lr=32)
+    assert need.bytes == pytest.approx(1.5 * 35e6)
+
+
+def test_a_large_file_counts_once_however_many_cells_and_regions_it_serves(cache):
+    regions = [
+        Region(name=name, domain="marine", product="crm", box=box)
+        for name, box in {"one": (-87, 26, -85, 28), "two": (-84, 26, -83, 27)}.items()
+    ]
+    one, two = needs_of(Wanted(regions=tuple(regions)), cache, patch_lr=32)
+    assert (one.files, one.rasters, one.bytes) == (1, 4, 570_529_124)
+    assert (two.files, two.rasters, two.bytes) == (0, 1, 0)
+
+
+def test_windows_and_source_types_of_the_input_count_too(cache):
+    needs = needs_of(Wanted(regions=(ALPS,), lr="gebco-2021", tid=True), cache, patch_lr=32)
+    windows = {need.domain: need.files for need in needs}
+    assert windows == {"land": 16, "lr": 2, "lr_tid": 2}  # of 5 degrees, from 40 and from 45 north
+    whole = needs_of(Wanted(regions=(ALPS,), lr="gebco-2024", lr_whole=True), cache, patch_lr=32)
+    assert (whole[1].files, whole[1].bytes) == (1, 4_267_373_073)
+
+
+def test_what_is_in_the_cache_is_told(cache, tmp_path):
+    first = pieces_of(PRODUCTS["nasadem"], ALPS)[0].remote
+    cache.made(first.url, first.name, lambda path: path.write_bytes(b"tile"))
+    (need,) = needs_of(Wanted(regions=(ALPS,)), cache, patch_lr=32)
+    assert need.here_bytes == pytest.approx(7.13e6)

@@ -1,0 +1,43 @@
+from demsr.files import sha256_of_text
+from demsr.sources.local import InputFile
+from demsr.sources.provenance import provenance
+
+FETCHED = [
+    InputFile("cache:files/b/b/n1.zip", 10, "b" * 64, "alps__n1", "nasadem", "https://example.org/n1.zip"),
+    InputFile("cache:files/a/a/n2.zip", 20, "a" * 64, "alps__n2", "nasadem", "https://example.org/n2.zip"),
+]
+OWN = InputFile("data/local/marine/survey.tif", 5, "c" * 64)
+
+
+def test_each_product_has_a_row_with_licence_citation_and_checksum():
+    nasadem, own = sorted(
+        provenance({"land": FETCHED, "marine": [OWN]}, source="local")["products"], key=lambda row: -row["files"]
+    )
+    assert (nasadem["product"], nasadem["files"], nasadem["bytes"]) == ("nasadem", 2, 30)
+    assert nasadem["sha256"] == sha256_of_text("a" * 64 + "b" * 64)
+    assert nasadem["doi"] == "10.5067/MEASURES/NASADEM/NASADEM_HGT.001"
+    assert nasadem["commercial"] == "allowed"
+    assert own == {
+        "product": "local", "title": "files of the source `local`", "files": 1, "bytes": 5,
+        "sha256": sha256_of_text("c" * 64),
+    }  # fmt: skip
+
+
+def test_the_checksum_does_not_depend_on_the_order_of_files():
+    one, other = (provenance({"land": files}, source="x") for files in (FETCHED, FETCHED[::-1]))
+    assert one["products"] == other["products"]
+
+
+def test_each_file_is_named_with_where_it_came_from():
+    found = provenance({"land": FETCHED[:1], "marine": [OWN], "lr": [], "lr_tid": []}, source="local")["files"]
+    assert [(file["kind"], file["name"], file["origin"], file["sha256"]) for file in found] == [
+        ("land", "alps__n1", "https://example.org/n1.zip", "b" * 64),
+        ("marine", "survey", "data/local/marine/survey.tif", "c" * 64),
+    ]
+
+
+def test_source_types_have_the_data_sheet_of_their_grid():
+    types = InputFile("cache:x", 1, "d" * 64, "gebco-2021-tid", "gebco-2021-tid", "https://example.org/tid")
+    (row,) = provenance({"lr_tid": [types]}, source="remote")["products"]
+    assert row["title"] == "GEBCO_2021 Grid"
+    assert row["product"] == "gebco-2021-tid"
