@@ -17,6 +17,10 @@ class GridError(DemsrError, ValueError):
     """A grid has the wrong shape, spacing, registration or reference system."""
 
 
+class OutsideError(GridError):
+    """A place lies outside a grid."""
+
+
 class DatumError(DemsrError, ValueError):
     """A vertical datum is missing, unknown or cannot be converted."""
 

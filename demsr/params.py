@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -72,6 +73,15 @@ class FetchedRegion(_Section):
     """West, south, east, north in degrees; east is less than west across the antimeridian."""
     urls: list[str] = []
     """Addresses of its files, for products that have no order of their own."""
+
+    @model_validator(mode="after")
+    def _has_addresses_without_secrets(self) -> Self:
+        for url in self.urls:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+                message = "urls must begin with http:// or https:// and hold no user or password"
+                raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _has_a_box(self) -> Self:
@@ -177,7 +187,7 @@ class PairsDomain(_Section):
     """Where LR comes from: the mean of HR, that mean through the fitted model, or a real grid where there is one."""
     stride_hr: PositiveInt
     """HR pixels from one training patch to the next; validation and test patches do not overlap."""
-    count: PositiveInt | None
+    count: Annotated[int, Field(ge=5)] | None
     """Pairs of training and validation together: patches lie closer until there are so many, then some are drawn."""
 
     @model_validator(mode="after")
@@ -323,6 +333,16 @@ class Params(_Section):
             return cls.model_validate(content)
         except ValidationError as error:
             raise ParamsError(explained(error, where)) from error
+
+    @model_validator(mode="after")
+    def _has_an_input_for_real_pairs(self) -> Self:
+        real = [domain for domain in DOMAINS if "real" in getattr(self.pairs, domain).degradations]
+        if self.fetch.source == "remote" and self.fetch.remote.lr is None and real:
+            message = (
+                f"pairs.{real[0]}.degradations name `real`, fetch.remote.lr is null; name an input such as gebco-2024"
+            )
+            raise ValueError(message)
+        return self
 
     def net_options(self) -> dict[str, Any]:
         """Return the keyword arguments of `DemSrNet`."""

@@ -44,6 +44,8 @@ def found(params: Params) -> Inputs:
 def fetched(params: Params) -> Inputs:
     """Fetch what the regions of params.yaml name; their licences are shown first."""
     wanted = Wanted.of(params.fetch.remote.model_dump())
+    sections = {domain: getattr(params.pairs, domain) for domain in DOMAINS}
+    wanted.check({domain: [*part.valid, *part.test] for domain, part in sections.items() if part.split == "files"})
     print_licences(wanted.products())
     return fetch_all(wanted)
 

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from demsr.dem.header import Declared
+from demsr.dem.header import Declared, raster_name
 from demsr.errors import PairsError, reported
 from demsr.files import write_json
 from demsr.pairs.adopt import adopt_pairs
@@ -44,7 +44,7 @@ def main() -> None:
 def cut(params: Params, manifest: Manifest, work: Path) -> dict[str, Any]:
     """Cut pairs out of the harmonised rasters."""
     pairs, plans, rules = params.pairs, {}, {}
-    sheets = {entry.name: Declared(**entry.declared) for entry in manifest["lr"]}
+    sheets = {raster_name(entry.place): Declared(**entry.declared) for entry in manifest["lr"]}
     lr = lr_files(
         *(list(map(checked_path, manifest[kind])) for kind in ("lr", "lr_tid")),
         vertical_datum=params.harmonise.lr.vertical_datum, declared=sheets | declared_files(params.harmonise),

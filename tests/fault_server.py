@@ -20,7 +20,7 @@ class Served:
     Attributes
     ----------
     faults : one for each request: a status, "reset" after half of the body, "drip", "page", "longer" or "shorter" than
-        the length that is named, "redirect URL", "429 SECONDS"
+        the length that is named, "endless" without one, "redirect URL", "429 SECONDS"
     ranges : whether parts may be asked for
     """
 
@@ -117,7 +117,9 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self, status: int, body: bytes, headers: Headers, fault: str = "") -> None:
         named = len(body) + {"longer": 100, "shorter": -100}.get(fault, 0)
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(named)}.items():
+        if fault != "endless":
+            headers = {**headers, "Content-Length": str(named)}
+        for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command == "HEAD":
@@ -139,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
         else:
             self.wfile.write(body if fault != "shorter" else body[:-100])
-            self.close_connection = fault in ("longer", "shorter")
+            self.close_connection = fault in ("longer", "shorter", "endless")
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

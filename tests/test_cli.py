@@ -188,7 +188,7 @@ def test_sources_are_listed_in_80_columns_each_with_datum_and_licence(params):
     lines = {line.split()[0]: line for line in said.splitlines() if line.strip()}
     assert {"nasadem*", "glo-30", "gebco-2026", "nonna-10", "boem", "ibcso", "crm", "gmrt", "bag"} <= set(lines)
     assert all(word in lines["nasadem*"] for word in ("land", "point", "EGM96"))
-    assert "! DLR" in lines["tandem-x-90"]
+    assert "! DLR" in lines["tandem-x-90*"]
     assert "MSL?" in lines["gmrt"]
 
 

@@ -113,6 +113,11 @@ def plan(
     With --profile, tell how many files and gigabytes its regions take, before anything is fetched.
     """
     if profile is not None:
+        if source or bbox or globe:
+            from demsr.errors import ParamsError
+
+            message = "--profile tells what is fetched; give it alone, or a raster, --bbox or --globe without it"
+            raise ParamsError(message)
         from demsr.profiles import profile_params
         from demsr.reporting.sources import print_needs
         from demsr.sources.remote.cache import Cache

@@ -14,12 +14,15 @@ _PARAMS, _LOCAL = Path("params.yaml"), Path("data/local")
 @app.command()
 def sources(
     product: Annotated[str | None, typer.Argument(help="Name of a product, for its whole data sheet.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print all data sheets as tables of Markdown.")] = False,
 ) -> None:
     """List the products that can be fetched, or print the data sheet of one."""
-    from demsr.reporting.sources import print_sheet, print_sources
+    from demsr.reporting.sources import print_sheet, print_sources, sheets_as_markdown
     from demsr.sources.remote.catalogue import product_of
 
-    if product is None:
+    if markdown:
+        typer.echo(sheets_as_markdown(), nl=False)
+    elif product is None:
         print_sources()
     else:
         print_sheet(product_of(product))
@@ -64,6 +67,16 @@ def profile(
             files={"land": land_files or RASTER_PATTERNS, "marine": marine_files or RASTER_PATTERNS},
             exclude=exclude or [], valid=valid or [], test=test or [],
         )  # fmt: skip
+    elif given := [
+        option
+        for option, value in {
+            "--lr": lr, "--land-files": land_files, "--marine-files": marine_files, "--exclude": exclude,
+            "--valid": valid, "--test": test,
+        }.items()
+        if value
+    ]:  # fmt: skip
+        message = f"{', '.join(given)}: are for rasters of your own; name their folders with --land and --marine"
+        raise ParamsError(message)
     params = write_profile(name, _PARAMS, changes)
     print_choices(params, _PARAMS)
 

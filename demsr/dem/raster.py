@@ -109,6 +109,19 @@ def impossible(elevation: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.isinf(elevation) | (elevation < LOWEST_M) | (elevation > HIGHEST_M)
 
 
+def check_heights(dem: Dem, range_m: tuple[float, float] | None, where: str) -> None:
+    """Raise RasterError for heights that a product cannot have: they are in another unit, or of another sign."""
+    if range_m is None or not dem.valid.any():
+        return
+    lowest, highest = float(np.nanmin(dem.elevation_m)), float(np.nanmax(dem.elevation_m))
+    if lowest < range_m[0] or highest > range_m[1]:
+        message = (
+            f"{where}: heights from {lowest:.0f} to {highest:.0f} m, its product has {range_m[0]:.0f} to "
+            f"{range_m[1]:.0f} m; the unit or the sign is another, or voids are not declared"
+        )
+        raise RasterError(message)
+
+
 def check_range(elevation: NDArray[np.float32], source: str) -> None:
     """Raise VoidError for numbers that cannot be elevations in metres."""
     wrong = impossible(elevation)

@@ -15,7 +15,7 @@ from demsr.dem.grid import Grid
 from demsr.dem.header import Declared, Header, gdal_errors, read_header
 from demsr.dem.raster import HIGHEST_M, LOWEST_M, Dem
 from demsr.dem.windows import Window
-from demsr.errors import DatumError, GridError, VoidError
+from demsr.errors import DatumError, GridError, OutsideError, VoidError
 
 Box = tuple[float, float, float, float]  # west, south, east, north in degrees
 
@@ -181,7 +181,7 @@ def window_within(grid: Grid, within: Box | None, *, where: str) -> tuple[Window
             f"{box[0]:g} to {box[2]:g} east, {box[1]:g} to {box[3]:g} north" for box in (grid.lonlat_bounds(), within)
         )
         message = f"{where}: no cell is in {asked}; give a box in {lies}"
-        raise GridError(message)
+        raise OutsideError(message)
     window = Window(first_row, first_col, last_row - first_row, last_col - first_col)
     west, north = grid.west + first_col * grid.pixel_width, grid.north - first_row * grid.pixel_height
     return window, replace(grid, rows=window.rows, cols=window.cols, west=west, north=north)

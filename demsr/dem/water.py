@@ -15,6 +15,7 @@ from demsr.dem.raster import Dem
 from demsr.errors import RasterError
 
 _WATER = 255  # in .swb files; land is 0
+_ENOUGH = 0.01  # of a tile, to compare water with land
 
 
 def find_water(dem: Dem, *, sea_level_m: float | None, min_area_km2: float) -> NDArray[np.bool_]:
@@ -72,8 +73,12 @@ def water_beside(path: Path, dem: Dem) -> NDArray[np.bool_] | None:
         message = f"{path}: {masks[0]} has {stored.size} values, the raster {dem.elevation_m.size}; fetch it again"
         raise RasterError(message)
     water: NDArray[np.bool_] = stored.reshape(dem.elevation_m.shape) == _WATER
-    if _roughness_m(dem, water) > _roughness_m(dem, ~water):
-        message = f"{path}: what {masks[0]} calls water is rougher than its land; is {_WATER} land in it?"
+    both = min(water.mean(), 1 - water.mean()) > _ENOUGH
+    if both and _roughness_m(dem, water) > _roughness_m(dem, ~water):
+        message = (
+            f"{path}: what {masks[0]} calls water is rougher than its land, so {_WATER} may be land in it; look at the "
+            "tile, or keep water with harmonise.land.min_water_km2: null"
+        )
         raise RasterError(message)
     return water & dem.valid
 

@@ -48,7 +48,15 @@ class Sampling:
 
 
 def quotas(asked: int, candidates: Mapping[str, int]) -> dict[Split, int]:
-    """Return how many pairs of training and validation to keep; validation has a fifth at most."""
+    """Return how many pairs of training and validation to keep; validation has a fifth at most.
+
+    Raises
+    ------
+    PairsError : there is no candidate for validation
+    """
+    if not candidates["valid"]:
+        message = "a number of pairs is asked for, and no patch can validate; give larger or fuller held-out rasters"
+        raise PairsError(message)
     valid = min(candidates["valid"], max(1, int(asked * _VALID_SHARE)))
     return {"train": asked - valid, "valid": valid}
 

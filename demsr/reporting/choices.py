@@ -42,8 +42,13 @@ def print_choices(params: Params, path: Path) -> None:
         section = getattr(params.pairs, domain)
         if section.split == "files":
             folder = getattr(params.fetch, domain).folder
+            if params.fetch.source == "remote":
+                regions = [region for region in params.fetch.remote.regions.values() if region.domain == domain]
+                folder = f"{len(regions)} regions of {', '.join(sorted({region.product for region in regions}))}"
             held_out = f"validates: {', '.join(section.valid)}; tests: {', '.join(section.test)}"
             console.print(f"{domain}: {folder}; {held_out}", markup=False)
+    if params.fetch.source == "remote":
+        console.print(f"What it takes: [bold]demsr plan --profile {params.base.profile}[/]")
     console.print("Next: [bold]dvc repro[/]")
 
 

@@ -31,26 +31,26 @@ def print_sources() -> None:
 
 def print_sheet(product: Product) -> None:
     """Print all that is known of a product."""
-    rows = {
-        "title": product.title, "version": product.version, "what for": _USES[product.domain],
-        "spacing": product.spacing, "samples": f"stand for {product.registration}s",
-        "horizontal CRS": product.horizontal, "vertical datum": product.vertical_datum,
-        "sign": f"positive {product.positive}", "unit": product.unit,
-        "voids": "as the file says" if product.nodata is None else f"{product.nodata:g}",
-        "heights": "any" if product.range_m is None else "{:g} to {:g} m".format(*product.range_m),
-        "licence": product.licence, "commercial use": product.commercial, "citation": product.citation,
-        "DOI": product.doi or "none found", "page": product.page,
-        "asked for at": product.host or next((file.url for file in product.files), "addresses that you give in `urls`"),
-        "login": product.login or "none", "taken from its kin": ", ".join(product.unsure) or "nothing",
-        "note": product.note,
-    }  # fmt: skip
     table = Table(box=None, show_header=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for label, text in rows.items():
-        if text:
-            table.add_row(label, text)
+    for label, text in _sheet(product).items():
+        table.add_row(label, text)
     Console(highlight=False, markup=False).print(table)
+
+
+def sheets_as_markdown() -> str:
+    """Return a table of what is technical and one of what is legal, for the documentation."""
+    technical = ("spacing", "samples", "horizontal CRS", "vertical datum", "sign", "unit", "voids", "heights")
+    legal = ("version", "licence", "commercial use", "citation", "DOI")
+    sheets = {name: _sheet(product) for name, product in PRODUCTS.items()}
+    tables = []
+    for labels in (technical, legal):
+        lines = [f"| product | {' | '.join(labels)} |", "|---" * (len(labels) + 1) + "|"]
+        for name, sheet in sheets.items():
+            lines.append(f"| `{name}` | {' | '.join(sheet.get(label, '') for label in labels)} |")
+        tables.append("\n".join(lines) + "\n")
+    return "\n".join(tables)
 
 
 def print_licences(products: Iterable[Product]) -> None:
@@ -92,6 +92,33 @@ def print_needs(needs: Sequence[Need], params: Params, products: Iterable[Produc
 _USES = {
     "land": "truth on land", "marine": "truth at sea", "lr": "input of 15 arc-seconds, with its source types",
 }  # fmt: skip
+
+
+def _sheet(product: Product) -> dict[str, str]:
+    """Return what is known of a product, in words; what no document says has a question mark."""
+    doubt = {field: " ?" for field in product.unsure}
+    rows = {
+        "title": product.title,
+        "version": product.version,
+        "what for": _USES[product.domain],
+        "spacing": product.spacing,
+        "samples": f"stand for {product.registration}s" + doubt.get("registration", ""),
+        "horizontal CRS": product.horizontal,
+        "vertical datum": product.vertical_datum + doubt.get("vertical_datum", ""),
+        "sign": f"positive {product.positive}",
+        "unit": product.unit,
+        "voids": "as the file says" if product.nodata is None else f"{product.nodata:g}",
+        "heights": "any" if product.range_m is None else "{:g} to {:g} m".format(*product.range_m),
+        "licence": product.licence + doubt.get("licence", ""),
+        "commercial use": product.commercial,
+        "citation": product.citation,
+        "DOI": product.doi or "none found",
+        "page": product.page,
+        "asked for at": product.host or next((file.url for file in product.files), "addresses that you give in `urls`"),
+        "login": product.login or "none",
+        "note": product.note,
+    }
+    return {label: text for label, text in rows.items() if text}
 
 
 def _cells(product: Product) -> tuple[str, ...]:

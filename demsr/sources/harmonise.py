@@ -16,7 +16,7 @@ from demsr.dem.average import average, finer_than, product_grid
 from demsr.dem.geoid import convert_datum
 from demsr.dem.grid import Grid, spacing
 from demsr.dem.header import DECLARED, Declared, raster_name
-from demsr.dem.raster import Dem, write_dem
+from demsr.dem.raster import Dem, check_heights, write_dem
 from demsr.dem.reading import read_raster
 from demsr.dem.water import find_water, water_beside
 from demsr.errors import GridError, ParamsError
@@ -132,6 +132,7 @@ def harmonised(path: Path, recipe: Recipe, entry: InputFile | None = None) -> tu
     reading = read_raster(path, declared=_declared(name, recipe, entry), vertical_datum=recipe.vertical_datum)
     dem, notes = reading.dem, list(reading.assumptions)
     if entry and entry.product:
+        check_heights(dem, entry.range_m, str(path))
         dem = replace(dem, source=name)
     if recipe.sea_floor and np.nanmean(dem.elevation_m > 0) > np.nanmean(dem.elevation_m <= 0):
         notes.append(
@@ -212,5 +213,7 @@ def _kind(assumption: str) -> str:
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
+    except FileExistsError:
+        raise
     except OSError:  # another file system, or one without links
         shutil.copyfile(source, target)

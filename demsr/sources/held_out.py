@@ -131,8 +131,8 @@ def local_changes(
     if lr is not None:
         tid = ["*tid*"] if any("tid" in path.name.lower() for path in real) else []
         fetch["lr"] = {"folder": str(lr), "include": RASTER_PATTERNS, "exclude": list(exclude), "tid": tid}
-        for domain in folders:
-            pairs[domain]["degradations"] = ["block mean", "real"]
+    for domain in folders:
+        pairs[domain] |= {"degradations": ["block mean"] if lr is None else ["block mean", "real"], "count": None}
     fetch |= {"source": "local"}
     return {"fetch": fetch, "pairs": pairs, "harmonise": {"files": kept}}
 

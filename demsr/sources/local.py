@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from demsr.dem.header import RASTER_SUFFIXES, Declared, companions, raster_name
+from demsr.dem.header import RASTER_SUFFIXES, companions, raster_name
 from demsr.errors import ParamsError
 from demsr.files import sha256_of, sha256_of_text, write_json
 from demsr.project import cache_folder
 
 RASTER_PATTERNS = [f"*{suffix}" for suffix in (*RASTER_SUFFIXES, ".zip")]
-_CACHED = "cache:"
+CACHED = "cache:"
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class InputFile:
     given_name : of the raster; empty where it is that of the file
     product, origin : data sheet and address of a file that was fetched
     declared : what the data sheet says and the file does not
+    range_m : lowest and highest elevation that the product has
+    fetched_on : date, of products that have no version
     """
 
     path: str
@@ -35,6 +37,8 @@ class InputFile:
     product: str = ""
     origin: str = ""
     declared: dict[str, Any] = field(default_factory=dict)
+    range_m: tuple[float, float] | None = None
+    fetched_on: str = ""
 
     @property
     def name(self) -> str:
@@ -44,29 +48,9 @@ class InputFile:
     @property
     def place(self) -> Path:
         """Return where the file is on this machine."""
-        if self.path.startswith(_CACHED):
-            return cache_folder() / self.path.removeprefix(_CACHED)
+        if self.path.startswith(CACHED):
+            return cache_folder() / self.path.removeprefix(CACHED)
         return Path(self.path)
-
-
-class InCache(Protocol):
-    """A file that was fetched."""
-
-    @property
-    def path(self) -> Path:
-        """Where it is."""
-
-    @property
-    def origin(self) -> str:
-        """Where it came from."""
-
-    @property
-    def bytes(self) -> int:
-        """Its size."""
-
-    @property
-    def sha256(self) -> str:
-        """Its checksum."""
 
 
 def find_rasters(folder: Path, *, include: Sequence[str], exclude: Sequence[str]) -> list[Path]:
@@ -126,13 +110,6 @@ def describe_file(path: Path) -> InputFile:
     return InputFile(path=str(path), bytes=path.stat().st_size, sha256=_identity(path))
 
 
-def described_fetched(file: InCache, folder: Path, name: str, product: str, declared: Declared) -> InputFile:
-    """Return the entry of a file in a cache folder."""
-    said = {key: value for key, value in asdict(declared).items() if value is not None}
-    path = f"{_CACHED}{file.path.relative_to(folder).as_posix()}"
-    return InputFile(path, file.bytes, file.sha256, name, product, file.origin, said)
-
-
 def write_manifest(path: Path, inputs: dict[str, list[InputFile]]) -> None:
     """Write the input files of each domain as JSON, without what is empty."""
     write_json(path, {domain: [_brief(entry) for entry in entries] for domain, entries in inputs.items()})
@@ -141,7 +118,11 @@ def write_manifest(path: Path, inputs: dict[str, list[InputFile]]) -> None:
 def read_manifest(path: Path) -> dict[str, list[InputFile]]:
     """Read what `write_manifest` wrote."""
     content = json.loads(path.read_text(encoding="utf-8"))
-    return {domain: [InputFile(**entry) for entry in entries] for domain, entries in content.items()}
+    return {domain: [_entry(**entry) for entry in entries] for domain, entries in content.items()}
+
+
+def _entry(*, range_m: list[float] | None = None, **said: Any) -> InputFile:
+    return InputFile(**said, range_m=(range_m[0], range_m[1]) if range_m else None)
 
 
 def _brief(entry: InputFile) -> dict[str, Any]:
@@ -157,8 +138,13 @@ def checked_path(entry: InputFile) -> Path:
     """
     path = entry.place
     if not path.is_file() or _identity(path) != entry.sha256:
-        again = "dvc repro --force --single-item fetch" if entry.product else "dvc repro"
-        message = f"{path}: the file has changed or gone since `fetch` listed it; run `{again}` again"
+        message = f"{path}: the file has changed or gone since `fetch` listed it; run `dvc repro` again"
+        if entry.path.startswith(CACHED):
+            path.unlink(missing_ok=True)  # else it would be taken for whole again
+            message = (
+                f"{path}: this fetched file is gone or was damaged, and is now removed; run "
+                "`dvc repro --force --single-item fetch` to get it back, then `dvc repro`"
+            )
         raise ParamsError(message)
     return path
 

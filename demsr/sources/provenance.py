@@ -28,6 +28,7 @@ def provenance(inputs: Mapping[str, Sequence[InputFile]], *, source: str) -> dic
             {
                 "kind": kind, "name": entry.name, "product": entry.product or source,
                 "origin": entry.origin or entry.path, "bytes": entry.bytes, "sha256": entry.sha256,
+                **({"fetched_on": entry.fetched_on} if entry.fetched_on else {}),
             }
             for kind, entry in files
         ],
@@ -36,10 +37,12 @@ def provenance(inputs: Mapping[str, Sequence[InputFile]], *, source: str) -> dic
 
 def _row(product: str, source: str, entries: Iterable[InputFile]) -> dict[str, Any]:
     entries = sorted(entries, key=lambda entry: entry.sha256)
-    counted = {
+    counted: dict[str, Any] = {
         "files": len(entries), "bytes": sum(entry.bytes for entry in entries),
         "sha256": sha256_of_text("".join(entry.sha256 for entry in entries)),
     }  # fmt: skip
+    if dates := [entry.fetched_on for entry in entries if entry.fetched_on]:
+        counted["fetched_on"] = " to ".join(sorted({min(dates), max(dates)}))
     sheet = PRODUCTS.get(product.removesuffix("-tid"))
     said = {key: getattr(sheet, key) for key in _SHEET} if sheet else {"title": f"files of the source `{source}`"}
     return {"product": product or source, **said, **counted}

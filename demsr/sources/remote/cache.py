@@ -6,8 +6,9 @@ A file that is here is never asked for again; nor is a part of it cut again. Eac
 import contextlib
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,10 +80,17 @@ class Cache:
         if not note.exists():
             return None
         found = read_json(note)
-        path = self.folder / found["path"]
+        path, changed_ns = self.folder / found["path"], found.pop("changed_ns")
         if not path.is_file() or path.stat().st_size != found["bytes"] or sha256 not in (None, found["sha256"]):
             return None
+        if path.stat().st_mtime_ns != changed_ns and sha256_of(path) != found["sha256"]:
+            return None
         return Fetched(**found | {"path": path})
+
+    def forget(self, fetched: Fetched) -> None:
+        """Remove a file that is not what it should be, so that it can come again."""
+        fetched.path.unlink(missing_ok=True)
+        self._note(fetched.origin).unlink(missing_ok=True)
 
     def fetch(self, remotes: Sequence[Remote], *, description: str = "fetch") -> list[Fetched | None]:
         """Return the files in order, None for those that the server does not have; many come at a time.
@@ -99,20 +107,34 @@ class Cache:
             TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
             TimeRemainingColumn(),
         )  # fmt: skip
+        stop = threading.Event()
         with Progress(*columns) as bar, Visitor(self.logins, connections=self.at_once) as visitor:
             task = bar.add_task(f"{description}, {len(missing)} of {len(remotes)} files", total=total)
-            return self.each(lambda one: self._fetched(one, visitor, lambda n: bar.advance(task, n)), remotes)
+            return self.each(
+                lambda one: self._fetched(one, visitor, lambda n: bar.advance(task, n), stop), remotes, stop=stop
+            )
 
     def each(
-        self, work: Callable[[Task], Result], tasks: Sequence[Task], *, at_once: int | None = None
-    ) -> list[Result]:
-        """Return the results in order, several made at a time; the first failure ends what has not begun."""
+        self, work: Callable[[Task], Result], tasks: Sequence[Task], *, at_once: int | None = None,
+        stop: threading.Event | None = None,
+    ) -> list[Result]:  # fmt: skip
+        """Return the results in order, several made at a time; the first failure ends the rest.
+
+        Parameters
+        ----------
+        stop : is set when one has failed, for those under way
+        """
+        stop = stop or threading.Event()
         with ThreadPoolExecutor(at_once or self.at_once) as pool:
+            futures = [pool.submit(work, task) for task in tasks]
             try:
-                return list(pool.map(work, tasks))
+                for done in as_completed(futures):
+                    done.result()
             except BaseException:
-                pool.shutdown(cancel_futures=True)
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
                 raise
+        return [future.result() for future in futures]
 
     def made(self, origin: str, name: str, make: Callable[[Path], None]) -> Fetched:
         """Return a file that is made from fetched ones, made now if it is not here.
@@ -122,6 +144,8 @@ class Cache:
         origin : what it is made from, and how
         make : writes it to the path that it is given
         """
+        if (found := self.known(origin)) is not None:
+            return found
         with self._alone(origin) as place:
             if (found := self.known(origin)) is None:
                 make(place / name)
@@ -142,6 +166,10 @@ class Cache:
         prefix = max((known for known in self.mirrors if url.startswith(known)), key=len, default=None)
         return url if prefix is None else self.mirrors[prefix] + url.removeprefix(prefix)
 
+    def is_mirrored(self, url: str) -> bool:
+        """Whether something else is asked for an address."""
+        return self.address(url) != url
+
     def check_room(self, needed: float) -> None:
         """Raise FetchError unless the disk has room for so many bytes."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -153,15 +181,21 @@ class Cache:
             )
             raise FetchError(message)
 
-    def _fetched(self, remote: Remote, visitor: Visitor, on_bytes: OnBytes) -> Fetched | None:
+    def _fetched(
+        self, remote: Remote, visitor: Visitor, on_bytes: OnBytes, stop: threading.Event
+    ) -> Fetched | None:  # fmt: skip
         """Fetch one file, unless another process is doing so or has done so."""
+        if (found := self.known(remote.url, sha256=remote.sha256)) is not None:
+            return found
         with self._alone(remote.url) as place:
             if (found := self.known(remote.url, sha256=remote.sha256)) is not None:
                 return found
-            address = self.address(remote.url)
-            asked = remote if address == remote.url else replace(remote, url=address, token=None)
+            mirrored = replace(remote, url=self.address(remote.url), token=None)
+            asked = mirrored if self.is_mirrored(remote.url) else remote
             try:
-                transfer(asked, place / remote.name, session=visitor, patience=self.patience, on_bytes=on_bytes)
+                transfer(
+                    asked, place / remote.name, session=visitor, patience=self.patience, on_bytes=on_bytes, stop=stop
+                )
             except AbsentError:
                 return None
             return self._kept(remote.url, place / remote.name)
@@ -170,7 +204,7 @@ class Cache:
     def _alone(self, origin: str) -> Iterator[Path]:
         """Yield a folder for a file that is to come, for one process or thread at a time; parts may wait there."""
         place = self.folder / "arriving" / sha256_of_text(origin)[:32]
-        place.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{place}.lock"):
             place.mkdir(exist_ok=True)
             yield place
@@ -187,7 +221,8 @@ class Cache:
         arrived.replace(kept)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         fetched = Fetched(origin, kept, kept.stat().st_size, sha256, now)
-        write_json(self._note(origin), asdict(fetched) | {"path": str(kept.relative_to(self.folder))})
+        where = {"path": str(kept.relative_to(self.folder)), "changed_ns": kept.stat().st_mtime_ns}
+        write_json(self._note(origin), asdict(fetched) | where)
         return fetched
 
     def _note(self, origin: str) -> Path:

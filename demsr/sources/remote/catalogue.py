@@ -1,6 +1,6 @@
 """Products that can be fetched: what each is, by its provider's documents, and how it is asked for.
 
-None of the addresses was tried against the live services from here; `docs/sources.md` says so, source by source.
+None of the addresses was tried against the live services; `docs/sources.md` says so, source by source.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from typing import Any, Literal
 from demsr.errors import ParamsError
 from demsr.sources.remote.transfer import Kind
 
+AS_SERVED = "as served"  # version of products that change without one
 How = Literal["tiles", "files", "wcs", "gmrt", "ncss", "urls"]
 Commercial = Literal["allowed", "forbidden", "not stated"]
 Box = tuple[float, float, float, float]  # west, south, east, north in degrees
@@ -101,7 +102,7 @@ class Product:
 
 
 EARTHDATA_HOST = "urs.earthdata.nasa.gov"
-_EARTHDATA = (
+EARTHDATA = (
     f"make an account at {EARTHDATA_HOST} and put its token into EARTHDATA_TOKEN (it lasts 60 days), or login and "
     "password for that host into ~/.netrc"
 )
@@ -128,7 +129,10 @@ def _copernicus(metres: int, spacing: str, code: int, tile_mb: float) -> Product
         name=f"glo-{metres}", title=f"Copernicus DEM GLO-{metres}", version="2021", domain="land", spacing=spacing,
         registration="point", vertical_datum="EGM2008", nodata=-32767, range_m=(-500, 8900),
         licence=f"Copernicus WorldDEM-{metres} licence, with its notice", commercial="allowed",
-        citation="European Space Agency and Airbus (2022). Copernicus Global Digital Elevation Model.",
+        citation="European Space Agency and Airbus (2022). Copernicus Global Digital Elevation Model. To be said "
+        f"with what is made of it: produced using Copernicus WorldDEM-{metres} © DLR e.V. 2010-2014 and © Airbus "
+        "Defence and Space GmbH 2014-2018 provided under COPERNICUS by the European Union and ESA; all rights "
+        "reserved.",
         doi="10.5270/ESA-c5d3d65", page="https://copernicus-dem-30m.s3.amazonaws.com/readme.html", how="tiles",
         host=f"https://copernicus-dem-{metres}m.s3.amazonaws.com", path=f"/{tile}/{tile}.tif", windows=True,
         listing="/tileList.txt", tile_mb=tile_mb, unsure=("licence",) if metres == 90 else (),
@@ -170,7 +174,7 @@ def _ceda(year: int, doi: str, *, whole: str, size: int | None = None) -> Produc
 
 def _nonna(metres: int, spacing: str, cell_deg: float, tile_mb: float) -> Product:
     return Product(
-        name=f"nonna-{metres}", title=f"CHS NONNA-{metres} bathymetry of Canada", version="as served",
+        name=f"nonna-{metres}", title=f"CHS NONNA-{metres} bathymetry of Canada", version=AS_SERVED,
         domain="marine", spacing=spacing, registration="area", horizontal="as the file says",
         vertical_datum="chart datum", nodata=3.4028234663852886e38, range_m=(-6_000, 300),
         licence="Open Government Licence - Canada; CHS non-navigational bathymetric data licence",
@@ -212,7 +216,7 @@ PRODUCTS = {
             doi="10.5067/MEASURES/NASADEM/NASADEM_HGT.001", page="https://lpdaac.usgs.gov/products/nasadem_hgtv001/",
             how="tiles", kind="zip", host="https://data.lpdaac.earthdatacloud.nasa.gov",
             path="/lp-prod-protected/NASADEM_HGT.001/NASADEM_HGT_{name}/NASADEM_HGT_{name}.zip", listing=_CMR,
-            tile_mb=7.13, login=_EARTHDATA, note="its water body mask makes the sea, lakes and rivers void",
+            tile_mb=7.13, login=EARTHDATA, note="its water body mask makes the sea, lakes and rivers void",
         ),
         _copernicus(30, "1 arc-second", 10, 35.0),
         _copernicus(90, "3 arc-seconds", 30, 4.0),
@@ -259,7 +263,7 @@ PRODUCTS = {
             tile_mb=570.0, note="land and sea of mixed tidal datums; not for navigation",
         ),
         Product(
-            name="gmrt", title="Global Multi-Resolution Topography, measured depths", version="as served",
+            name="gmrt", title="Global Multi-Resolution Topography, measured depths", version=AS_SERVED,
             domain="marine", spacing="100 m or so", registration="area", vertical_datum="MSL", range_m=(-11_100, 300),
             licence="CC BY 4.0", commercial="allowed",
             citation="Ryan, W.B.F. et al. (2009). Global Multi-Resolution Topography synthesis. Geochemistry, "
@@ -269,7 +273,7 @@ PRODUCTS = {
             note="the layer topo-mask: void where nobody has measured",
         ),
         Product(
-            name="emodnet", title="EMODnet Digital Bathymetry (DTM)", version="as served", domain="marine",
+            name="emodnet", title="EMODnet Digital Bathymetry (DTM)", version=AS_SERVED, domain="marine",
             spacing="1/16 arc-minute", registration="area", vertical_datum="LAT", range_m=(-6_500, 5_000),
             licence="CC BY 4.0", commercial="allowed",
             citation="EMODnet Bathymetry Consortium (2024). EMODnet Digital Bathymetry (DTM 2024).",
@@ -305,15 +309,16 @@ PRODUCTS = {
             registration="area", horizontal="as the file says", vertical_datum="MSL", range_m=(-8_000, 300),
             licence="CC BY 4.0 for published surveys", commercial="allowed",
             citation="Geoscience Australia. AusSeabed Marine Data Portal.", page="https://www.ausseabed.gov.au",
-            how="urls", tile_mb=200.0, unsure=("vertical_datum", "registration"),
+            how="urls", kind="zip", member="*_cog.tif", tile_mb=200.0, unsure=("vertical_datum", "registration"),
         ),
         Product(
             name="tandem-x-90", title="TanDEM-X 90 m DEM", version="1", domain="land", spacing="3 arc-seconds",
             registration="point", vertical_datum="WGS84 ellipsoid", nodata=-32767, range_m=(-600, 8_900),
             licence="DLR, scientific use only", commercial="forbidden",
             citation="German Aerospace Center (DLR). TanDEM-X 90 m DEM.", page="https://download.geoservice.dlr.de/TDM90/",
-            how="urls", kind="zip", tile_mb=13.0, unsure=("registration",),
-            note="truth of the paper's test on land; needs a registration with DLR",
+            how="urls", kind="zip", member="*_DEM.tif", tile_mb=13.0, unsure=("registration", "member"),
+            login="DLR's is not supported: fetch the files by hand, and use them as rasters of your own or by a mirror",
+            note="truth of the paper's test on land",
         ),
         Product(
             name="srtm-cgiar", title="CGIAR-CSI SRTM", version="4.1", domain="land", spacing="3 arc-seconds",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demsr.errors import FetchError
-from demsr.sources.remote.catalogue import EARTHDATA_HOST, Product
+from demsr.sources.remote.catalogue import EARTHDATA, EARTHDATA_HOST, Product
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,11 @@ class Credentials:
 
 def earthdata() -> Credentials:
     """Return EARTHDATA_TOKEN, else EARTHDATA_USERNAME and EARTHDATA_PASSWORD, else what ~/.netrc has for that host."""
-    if token := os.environ.get("EARTHDATA_TOKEN"):
-        return Credentials(token.strip(), {})
+    if token := os.environ.get("EARTHDATA_TOKEN", "").strip():
+        if not (token.isascii() and token.isprintable() and " " not in token):
+            message = "EARTHDATA_TOKEN: has spaces, line breaks or other signs that no token has; set it anew"
+            raise FetchError(message)
+        return Credentials(token, {})
     user, password = (os.environ.get(f"EARTHDATA_{word}") for word in ("USERNAME", "PASSWORD"))
     if not (user and password):
         user, password = _of_netrc(EARTHDATA_HOST)
@@ -30,10 +33,11 @@ def earthdata() -> Credentials:
 
 def check_logins(products: Iterable[Product], found: Credentials) -> None:
     """Raise FetchError if a product needs a login and there is none."""
-    missing = [product for product in products if product.login and not (found.token or found.logins)]
-    if missing:
-        message = f"{missing[0].name}: its server wants a login and none was found; {missing[0].login}"
-        raise FetchError(message)
+    for product in products:
+        has_login = product.login == EARTHDATA and bool(found.token or found.logins)
+        if product.login and not has_login:
+            message = f"{product.name}: its server wants a login and none was found; {product.login}"
+            raise FetchError(message)
 
 
 def _of_netrc(host: str) -> tuple[str | None, str | None]:

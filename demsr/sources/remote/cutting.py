@@ -1,8 +1,10 @@
 """Parts of large files: unpacked, cut out of what is here, or asked for by ranges of bytes; checked by data sheet."""
 
 import math
+import shutil
 import time
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
@@ -10,16 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyproj
 import rasterio
 from affine import Affine
+from numpy.typing import NDArray
 from rasterio import windows
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
+from rasterio.features import geometry_mask
 
+from demsr.dem.grid import Grid
 from demsr.dem.header import METRES_PER_UNIT, Declared, Header, raster_name, read_header
-from demsr.dem.raster import Dem, write_dem
+from demsr.dem.raster import check_heights, write_dem
 from demsr.dem.reading import read_raster
-from demsr.errors import FetchError, GridError
+from demsr.errors import FetchError, OutsideError, RasterError
 from demsr.files import whole_file
 from demsr.sources.remote.catalogue import Box, Product
 from demsr.sources.remote.transfer import AbsentError, Patience
@@ -27,6 +33,7 @@ from demsr.sources.remote.transfer import AbsentError, Patience
 _BLOCK = 512
 _SLACK = 1e-6  # of a pixel: edges that differ by less coincide
 _OFF_GRID = 0.01  # of a cell
+_CORNERS = 100  # along each side of a box that is bent by a projection
 _COPIED = 1 << 22  # bytes at a time
 
 
@@ -72,17 +79,28 @@ def checked_header(path: Path, product: Product) -> Header:
     return header
 
 
-def check_heights(dem: Dem, product: Product, where: str) -> None:
-    """Raise FetchError for heights that the product cannot have: they are in another unit, or of another sign."""
-    if product.range_m is None or not dem.valid.any():
-        return
-    lowest, highest = float(np.nanmin(dem.elevation_m)), float(np.nanmax(dem.elevation_m))
-    if lowest < product.range_m[0] or highest > product.range_m[1]:
+def check_place(header: Header, place: Box, product: Product) -> None:
+    """Raise FetchError for a raster that lies elsewhere."""
+    west, south, east, north = header.grid.lonlat_bounds()
+    asked_east = place[2] if place[2] > place[0] else place[2] + 360
+    meets = any(west < asked_east + turn and place[0] + turn < east for turn in (-360, 0, 360))
+    if not meets or not (south < place[3] and place[1] < north):
         message = (
-            f"{where}: heights from {lowest:.0f} to {highest:.0f} m, {product.name} has {product.range_m[0]:.0f} to "
-            f"{product.range_m[1]:.0f} m; the unit or the sign is another"
+            f"{header.path}: lies at {west:g} to {east:g} east, {south:g} to {north:g} north, wanted was "
+            f"{place[0]:g} to {place[2]:g} east, {place[1]:g} to {place[3]:g} north; is it the right file of "
+            f"{product.name}, and the right box?"
         )
         raise FetchError(message)
+
+
+def check_window(path: Path, place: Box, product: Product) -> None:
+    """Raise FetchError for a window of an input that does not fill its place, or holds what is no such heights."""
+    header = checked_header(path, product)
+    bounds, cell = header.grid.lonlat_bounds(), header.grid.pixel_width
+    if max(abs(one - other) for one, other in zip(bounds, place, strict=True)) > cell:
+        message = f"{path}: covers {bounds}, asked for was {place}; the service has changed, try lr_whole"
+        raise FetchError(message)
+    check_heights(read_raster(path, declared=declared_by(product, header)).dem, product.range_m, str(path))
 
 
 def unpack(archive: Path, pattern: str, target: Path) -> None:
@@ -91,19 +109,29 @@ def unpack(archive: Path, pattern: str, target: Path) -> None:
     Raises
     ------
     FetchError : none matches, or several
+    RasterError : the archive is damaged
     """
+    try:
+        _unpack(archive, pattern, target)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        message = f"{archive}: cannot be unpacked ({error})"
+        raise RasterError(message) from error
+
+
+def _unpack(archive: Path, pattern: str, target: Path) -> None:
     with zipfile.ZipFile(archive) as packed:
         names = [name for name in packed.namelist() if fnmatch(name.rpartition("/")[2].lower(), pattern.lower())]
         if len(names) != 1:
             message = f"{archive}: holds {len(names)} files like {pattern!r} of {packed.namelist()[:8]}; one is needed"
             raise FetchError(message)
         with whole_file(target) as temporary, packed.open(names[0]) as source, temporary.open("wb") as file:
-            while piece := source.read(_COPIED):
-                file.write(piece)
+            shutil.copyfileobj(source, file, _COPIED)
 
 
 def cut(path: Path, target: Path, box: Box, product: Product) -> None:
     """Write the part of a raster within a box, in metres above the product's datum.
+
+    Of a projected raster it is the rectangle around the box; its pixels beyond the box are void, those of other boxes.
 
     Raises
     ------
@@ -113,14 +141,14 @@ def cut(path: Path, target: Path, box: Box, product: Product) -> None:
     header = checked_header(path, product)
     try:
         dem = read_raster(path, declared=declared_by(product, header), within=box).dem
-    except GridError as error:
-        if "no cell is in" not in str(error):
-            raise
+    except OutsideError as error:
         raise AbsentError(str(error)) from error
+    if not dem.grid.is_geographic:
+        dem = dem.without(_beyond(dem.grid, box))
     if not dem.valid.any():
         message = f"{path}: no pixel is measured in {box}"
         raise AbsentError(message)
-    check_heights(dem, product, f"{path} in {box}")
+    check_heights(dem, product.range_m, f"{path} in {box}")
     write_dem(target, replace(dem, source=raster_name(target)))
 
 
@@ -188,8 +216,30 @@ def assemble(parts: Sequence[Path], target: Path) -> None:
                 if max(abs(row - round(row)), abs(col - round(col))) > _OFF_GRID or source.dtypes[0] != dtype:
                     message = f"{part}: its cells are not those of {parts[0]}; the service has changed"
                     raise FetchError(message)
+                if min(row, col) < -_OFF_GRID or row + source.height > whole.height or col + source.width > whole.width:
+                    message = f"{part}: reaches beyond the globe; the service has changed"
+                    raise FetchError(message)
                 place = windows.Window(round(col), round(row), source.width, source.height)
                 whole.write(source.read(1), 1, window=place)
+
+
+def _beyond(grid: Grid, box: Box) -> NDArray[np.bool_]:
+    """Return which pixels of a projected grid have their centre beyond a box of degrees."""
+    to_grid = pyproj.Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
+    along = np.linspace(0, 1, _CORNERS, endpoint=False)
+    (west, south, east, north), there, back = box, along, 1 - along
+    lons = np.concatenate(
+        [west + (east - west) * there, np.full(_CORNERS, east), west + (east - west) * back, np.full(_CORNERS, west)]
+    )
+    lats = np.concatenate(
+        [np.full(_CORNERS, south), south + (north - south) * there, np.full(_CORNERS, north),
+         south + (north - south) * back]
+    )  # fmt: skip
+    x, y = to_grid.transform(lons, lats)
+    outline = {"type": "Polygon", "coordinates": [[*zip(x, y, strict=True), (x[0], y[0])]]}
+    transform = Affine(grid.pixel_width, 0, grid.west, 0, -grid.pixel_height, grid.north)
+    beyond: NDArray[np.bool_] = geometry_mask([outline], (grid.rows, grid.cols), transform)
+    return beyond
 
 
 def _regular(spacing_deg: float) -> float:

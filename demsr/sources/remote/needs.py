@@ -1,6 +1,6 @@
 """What fetching will take, region by region, before anything is asked for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from demsr.sources.remote.cache import Cache
@@ -56,29 +56,14 @@ def needs_of(wanted: Wanted, cache: Cache, *, patch_lr: int) -> list[Need]:
 
 
 def _need(region: str, product: Product, pieces: Sequence[Piece], cache: Cache, seen: set[str]) -> Need:
-    new = {_origin(piece): piece for piece in pieces if _origin(piece) not in seen}
+    new = {piece.origin: piece for piece in pieces if piece.origin not in seen}
     seen.update(new)
-    sizes = {origin: _bytes(piece, product) for origin, piece in new.items()}
+    sizes = {origin: piece.expected_bytes(product) for origin, piece in new.items()}
     return Need(
         region=region, product=product.name, domain=product.domain, rasters=len(pieces), files=len(new),
-        bytes=sum(sizes.values()), here_bytes=_here(sizes, cache.known),
+        bytes=sum(sizes.values()),
+        here_bytes=sum(size for origin, size in sizes.items() if cache.known(origin) is not None),
     )  # fmt: skip
-
-
-def _here(sizes: dict[str, float], known: Callable[[str], object]) -> float:
-    return sum(size for origin, size in sizes.items() if known(origin) is not None)
-
-
-def _origin(piece: Piece) -> str:
-    return f"{piece.remote.url}#{piece.cut}" if piece.by_ranges else piece.remote.url
-
-
-def _bytes(piece: Piece, product: Product) -> float:
-    whole = piece.remote.bytes or product.tile_mb * 1e6
-    if not piece.by_ranges or piece.cut is None:
-        return whole
-    west, south, east, north = piece.cut
-    return whole * (east - west) * (north - south)
 
 
 def _pairs(product: Product, rasters: int, patch_lr: int) -> int:

@@ -16,6 +16,7 @@ from demsr.sources.remote.transfer import Kind, Remote
 Ask = Callable[[str, Kind], str]  # address, kind of answer -> answer
 
 _CMR_PAGE = 2000  # the most that it gives at once
+_GLOBE = (-180.0, -90.0, 180.0, 90.0)
 _DEGREES = "http://www.opengis.net/def/crs/EPSG/0/4326"
 _TILE_NAME = re.compile(r"([ns]\d\d)(?:_00_)?([ew]\d\d\d)", re.IGNORECASE)
 
@@ -45,21 +46,39 @@ class Piece:
     ----------
     name : of the raster, region and tile
     remote : the file that it is, or that it is cut out of
+    place : degrees, where it lies or what it is cut to
     member : pattern of its name in that archive; empty where the file is read as it is
-    cut : degrees; None where it is the whole file
-    by_ranges : only these bytes are asked for, the whole file is never fetched
+    cut : whether it is cut to its place, and read by its data sheet; else it is the whole file, as it is
+    by_ranges : only the bytes of its place are asked for, the whole file is never fetched
     """
 
     name: str
     remote: Remote
+    place: Box
     member: str = ""
-    cut: Box | None = None
+    cut: bool = False
     by_ranges: bool = False
+
+    @property
+    def origin(self) -> str:
+        """Return what tells the bytes that are to come from all others."""
+        if not self.by_ranges:
+            return self.remote.url
+        return f"{self.remote.url}#{place_text(self.place)}"
+
+    def expected_bytes(self, product: Product) -> float:
+        """Return the size of what is to come, the product's mean where the provider names none."""
+        whole = self.remote.bytes or product.tile_mb * 1e6
+        west, south, east, north = self.place
+        return whole * (east - west) * (north - south) if self.by_ranges else whole
 
 
 def whole_files(product: Product) -> list[Piece]:
     """Return the files of a product as they are."""
-    return [Piece(name=product.name, remote=_remote(product, file), member=file.member) for file in product.files]
+    return [
+        Piece(name=product.name, remote=_remote(product, file), place=_GLOBE, member=file.member)
+        for file in product.files
+    ]
 
 
 def raster_of(region: str, tile: str) -> str:
@@ -113,6 +132,11 @@ def cells(box: Box, size_deg: float = 1.0) -> Iterator[Box]:
                 yield col * size_deg, row * size_deg, (col + 1) * size_deg, (row + 1) * size_deg
 
 
+def place_text(place: Box) -> str:
+    """Return a box as text that no other box has."""
+    return " ".join(repr(float(edge)) for edge in place)
+
+
 def tile_name(cell: Box) -> str:
     """Return the name of a cell by its south-western corner: n43w121, or n4825w12450 in hundredths of a degree."""
     west, south = cell[:2]
@@ -137,10 +161,10 @@ def _tiles(product: Product, region: Region) -> Iterator[Piece]:
         words = {"name": name, "ns": "NS"[south < 0], "lat": abs(south), "ew": "EW"[west < 0], "lon": abs(west)}
         file = ProductFile(url=product.host + product.path.format(**words), kind=product.kind)
         parts = [overlap(cell, box) for box in _unwrapped(region.box)]
-        part = next((part for part in parts if part is not None), None)
-        windowed = product.windows and part is not None and part != cell
+        part = next((part for part in parts if part is not None), cell)
+        windowed = product.windows and part != cell
         yield Piece(
-            name=raster_of(region.name, name), remote=_remote(product, file), cut=part if windowed else None,
+            name=raster_of(region.name, name), remote=_remote(product, file), place=part if windowed else cell,
             by_ranges=windowed,
         )  # fmt: skip
 
@@ -159,7 +183,9 @@ def _parts_of_files(product: Product, region: Region) -> Iterator[Piece]:
             if file.box is None or overlap(cell, file.box) is not None:
                 tile = tile_name(cell) + (f"-{file.tag}" if file.tag else "")
                 remote = _remote(product, file)
-                yield Piece(name=raster_of(region.name, tile), remote=remote, member=file.member, cut=cell)
+                yield Piece(
+                    name=raster_of(region.name, tile), remote=remote, place=cell, member=file.member, cut=True
+                )  # fmt: skip
 
 
 def _coverages(product: Product, region: Region) -> Iterator[Piece]:
@@ -195,7 +221,8 @@ def _requested(product: Product, region: Region, cell: Box, words: Sequence[tupl
     url = f"{product.host}{product.path}?{urlencode(words, quote_via=quote)}"
     name = raster_of(region.name, tile_name(cell))
     suffix = {"tiff": ".tif", "netcdf": ".nc"}[product.kind]
-    return Piece(name=name, remote=Remote(url, f"{product.name}_{tile_name(cell)}{suffix}", product.kind))
+    remote = Remote(url, f"{product.name}_{tile_name(cell)}{suffix}", product.kind)
+    return Piece(name=name, remote=remote, place=cell, cut=product.how != "ncss")
 
 
 def _named_files(product: Product, region: Region) -> Iterator[Piece]:
@@ -205,7 +232,10 @@ def _named_files(product: Product, region: Region) -> Iterator[Piece]:
         raise FetchError(message)
     for url in region.urls:
         file = ProductFile(url=url, kind=product.kind)
-        yield Piece(name=raster_of(region.name, _stem(url)), remote=_remote(product, file))
+        yield Piece(
+            name=raster_of(region.name, _stem(url)), remote=_remote(product, file), place=region.box,
+            member=product.member,
+        )  # fmt: skip
 
 
 def _remote(product: Product, file: ProductFile) -> Remote:

@@ -4,10 +4,9 @@ A connection that breaks, stalls or crawls is taken up where it broke (Range wit
 next. Servers that ask to wait are obeyed. A token goes to the host that it is for and to no other.
 """
 
-import errno
-import hashlib
 import json
 import random
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +23,7 @@ from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
 from demsr.errors import FetchError
-from demsr.files import write_json
+from demsr.files import sha256_of, write_json
 
 Kind = Literal["zip", "tiff", "netcdf", "bag", "json", "any"]
 
@@ -52,7 +51,7 @@ class Remote:
     ----------
     name : that the file gets
     kind : what it is, by its first bytes; a web page is never a file
-    sha256, md5, bytes : as far as the provider publishes them
+    sha256, bytes : as far as the provider publishes them
     token : sent to the host of `url`, never to one that it redirects to
     credentials : how to get that token, for the message when it is missing or refused
     """
@@ -61,7 +60,6 @@ class Remote:
     name: str
     kind: Kind = "any"
     sha256: str | None = None
-    md5: str | None = None
     bytes: int | None = None
     token: str | None = None
     credentials: str = ""
@@ -74,7 +72,7 @@ class Patience:
     Attributes
     ----------
     tries : in a row that bring next to nothing
-    connect_s, stall_s : until an answer begins, and between two pieces of it
+    connect_s, stall_s : to connect, and until an answer or its next piece comes
     least_bytes_per_s, window_s : who sends less over that time counts as broken
     first_wait_s : doubled from try to try
     longest_wait_s : that is waited, also if a server asks for more
@@ -137,45 +135,57 @@ class _BrokenError(Exception):
         self.wait_s = wait_s
 
 
+class StoppedError(Exception):
+    """Another file has failed, or the user has had enough: nobody waits for this one any more."""
+
+
 def transfer(
-    remote: Remote, path: Path, *, session: requests.Session, patience: Patience, on_bytes: OnBytes = lambda _: None
-) -> None:
+    remote: Remote, path: Path, *, session: requests.Session, patience: Patience,
+    on_bytes: OnBytes = lambda _: None, stop: threading.Event | None = None,
+) -> None:  # fmt: skip
     """Bring a file to `path`, which must be in a folder of its own; what has arrived lies beside it until it is whole.
 
     Parameters
     ----------
     on_bytes : called with the number of new bytes, negative where some were thrown away
+    stop : ends it early; what has arrived stays
 
     Raises
     ------
+    StoppedError : `stop` was set
     AbsentError : the server has no such file
     FetchError : it did not come, or what came is not that file
     """
     partial = path.with_name(f".{path.name}.part")
     failures, starts = 0, 0
+    stop = stop or threading.Event()
     while True:
         before = _size(partial)
         try:
-            _one_try(remote, partial, session, patience, on_bytes)
+            _one_try(remote, partial, session, patience, on_bytes, stop)
             if (fault := _fault(remote, partial)) is None:
                 break
             on_bytes(-_size(partial))
             _forget(partial)
             starts += 1
             if starts > 1:  # it came twice, and was wrong twice
-                message = f"{remote.url}: {fault}; the provider has changed or damaged it, or a proxy is in between"
+                message = f"{remote.url}: {fault}, twice; the provider has changed or damaged it, try a mirror or later"
                 raise FetchError(message)
         except _BrokenError as broken:
             failures = 0 if _size(partial) - before >= _PIECE else failures + 1
             if failures >= patience.tries:
                 message = f"{remote.url}: {broken}; gave up after {failures} tries, run this again later to go on"
                 raise FetchError(message) from broken
-            time.sleep(_wait_s(broken, failures, patience))
+            if stop.wait(_wait_s(broken, failures, patience)):
+                raise StoppedError from broken
     partial.replace(path)
     _state_of(partial).unlink(missing_ok=True)
 
 
-def _one_try(remote: Remote, partial: Path, session: requests.Session, patience: Patience, on_bytes: OnBytes) -> None:
+def _one_try(
+    remote: Remote, partial: Path, session: requests.Session, patience: Patience, on_bytes: OnBytes,
+    stop: threading.Event,
+) -> None:  # fmt: skip
     """Ask once for what is missing, and write what comes."""
     have, validator = _size(partial), _validator(partial, remote.url)
     if have and validator is None:
@@ -205,8 +215,9 @@ def _one_try(remote: Remote, partial: Path, session: requests.Session, patience:
             message = "the server sent another part than it was asked for"
             raise _BrokenError(message)
         _check_page(remote, answer)
+        _check_length(remote, answer)
         _remember(partial, remote.url, answer)
-        _write(answer, partial, have, patience, on_bytes)
+        _write(answer, partial, have, patience, on_bytes, stop)
 
 
 @contextmanager
@@ -214,7 +225,7 @@ def _answer(
     remote: Remote, session: requests.Session, patience: Patience, headers: dict[str, str]
 ) -> Iterator[requests.Response]:
     """Ask; redirections are followed, the token stays behind when they lead to another host."""
-    timeout = (patience.connect_s, min(patience.stall_s, patience.window_s))
+    timeout = (patience.connect_s, patience.stall_s)
     try:
         answer = session.get(remote.url, headers=headers, stream=True, timeout=timeout, auth=_Bearer(remote.token))
     except (requests.ConnectionError, requests.Timeout) as error:
@@ -261,27 +272,35 @@ def _check_page(remote: Remote, answer: requests.Response) -> None:
     raise FetchError(message)
 
 
-def _write(answer: requests.Response, partial: Path, have: int, patience: Patience, on_bytes: OnBytes) -> None:
+def _check_length(remote: Remote, answer: requests.Response) -> None:
+    """Refuse an answer whose end cannot be told from a cut-off."""
+    told = "Content-Length" in answer.headers or "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
+    if not told and remote.kind != "zip" and remote.bytes is None and remote.sha256 is None:
+        message = (
+            f"{remote.url}: the server does not say how long the file is, so a part could pass for it; try a mirror"
+        )
+        raise FetchError(message)
+
+
+def _write(
+    answer: requests.Response, partial: Path, have: int, patience: Patience, on_bytes: OnBytes, stop: threading.Event
+) -> None:  # fmt: skip
     """Append what comes; a server that crawls is left like one that is silent."""
     expected = answer.headers.get("Content-Length")
     came, since, in_window = 0, time.monotonic(), 0
-    try:
-        with partial.open("ab") as file:
-            file.truncate(have)
-            for piece in _pieces(answer):
-                file.write(piece)
-                came, in_window = came + len(piece), in_window + len(piece)
-                on_bytes(len(piece))
-                if (passed := time.monotonic() - since) > patience.window_s:
-                    if in_window < patience.least_bytes_per_s * passed:
-                        message = f"only {in_window / passed:.0f} bytes a second came"
-                        raise _BrokenError(message)
-                    since, in_window = time.monotonic(), 0
-    except (HTTPError, requests.RequestException, OSError) as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise
-        message = f"the connection broke after {came:,} bytes ({_short(error)})"
-        raise _BrokenError(message) from error
+    with partial.open("ab") as file:
+        file.truncate(have)
+        for piece in _pieces(answer):
+            if stop.is_set():
+                raise StoppedError
+            file.write(piece)
+            came, in_window = came + len(piece), in_window + len(piece)
+            on_bytes(len(piece))
+            if (passed := time.monotonic() - since) > patience.window_s:
+                if in_window < patience.least_bytes_per_s * passed:
+                    message = f"only {in_window / passed:.0f} bytes a second came"
+                    raise _BrokenError(message)
+                since, in_window = time.monotonic(), 0
     if expected is not None and expected.isdigit() and came < int(expected):
         message = f"the connection ended after {came:,} of {int(expected):,} bytes"
         raise _BrokenError(message)
@@ -289,7 +308,16 @@ def _write(answer: requests.Response, partial: Path, have: int, patience: Patien
 
 def _pieces(answer: requests.Response) -> Iterator[bytes]:
     """Yield what has arrived, without waiting for a full piece: else a slow server could not be told."""
-    while piece := answer.raw.read1(_PIECE, decode_content=False):
+    came = 0
+    while True:
+        try:
+            piece = answer.raw.read1(_PIECE, decode_content=False)
+        except (HTTPError, requests.RequestException, OSError) as error:
+            message = f"the connection broke after {came:,} bytes ({_short(error)})"
+            raise _BrokenError(message) from error
+        if not piece:
+            return
+        came += len(piece)
         yield piece
 
 
@@ -304,12 +332,8 @@ def _fault(remote: Remote, path: Path) -> str | None:
         return f"in the place of a file came a page: {_shown(first)!r}"
     if not first.startswith(_MAGIC[remote.kind]):
         return f"it begins with {first[:16]!r}, which is no {remote.kind}"
-    for name, wanted in (("sha256", remote.sha256), ("md5", remote.md5)):
-        if wanted is not None:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, name).hexdigest()
-            if found != wanted:
-                return f"its {name} is {found}, the provider names {wanted}"
+    if remote.sha256 is not None and (found := sha256_of(path)) != remote.sha256:
+        return f"its sha256 is {found}, the provider names {remote.sha256}"
     if remote.kind == "zip":
         return _fault_of_zip(path)
     return None

@@ -43,3 +43,16 @@ def test_a_missing_login_is_told_before_anything_is_fetched():
     check_logins([PRODUCTS["nasadem"]], Credentials(None, {HOST: ("me", "secret")}))
     with pytest.raises(FetchError, match="nasadem: its server wants a login and none was found; make an account"):
         check_logins([PRODUCTS["gmrt"], PRODUCTS["nasadem"]], Credentials(None, {}))
+
+
+@pytest.mark.parametrize("token", ["one two", "one\ntwo", "t\u00f6ken"])
+def test_a_token_that_cannot_be_one_is_refused_and_not_shown(monkeypatch, token):
+    monkeypatch.setenv("EARTHDATA_TOKEN", token)
+    with pytest.raises(FetchError, match="EARTHDATA_TOKEN: has spaces") as raised:
+        earthdata()
+    assert token not in str(raised.value)
+
+
+def test_a_login_that_is_not_supported_is_told_with_the_way_around():
+    with pytest.raises(FetchError, match="tandem-x-90: .* fetch the files by hand"):
+        check_logins([PRODUCTS["tandem-x-90"]], Credentials("token", {}))

@@ -12,7 +12,7 @@ from synthetic import dem, rough
 
 from demsr.dem.raster import write_dem
 from demsr.dem.reading import read_dem
-from demsr.errors import FetchError
+from demsr.errors import FetchError, RasterError
 from demsr.sources.remote.catalogue import PRODUCTS, Product
 from demsr.sources.remote.cutting import assemble, checked_header, copy_window, cut, unpack
 from demsr.sources.remote.transfer import AbsentError, Patience
@@ -122,7 +122,7 @@ def test_feet_in_the_place_of_metres_are_noticed(tmp_path):
     box = (755_000, 7_470_000, 770_000, 7_490_000)
     (tmp_path / "w.tif").write_bytes(geotiff(feet, box, crs="EPSG:32749"))
     whole = read_dem(tmp_path / "w.tif", vertical_datum="MSL").grid.lonlat_bounds()
-    with pytest.raises(FetchError, match=r"heights from -11086 to -131 m, boem has -3500 to 0 m; the unit or the sign"):
+    with pytest.raises(RasterError, match="heights from -11086 to -131 m, its product has -3500 to 0 m; the unit or"):
         cut(tmp_path / "w.tif", tmp_path / "part.tif", whole, PRODUCTS["boem"])
     assert not (tmp_path / "part.tif").exists()
 

@@ -16,9 +16,10 @@ from demsr.errors import FetchError, ParamsError
 from demsr.sources.local import InputFile, checked_path, read_manifest, write_manifest
 from demsr.sources.remote.cache import Cache
 from demsr.sources.remote.catalogue import PRODUCTS
+from demsr.sources.remote.cutting import cut
 from demsr.sources.remote.fetch import Wanted, fetch_all, fetch_lr, lr_pieces, tid_of
 from demsr.sources.remote.pieces import Region, pieces_of
-from demsr.sources.remote.transfer import Patience
+from demsr.sources.remote.transfer import AbsentError, Patience
 
 QUICK = Patience(tries=2, connect_s=2, stall_s=2, least_bytes_per_s=2000, window_s=1, first_wait_s=0.01)
 ALPS = Region(name="alps", domain="land", product="nasadem", box=(10, 46, 12, 47))
@@ -81,8 +82,13 @@ def test_a_missing_login_is_told_before_anything_is_asked_for(server, monkeypatc
     monkeypatch.delenv("EARTHDATA_TOKEN")
     hgt(server, "n46e010")
     with pytest.raises(FetchError, match="nasadem: its server wants a login"):
-        fetched(server, ALPS)
-    assert server.seen == []
+        fetch_all(
+            Wanted(regions=(ALPS,)), Cache(mirrors={"https://cmr.earthdata.nasa.gov": server.url}, patience=QUICK)
+        )
+    assert {path for path, _ in server.seen} == {"/search/granules.json"}
+    mirrored = fetched(server, ALPS)["land"]  # a mirror is never given a login, so none is needed
+    cached = fetch_all(Wanted(regions=(ALPS,)), Cache(mirrors={"https://cmr.earthdata.nasa.gov": server.url}))["land"]
+    assert cached == mirrored
 
 
 def test_a_region_of_which_nothing_exists_is_refused(server):
@@ -196,3 +202,104 @@ def test_no_input_no_source_types_and_no_such_product():
         Wanted(regions=(replace(ALPS, name="x", product="nasadm"),)).products()
     with pytest.raises(FetchError, match="nasadem: has no grid of source types"):
         tid_of(PRODUCTS["nasadem"])
+
+
+def test_files_of_one_name_are_refused_and_so_are_files_of_another_place(server):
+    content = geotiff((-10 + rough(50, 50, seed=1) / 1e3).astype(np.float32), (10, 49, 10.2, 49.2), crs="EPSG:4269")
+    server.files |= {path: Served(content) for path in ("/a/bathy.tif", "/b/bathy.tif")}
+    urls = tuple(server.url + path for path in ("/a/bathy.tif", "/b/bathy.tif"))
+    region = Region(name="gulf", domain="marine", product="cudem", box=(10, 49, 11, 50), urls=urls)
+    with pytest.raises(FetchError, match="several files are called gulf__bathy; rename one"):
+        fetched(server, region)
+    elsewhere = replace(region, urls=urls[:1], box=(-94, 29, -93, 30))
+    with pytest.raises(FetchError, match="lies at 10 to 10.2 east, 49 to 49.2 north, wanted was -94 to -93 east"):
+        fetched(server, elsewhere)
+    assert fetched(server, replace(region, urls=urls[:1]))["marine"][0].name == "gulf__bathy"
+
+
+def test_a_listed_tile_that_the_server_lacks_is_no_sea(server):
+    hgt(server, "n46e010", "n46e011")
+    del server.files[next(path for path in server.files if "n46e011" in path)]
+    with pytest.raises(
+        FetchError, match="NASADEM_HGT_n46e011.zip: the provider lists this tile and the server has none"
+    ):
+        fetched(server, ALPS)
+
+
+def gmrt(server: FaultServer, content: bytes) -> Region:
+    region = Region(name="rise", domain="marine", product="gmrt", box=(10.2, 49.2, 10.8, 49.8))
+    (piece,) = pieces_of(PRODUCTS["gmrt"], region)
+    server.files[path_of(piece.remote.url)] = Served(content)
+    return region
+
+
+def test_an_answer_with_impossible_heights_or_a_broken_one_is_removed_and_asked_for_again(server, tmp_path):
+    depths = (-2000 + rough(300, 300, seed=1)).astype(np.float32)
+    with pytest.raises(FetchError, match="its product has -11100 to 300 m; .* is now removed from the cache"):
+        fetched(server, gmrt(server, geotiff(-depths, (10, 49, 11, 50))))
+    whole = geotiff(depths, (10, 49, 11, 50))
+    with pytest.raises(FetchError, match="cannot be read as a raster .* is now removed"):
+        fetched(server, gmrt(server, whole[: len(whole) // 2]))
+    (entry,) = fetched(server, gmrt(server, whole))["marine"]
+    np.testing.assert_array_equal(read_dem(checked_path(entry)).elevation_m, depths)
+    assert len(entry.fetched_on) == 10  # a product without versions
+
+
+def test_a_window_of_another_size_than_asked_for_is_refused(server):
+    product = PRODUCTS["gebco-2021"]
+    (piece,) = lr_pieces(product, [ALPS.box], whole=False)
+    window = lr_grid(10, 50)
+    small = replace(window, elevation_m=window.elevation_m[:480, :480], grid=window.grid.window(0, 0, 480, 480))
+    server.files[path_of(piece.remote.url)] = Served(netcdf(small, "elevation", tid=False))
+    with pytest.raises(
+        FetchError, match=r"covers .* asked for was \(10.0, 45.0, 15.0, 50.0\); the service has changed"
+    ):
+        fetched_lr(server, whole=False)
+
+
+def test_cells_cut_from_a_projected_grid_share_no_ground(server, tmp_path):
+    depths = (-2000 + rough(400, 400, seed=1)).astype(np.float32)
+    content = geotiff(depths, (-400_000, 1_000_000, 400_000, 1_800_000), crs="EPSG:9354", nodata=-32768)
+    path = tmp_path / "ibcso.tif"
+    path.write_bytes(content)
+    region = Region(name="ross", domain="marine", product="ibcso", box=(-30, -85, 30, -70))
+    pieces = pieces_of(PRODUCTS["ibcso"], region)
+    counted = 0
+    for piece in pieces:
+        try:
+            cut(path, tmp_path / "part.tif", piece.place, PRODUCTS["ibcso"])
+        except AbsentError:
+            continue
+        counted += int(read_dem(tmp_path / "part.tif").valid.sum())
+    assert counted == pytest.approx(depths.size, rel=1e-3)
+
+
+def test_a_damaged_file_of_the_cache_is_removed_and_comes_again(server):
+    hgt(server, "n46e010", "n46e011")
+    entry = fetched(server, ALPS)["land"][0]
+    content = bytearray(entry.place.read_bytes())
+    content[1000] ^= 1
+    entry.place.write_bytes(content)
+    with pytest.raises(
+        ParamsError, match="was damaged, and is now removed; run `dvc repro --force --single-item fetch`"
+    ):
+        checked_path(entry)
+    assert fetched(server, ALPS)["land"][0] == entry
+    checked_path(entry)
+    entry.place.write_bytes(content)  # noticed by fetch itself, too
+    assert fetched(server, ALPS)["land"][0] == entry
+    checked_path(entry)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "held_out", "message"),
+    [
+        (Wanted(regions=(replace(ALPS, domain="marine"),)), {}, "region alps is marine, nasadem is for land; choose"),
+        (Wanted(regions=(ALPS,), lr="gmrt"), {}, "fetch.remote.lr is 'gmrt', which is no input of 15 arc-seconds"),
+        (Wanted(regions=(ALPS,)), {"land": ["alp__*"]}, r"pairs.land: no region fits 'alp__\*'; there are alps"),
+    ],
+)  # fmt: skip
+def test_mistakes_that_can_be_told_before_are_told_before(wanted, held_out, message):
+    with pytest.raises(ParamsError, match=message):
+        wanted.check(held_out)
+    Wanted(regions=(ALPS,), lr="gebco-2021").check({"land": ["alps__*", "a*__n46*"], "marine": []})

@@ -52,7 +52,7 @@ def test_nasadem_has_the_addresses_of_the_provider():
         "https://data.lpdaac.earthdatacloud.nasa.gov/lp-prod-protected/NASADEM_HGT.001/NASADEM_HGT_n43w121/"
         "NASADEM_HGT_n43w121.zip"
     )
-    assert (one.name, one.remote.kind, one.cut) == ("here__n43w121", "zip", None)
+    assert (one.name, one.remote.kind, one.place, one.cut) == ("here__n43w121", "zip", (-121, 43, -120, 44), False)
 
 
 @pytest.mark.parametrize(("metres", "code"), [(30, 10), (90, 30)])
@@ -60,8 +60,9 @@ def test_copernicus_tiles_are_whole_or_parts_as_the_region_covers_them(metres, c
     whole, part = pieces(f"glo-{metres}", -7, 53, -5.5, 54)
     tile = f"Copernicus_DSM_COG_{code}_N53_00_W007_00_DEM"
     assert whole.remote.url == f"https://copernicus-dem-{metres}m.s3.amazonaws.com/{tile}/{tile}.tif"
-    assert (whole.by_ranges, whole.cut) == (False, None)
-    assert (part.by_ranges, part.cut) == (True, (-6, 53, -5.5, 54))
+    assert (whole.by_ranges, whole.place) == (False, (-7, 53, -6, 54))
+    assert (part.by_ranges, part.place) == (True, (-6, 53, -5.5, 54))
+    assert part.origin == f"{part.remote.url}#-6.0 53.0 -5.5 54.0"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_services_are_asked_for_whole_cells(product, box, host, words):
 
 def test_large_files_are_cut_into_cells_of_the_files_that_lie_there():
     found = pieces("crm", -88, 29, -86.5, 30)
-    assert {(one.name, one.remote.name, one.cut) for one in found} == {
+    assert {(one.name, one.remote.name, one.place) for one in found} == {
         ("here__n29w088-vol4", "crm_vol4.nc", (-88, 29, -87, 30)),
         ("here__n29w087-vol3", "crm_vol3.nc", (-87, 29, -86, 30)),
     }

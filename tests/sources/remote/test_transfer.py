@@ -1,6 +1,10 @@
+import errno
 import hashlib
 import io
+import os
 import random
+import resource
+import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +14,7 @@ import pytest
 from fault_server import FaultServer, Served
 
 from demsr.errors import FetchError
-from demsr.sources.remote.transfer import AbsentError, Patience, Remote, Visitor, transfer
+from demsr.sources.remote.transfer import AbsentError, Patience, Remote, StoppedError, Visitor, transfer
 
 QUICK = Patience(
     tries=3, connect_s=2, stall_s=1, least_bytes_per_s=2000, window_s=0.4, first_wait_s=0.01, longest_wait_s=0.5
@@ -93,17 +97,58 @@ def test_a_file_that_cannot_be_gone_on_with_begins_again(server, tmp_path, chang
     assert fetched(server, tmp_path).read_bytes() == other
 
 
-def test_servers_that_ask_to_wait_are_obeyed_up_to_a_limit(server, tmp_path, monkeypatch):
-    waited = []
-    monkeypatch.setattr("time.sleep", waited.append)
+class Clock(threading.Event):
+    """What is waited for without waiting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited.append(timeout or 0)
+        return False
+
+
+def test_servers_that_ask_to_wait_are_obeyed_up_to_a_limit(server, tmp_path):
+    clock = Clock()
     server.files[PATH] = Served(CONTENT, faults=["429 3600", "429 0", "503 Wed, 21 Oct 2015 07:28:00 GMT"])
     transfer(
         Remote(url=server.url + PATH, name="a.zip", kind="zip"), tmp_path / "a.zip", session=Visitor(),
-        patience=replace(QUICK, tries=5),
+        patience=replace(QUICK, tries=5), stop=clock,
     )  # fmt: skip
-    asked = [wait for wait in waited if wait > 0.05 or wait == 0]
-    assert 0.5 in asked  # an hour, cut to the longest wait
-    assert 0 in asked  # a date that is past
+    assert clock.waited == [0.5, 0, 0]  # an hour, cut to the longest wait; at once; a date that is past
+
+
+def test_a_transfer_that_nobody_waits_for_any_more_ends_and_what_has_come_stays(server, tmp_path):
+    stop = threading.Event()
+    server.files[PATH] = Served(CONTENT, faults=["drip"])
+    remote = Remote(url=server.url + PATH, name="a.zip", kind="zip")
+    with pytest.raises(StoppedError):
+        transfer(
+            remote, tmp_path / "a.zip", session=Visitor(), patience=QUICK, on_bytes=lambda _: stop.set(), stop=stop
+        )
+    assert 0 < (tmp_path / ".a.zip.part").stat().st_size < len(CONTENT)
+    assert not (tmp_path / "a.zip").exists()
+
+
+def test_an_answer_whose_end_cannot_be_told_is_refused(server, tmp_path):
+    server.files[PATH] = Served(b"II*\x00" + bytes(500), faults=["endless"] * 9)
+    with pytest.raises(FetchError, match="does not say how long the file is, so a part could pass for it"):
+        fetched(server, tmp_path, kind="tiff")
+    server.files[PATH] = Served(CONTENT, faults=["endless"])  # a zip tells its end itself
+    assert fetched(server, tmp_path).read_bytes() == CONTENT
+
+
+def test_a_full_disk_is_no_broken_connection(server, tmp_path):
+    server.files[PATH] = Served(CONTENT)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+            fetched(server, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert nothing_left(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +164,6 @@ def test_servers_that_ask_to_wait_are_obeyed_up_to_a_limit(server, tmp_path, mon
         (Served(CONTENT[:-500]), {}, "it is no whole zip .* the provider has changed or damaged it"),
         (Served(CONTENT, faults=["shorter"] * 9), {}, "it is no whole zip"),
         (Served(CONTENT), {"sha256": "0" * 64}, f"its sha256 is {SHA256}, the provider names 0"),
-        (Served(CONTENT), {"md5": "0" * 32}, "its md5 is"),
         (Served(CONTENT), {"bytes": 7}, f"it has {len(CONTENT):,} bytes, the provider names 7"),
         (Served(b"II*\x00" + bytes(50)), {}, "which is no zip"),
         (Served(CONTENT), {"kind": "tiff"}, "which is no tiff"),
