@@ -234,3 +234,26 @@ def test_profiles_come_and_go_with_their_regions(params):
     held_out = [*found.pairs.land.valid, *found.pairs.land.test, *found.pairs.marine.valid, *found.pairs.marine.test]
     assert {pattern.removesuffix("__*") for pattern in held_out} <= set(found.fetch.remote.regions)
     assert (found.pairs.land.count, found.pairs.marine.count) == (579_900, 28_500)
+
+
+def test_the_documentation_has_the_data_sheets_as_they_are(root):
+    said = CliRunner().invoke(app, ["sources", "--markdown"]).output
+    documented = (root / "docs" / "sources.md").read_text(encoding="utf-8").partition("<!-- data sheets -->\n")[2]
+    assert documented == said  # else: demsr sources --markdown
+    assert documented.count("| `nasadem` |") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["profile", "paper", "--lr", "gebco"], "--lr: are for rasters of your own; name their folders with --land"),
+        (["profile", "sample", "--valid", "a", "--test", "b"], "--valid, --test: are for rasters of your own"),
+        (["plan", "--profile", "paper", "--globe"], "--profile tells what is fetched; give it alone"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(params, words, message):
+    before = params.read_text()
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, ParamsError)
+    assert str(done.exception).startswith(message)
+    assert params.read_text() == before

@@ -92,6 +92,7 @@ def fetched(root: Path, shared: Path, server: FaultServer, tmp_path_factory: pyt
     }
     params["pairs"]["marine"] |= {"valid": ["sabine__*"], "test": ["balanus__*"], "count": None}
     params["model"] |= {"num_blocks": 1, "features": 6}
+    params["base"]["processes"] = 1  # starting others takes longer than this little work
     for stage in ("pretrain", "finetune"):
         params[stage] |= {"max_epochs": 1, "precision": "32-true", "workers": 0}
     with path.open("w") as file:

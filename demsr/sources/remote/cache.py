@@ -20,7 +20,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from demsr.errors import FetchError
 from demsr.files import read_json, sha256_of, sha256_of_text, write_json
 from demsr.project import cache_folder
-from demsr.sources.remote.transfer import AbsentError, Kind, OnBytes, Patience, Remote, Visitor, transfer
+from demsr.sources.remote.transfer import AbsentError, Kind, OnBytes, Patience, Remote, transfer
+from demsr.sources.remote.visitor import Visitor
 
 _AT_ONCE = 16
 _KEPT_FREE = 1e9  # bytes of the disk

@@ -9,7 +9,7 @@ import random
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,11 +19,11 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import requests
-from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
 from demsr.errors import FetchError
 from demsr.files import sha256_of, write_json
+from demsr.sources.remote.visitor import Bearer
 
 Kind = Literal["zip", "tiff", "netcdf", "bag", "json", "any"]
 
@@ -85,42 +85,6 @@ class Patience:
     window_s: float = 60.0
     first_wait_s: float = 1.0
     longest_wait_s: float = 300.0
-
-
-class _Bearer(AuthBase):
-    """A token, or none: without this, requests would look into ~/.netrc, whose default entry goes to any host."""
-
-    def __init__(self, token: str | None) -> None:
-        self.token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self.token:
-            request.headers["Authorization"] = f"Bearer {self.token}"
-        return request
-
-
-class Visitor(requests.Session):
-    """A session whose secrets stay with their hosts.
-
-    Parameters
-    ----------
-    logins : user and password by host, for logins that a server redirects to
-    """
-
-    def __init__(self, logins: Mapping[str, tuple[str, str]] | None = None, *, connections: int = 16) -> None:
-        super().__init__()
-        self.logins = dict(logins or {})
-        for scheme in ("http://", "https://"):
-            self.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=connections, pool_block=True))
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Leave the token behind where another host comes in; give a login to its own host only, over TLS."""
-        there, here = urlsplit(str(prepared_request.url)), urlsplit(str(response.request.url))
-        if there.netloc != here.netloc or (there.scheme, here.scheme) == ("http", "https"):
-            prepared_request.headers.pop("Authorization", None)
-        login = self.logins.get(there.netloc)
-        if login is not None and (there.scheme == "https" or there.hostname == "127.0.0.1"):
-            prepared_request.prepare_auth(login)
 
 
 class AbsentError(FetchError):
@@ -227,7 +191,7 @@ def _answer(
     """Ask; redirections are followed, the token stays behind when they lead to another host."""
     timeout = (patience.connect_s, patience.stall_s)
     try:
-        answer = session.get(remote.url, headers=headers, stream=True, timeout=timeout, auth=_Bearer(remote.token))
+        answer = session.get(remote.url, headers=headers, stream=True, timeout=timeout, auth=Bearer(remote.token))
     except (requests.ConnectionError, requests.Timeout) as error:
         message = f"no answer ({_short(error)})"
         raise _BrokenError(message) from error

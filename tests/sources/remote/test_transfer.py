@@ -14,7 +14,8 @@ import pytest
 from fault_server import FaultServer, Served
 
 from demsr.errors import FetchError
-from demsr.sources.remote.transfer import AbsentError, Patience, Remote, StoppedError, Visitor, transfer
+from demsr.sources.remote.transfer import AbsentError, Patience, Remote, StoppedError, transfer
+from demsr.sources.remote.visitor import Visitor
 
 QUICK = Patience(
     tries=3, connect_s=2, stall_s=1, least_bytes_per_s=2000, window_s=0.4, first_wait_s=0.01, longest_wait_s=0.5
