@@ -1,6 +1,8 @@
 """A file server on loopback that behaves like real ones, and misbehaves like them."""
 
 import contextlib
+import io
+import os
 import re
 import socket
 import struct
@@ -19,8 +21,8 @@ class Served:
 
     Attributes
     ----------
-    faults : one for each request: a status, "reset" after half of the body, "drip", "page", "longer" or "shorter" than
-        the length that is named, "endless" without one, "redirect URL", "429 SECONDS"
+    faults : one for each request: a status, "reset" or "stall" after half of the body, "drip", "page", "longer" or
+        "shorter" than the length that is named, "endless" without one, "redirect URL", "429 SECONDS"
     ranges : whether parts may be asked for
     """
 
@@ -132,13 +134,16 @@ class _Handler(BaseHTTPRequestHandler):
             for place in range(len(body)):
                 self.wfile.write(body[place : place + 1])
                 time.sleep(0.05)
-        elif fault == "reset":
+        elif fault in ("reset", "stall"):
             self.wfile.write(body[: len(body) // 2])
             self.wfile.flush()
-            time.sleep(0.1)
-            linger = struct.pack("ii", 1, 0)  # closing sends RST
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self.connection.close()
+            self.close_connection = True
+            time.sleep(0.1 if fault == "reset" else 2)
+            if fault == "reset":
+                linger = struct.pack("ii", 1, 0)  # closing sends RST
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                os.close(self.connection.detach())
+                self.wfile = self.rfile = io.BytesIO()
         else:
             self.wfile.write(body if fault != "shorter" else body[:-100])
             self.close_connection = fault in ("longer", "shorter", "endless")

@@ -56,8 +56,8 @@ def nothing_left(folder: Path) -> bool:
 @pytest.mark.parametrize(
     "faults",
     [
-        [], ["reset"], ["reset", "reset"], ["drip"], ["429 0"], ["503"], ["500", "reset", "503 0"], ["longer"],
-        ["408", "425"],
+        [], ["reset"], ["reset", "reset"], ["stall"], ["drip"], ["429 0"], ["503"], ["500", "reset", "503 0"],
+        ["longer"], ["408", "425"],
     ],
 )  # fmt: skip
 def test_what_is_told_to_be_whole_is_whole_whatever_came_in_between(server, tmp_path, faults):
