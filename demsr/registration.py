@@ -143,9 +143,10 @@ def _trained_on(products: Sequence[Mapping[str, Any]]) -> str:
         f"| {product['sha256'][:12]} |"
         for product in products
     )
-    cited = "\n".join(
+    citations = (
         f"- {product['citation']} {product.get('doi', '')}".rstrip() for product in products if "citation" in product
     )
+    cited = "\n".join(dict.fromkeys(citations))
     head = "| trained on | datum | licence | commercial use | files | sha256 |\n|---|---|---|---|---|---|"
     return f"\n{head}\n{rows}\n" + (f"\nCite\n\n{cited}\n" if cited else "")
 

@@ -150,10 +150,10 @@ def test_the_card_of_a_model_names_its_data_with_licence_checksum_and_citation(s
              "citation": "NASADEM.", "doi": "10.5067/X"}  # fmt: skip
     data = [
         {"product": "nasadem", "title": "NASADEM Merged DEM", "files": 1200, "bytes": 1, "sha256": "ab" * 32, **sheet},
-        {"product": "local", "title": "files of the source `local`", "files": 2, "bytes": 1, "sha256": "cd" * 32},
+        {"product": "local", "title": "Rasters of the user", "files": 2, "bytes": 1, "sha256": "cd" * 32},
     ]
     register(good, test, store, data=data)
     (version,) = connect().search_model_versions(f"name='{NAME}'")
     assert "| NASADEM Merged DEM 001 | EGM96 | open | allowed | 1,200 | abababababab |" in version.description
-    assert "| files of the source `local`  |  |  |  | 2 | cdcdcdcdcdcd |" in version.description
+    assert "| Rasters of the user  |  |  |  | 2 | cdcdcdcdcdcd |" in version.description
     assert version.description.rstrip().endswith("- NASADEM. 10.5067/X")

@@ -5,8 +5,13 @@ from typing import Any
 
 from demsr.files import sha256_of_text
 from demsr.sources.local import InputFile
-from demsr.sources.remote.catalogue import PRODUCTS
+from demsr.sources.remote.catalogue import PRODUCTS, TID
 
+_OWN = {
+    "sample": "Embedded sample: real land of Tennessee, synthetic sea floor",
+    "local": "Rasters of the user",
+    "pairs": "Pairs that others have made",
+}
 _SHEET = ("title", "version", "vertical_datum", "licence", "commercial", "citation", "doi")
 
 
@@ -16,7 +21,7 @@ def provenance(inputs: Mapping[str, Sequence[InputFile]], *, source: str) -> dic
     Parameters
     ----------
     inputs : by domain, as in the manifest
-    source : what files are that were not fetched, such as "local"
+    source : where files come from that were not fetched: sample, local or pairs
     """
     files = [(kind, entry) for kind, entries in inputs.items() for entry in entries]
     products = sorted({entry.product for _, entry in files})
@@ -43,6 +48,8 @@ def _row(product: str, source: str, entries: Iterable[InputFile]) -> dict[str, A
     }  # fmt: skip
     if dates := [entry.fetched_on for entry in entries if entry.fetched_on]:
         counted["fetched_on"] = " to ".join(sorted({min(dates), max(dates)}))
-    sheet = PRODUCTS.get(product.removesuffix("-tid"))
-    said = {key: getattr(sheet, key) for key in _SHEET} if sheet else {"title": f"files of the source `{source}`"}
+    sheet = PRODUCTS.get(product.removesuffix(TID))
+    said = {key: getattr(sheet, key) for key in _SHEET} if sheet else {"title": _OWN[source]}
+    if product.endswith(TID):
+        said["title"] += ", source types"
     return {"product": product or source, **said, **counted}

@@ -18,13 +18,13 @@ def test_each_product_has_a_row_with_licence_citation_and_checksum():
     assert nasadem["doi"] == "10.5067/MEASURES/NASADEM/NASADEM_HGT.001"
     assert nasadem["commercial"] == "allowed"
     assert own == {
-        "product": "local", "title": "files of the source `local`", "files": 1, "bytes": 5,
+        "product": "local", "title": "Rasters of the user", "files": 1, "bytes": 5,
         "sha256": sha256_of_text("c" * 64),
     }  # fmt: skip
 
 
 def test_the_checksum_does_not_depend_on_the_order_of_files():
-    one, other = (provenance({"land": files}, source="x") for files in (FETCHED, FETCHED[::-1]))
+    one, other = (provenance({"land": files}, source="local") for files in (FETCHED, FETCHED[::-1]))
     assert one["products"] == other["products"]
 
 
@@ -39,5 +39,5 @@ def test_each_file_is_named_with_where_it_came_from():
 def test_source_types_have_the_data_sheet_of_their_grid():
     types = InputFile("cache:x", 1, "d" * 64, "gebco-2021-tid", "gebco-2021-tid", "https://example.org/tid")
     (row,) = provenance({"lr_tid": [types]}, source="remote")["products"]
-    assert row["title"] == "GEBCO_2021 Grid"
+    assert row["title"] == "GEBCO_2021 Grid, source types"
     assert row["product"] == "gebco-2021-tid"

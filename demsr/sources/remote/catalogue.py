@@ -9,6 +9,7 @@ from typing import Any, Literal
 from demsr.errors import ParamsError
 from demsr.sources.remote.transfer import Kind
 
+TID = "-tid"  # ends the names of grids of source types
 AS_SERVED = "as served"  # version of products that change without one
 How = Literal["tiles", "files", "wcs", "gmrt", "ncss", "urls"]
 Commercial = Literal["allowed", "forbidden", "not stated"]

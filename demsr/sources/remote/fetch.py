@@ -13,7 +13,7 @@ from demsr.errors import FetchError, ParamsError, RasterError
 from demsr.files import sha256_of_text
 from demsr.sources.local import CACHED, InputFile
 from demsr.sources.remote.cache import Cache, Fetched
-from demsr.sources.remote.catalogue import AS_SERVED, Box, Product, product_of
+from demsr.sources.remote.catalogue import AS_SERVED, TID, Box, Product, product_of
 from demsr.sources.remote.credentials import check_logins, earthdata
 from demsr.sources.remote.cutting import (
     assemble,
@@ -158,6 +158,7 @@ def fetch_orders(orders: Sequence[Order], cache: Cache) -> dict[str, list[InputF
     """Bring all rasters into the cache; return them by domain, in order."""
     remotes = {order.piece.remote.url: order.piece.remote for order in orders if not order.piece.by_ranges}
     came = dict(zip(remotes, cache.fetch([*remotes.values()]), strict=True))
+    cache.each(lambda piece: _by_ranges(piece, cache), [order.piece for order in orders if order.piece.by_ranges])
     entries = cache.each(lambda order: _entry(order, came, cache), orders, at_once=_CUT_AT_ONCE)
     found: dict[str, list[InputFile]] = {"land": [], "marine": []}
     for order, entry in zip(orders, entries, strict=True):
@@ -194,7 +195,7 @@ def tid_of(product: Product) -> Product:
         message = f"{product.name}: has no grid of source types; set fetch.remote.tid to false"
         raise FetchError(message)
     return replace(
-        product, name=f"{product.name}-tid", path=product.tid_path, coverage="tid", files=(product.tid,), range_m=None
+        product, name=product.name + TID, path=product.tid_path, coverage="tid", files=(product.tid,), range_m=None
     )  # fmt: skip
 
 
