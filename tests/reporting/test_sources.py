@@ -1,0 +1,20 @@
+import pytest
+
+from demsr.reporting.sources import print_licences
+from demsr.sources.remote.catalogue import PRODUCTS
+
+
+def test_licences_are_shown_on_stderr_those_that_forbid_commercial_use_above_all(capsys):
+    print_licences([PRODUCTS["gmrt"], PRODUCTS["tandem-x-90"], PRODUCTS["nonna-10"]])
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    gmrt, tandem, nonna = shown.err.splitlines()
+    assert gmrt.startswith("gmrt: CC BY 4.0. Ryan, W.B.F.")
+    assert tandem.startswith("tandem-x-90: NO COMMERCIAL USE, DLR, scientific use only.")
+    assert "(commercial use: not stated)" in nonna
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_each_product_can_be_cited(capsys, name):
+    print_licences([PRODUCTS[name]])
+    assert PRODUCTS[name].citation in capsys.readouterr().err
