@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -63,6 +63,17 @@ class RealLr(_Section):
     """Patterns of grids of GEBCO's type identifiers, in the same folder."""
 
 
+def _without_secrets(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        message = "an address begins with http:// or https:// and holds no user or password"
+        raise ValueError(message)
+    return url
+
+
+Address = Annotated[str, AfterValidator(_without_secrets)]
+
+
 class FetchedRegion(_Section):
     """A part of the Earth whose truth is fetched."""
 
@@ -71,23 +82,17 @@ class FetchedRegion(_Section):
     """A name that `demsr sources` lists."""
     box: tuple[float, float, float, float]
     """West, south, east, north in degrees; east is less than west across the antimeridian."""
-    urls: list[str] = []
+    urls: list[Address] = []
     """Addresses of its files, for products that have no order of their own."""
-
-    @model_validator(mode="after")
-    def _has_addresses_without_secrets(self) -> Self:
-        for url in self.urls:
-            parts = urlsplit(url)
-            if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-                message = "urls must begin with http:// or https:// and hold no user or password"
-                raise ValueError(message)
-        return self
 
     @model_validator(mode="after")
     def _has_a_box(self) -> Self:
         west, south, east, north = self.box
         if not (-180 <= west <= 180 and -180 <= east <= 180 and west != east and -90 <= south < north <= 90):
             message = f"box is {self.box}; give west, south, east and north in degrees, longitudes from -180 to 180"
+            raise ValueError(message)
+        if east < west and east + 360 - west > 180:
+            message = f"box is {self.box}, {east + 360 - west:g} degrees wide across the antimeridian; west comes first"
             raise ValueError(message)
         return self
 
@@ -104,7 +109,7 @@ class Remote(_Section):
     """Fetch its file as a whole, once for all regions, and not the windows around them."""
     tid: bool
     """Fetch its grid of source types, too."""
-    mirrors: dict[str, str]
+    mirrors: dict[Address, Address]
     """Beginning of an address -> what to ask instead; a mirror is never given a token."""
     regions: dict[RegionName, FetchedRegion]
 
@@ -349,14 +354,21 @@ class Params(_Section):
         return self.model.model_dump()
 
 
+_IN_WORDS = {
+    "extra_forbidden": "unknown key, remove it or correct its name",
+    "string_pattern_mismatch": "names have small letters, digits and hyphens, such as gulf-of-mexico",
+}
+
+
 def explained(error: ValidationError, where: str) -> str:
     """Return key, value found and what is allowed for every mistake."""
     lines = []
     for mistake in error.errors():
         key = ".".join(str(part) for part in mistake["loc"]) or "the whole file"
-        found = "" if mistake["type"] == "missing" else f" is {mistake['input']!r}"
+        secret = "@" in str(mistake["input"]) and "://" in str(mistake["input"])
+        found = "" if mistake["type"] == "missing" or secret else f" is {mistake['input']!r}"
         if isinstance(mistake["input"], dict):
             found = ""
-        allowed = {"extra_forbidden": "unknown key, remove it or correct its name"}.get(mistake["type"], mistake["msg"])
+        allowed = _IN_WORDS.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
         lines.append(f"{key}{found}: {allowed}")
     return f"{where}: " + "; ".join(lines)

@@ -147,7 +147,7 @@ def _trained_on(products: Sequence[Mapping[str, Any]]) -> str:
         f"- {product['citation']} {product.get('doi', '')}".rstrip() for product in products if "citation" in product
     )
     cited = "\n".join(dict.fromkeys(citations))
-    head = "| trained on | datum | licence | commercial use | files | sha256 |\n|---|---|---|---|---|---|"
+    head = "| data | datum | licence | commercial use | files | sha256 |\n|---|---|---|---|---|---|"
     return f"\n{head}\n{rows}\n" + (f"\nCite\n\n{cited}\n" if cited else "")
 
 

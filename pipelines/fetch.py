@@ -7,19 +7,22 @@ from demsr.params import DOMAINS, Params
 from demsr.reporting.sources import print_licences
 from demsr.sources import sample
 from demsr.sources.local import InputFile, describe_file, find_rasters, find_real_lr, write_manifest
-from demsr.sources.provenance import provenance
+from demsr.sources.provenance import provenance, without_dates
 from demsr.sources.ready import unpacked_pairs
-from demsr.sources.remote.fetch import Wanted, fetch_all
+from demsr.sources.remote.fetch import fetch_all
+from demsr.sources.remote.wanted import Wanted
 
 Inputs = dict[str, list[InputFile]]
 
 
 def main() -> None:
-    """Write data/raw/inputs.json and results/fetch/provenance.json."""
+    """Write data/raw/inputs.json, results/fetch/provenance.json and products.json."""
     params = Params.read()
     inputs = fetched(params) if params.fetch.source == "remote" else found(params)
     write_manifest(params.paths.raw / "inputs.json", inputs)
-    write_json(params.paths.results / "fetch" / "provenance.json", provenance(inputs, source=params.fetch.source))
+    used = provenance(inputs, source=params.fetch.source)
+    write_json(params.paths.results / "fetch" / "provenance.json", used)
+    write_json(params.paths.results / "fetch" / "products.json", without_dates(used["products"]))
 
 
 def found(params: Params) -> Inputs:

@@ -24,7 +24,7 @@ def main() -> None:
     pretrained_sha256 = read_config(start).weights_sha256
     chosen = {"finetune": section.model_dump(), "pretrained_sha256": pretrained_sha256}
     key = work_key({**chosen, "seed": base.seed}, [data.md5 for data in inputs])
-    provenance = paths.results / "fetch" / "provenance.json"
+    products = paths.results / "fetch" / "products.json"
     work_dir = paths.work / "finetune" / key
     net, data = finetuning(
         train, valid, start=start, cache=work_dir, seed=base.seed, batch_size=section.batch_size,
@@ -34,14 +34,14 @@ def main() -> None:
         f"finetune {base.profile}: {describe(net)}", stage="finetune", profile=base.profile, seed=base.seed,
         params={"model": net.config(), **chosen}, inputs=inputs, work_key=key,
     ) as run:  # fmt: skip
-        run.log_file(provenance)
+        run.log_file(products)
         result = fit(
             net, data, work_dir=work_dir, title="finetune", on_epoch=run.log_epoch, tail_only=True, unit=train.unit,
             **section.model_dump(exclude={"batch_size", "workers"}),
         )  # fmt: skip
         training = {
             "stage": "finetune", "profile": base.profile, "seed": base.seed, "params": chosen,
-            "data": read_json(provenance)["products"],
+            "data": read_json(products),
         }  # fmt: skip
         keep_training(
             run, net, result, model=paths.models / "finetuned", results=paths.results / "finetune",

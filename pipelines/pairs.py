@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from demsr.dem.header import Declared, raster_name
+from demsr.dem.header import raster_name
 from demsr.errors import PairsError, reported
 from demsr.files import write_json
 from demsr.pairs.adopt import adopt_pairs
@@ -15,7 +15,7 @@ from demsr.pairs.fitted import DegradationModel
 from demsr.pairs.region_pairs import lr_files
 from demsr.pairs.split import SPLITS, check_named_files, regions_of
 from demsr.params import DOMAINS, Params
-from demsr.sources.harmonise import declared_files
+from demsr.sources.harmonise import declared_files, declared_of
 from demsr.sources.local import InputFile, checked_path, read_manifest
 from demsr.tracking.runs import InputData, tracked_run
 
@@ -44,10 +44,11 @@ def main() -> None:
 def cut(params: Params, manifest: Manifest, work: Path) -> dict[str, Any]:
     """Cut pairs out of the harmonised rasters."""
     pairs, plans, rules = params.pairs, {}, {}
-    sheets = {raster_name(entry.place): Declared(**entry.declared) for entry in manifest["lr"]}
+    by_user = declared_files(params.harmonise)
+    declared = {raster_name(entry.place): declared_of(entry.name, entry, by_user) for entry in manifest["lr"]}
     lr = lr_files(
         *(list(map(checked_path, manifest[kind])) for kind in ("lr", "lr_tid")),
-        vertical_datum=params.harmonise.lr.vertical_datum, declared=sheets | declared_files(params.harmonise),
+        vertical_datum=params.harmonise.lr.vertical_datum, declared=declared,
     )  # fmt: skip
     for domain in DOMAINS:
         section = getattr(pairs, domain)

@@ -26,20 +26,20 @@ def main() -> None:
         train, valid, net_options=params.net_options(), seed=base.seed, batch_size=section.batch_size,
         workers=section.workers,
     )  # fmt: skip
-    provenance = paths.results / "fetch" / "provenance.json"
+    products = paths.results / "fetch" / "products.json"
     work_dir = paths.work / "pretrain" / key
     with tracked_run(
         f"pretrain {base.profile}: {describe(net)}", stage="pretrain", profile=base.profile, seed=base.seed,
         params=chosen, inputs=inputs, work_key=key,
     ) as run:  # fmt: skip
-        run.log_file(provenance)
+        run.log_file(products)
         result = fit(
             net, data, work_dir=work_dir, title="pretrain", on_epoch=run.log_epoch, unit=train.unit,
             **section.model_dump(exclude={"batch_size", "workers"}),
         )  # fmt: skip
         training = {
             "stage": "pretrain", "profile": base.profile, "seed": base.seed, "params": chosen,
-            "data": read_json(provenance)["products"],
+            "data": [row for row in read_json(products) if row["kinds"] != ["marine"]],
         }  # fmt: skip
         keep_training(
             run, net, result, model=paths.models / "pretrained", results=paths.results / "pretrain",

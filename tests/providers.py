@@ -17,8 +17,8 @@ from demsr.dem.average import average
 from demsr.dem.grid import Grid
 from demsr.dem.raster import Dem
 from demsr.sources.remote.catalogue import PRODUCTS, Box
-from demsr.sources.remote.fetch import tid_of
 from demsr.sources.remote.pieces import Region, cells, pieces_of
+from demsr.sources.remote.wanted import tid_of
 
 Elevation = NDArray[np.float32]
 _GEBCO_DEG = 15 / 3600

@@ -246,8 +246,10 @@ def test_the_documentation_has_the_data_sheets_as_they_are(root):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["profile", "paper", "--lr", "gebco"], "--lr: are for rasters of your own; name their folders with --land"),
-        (["profile", "sample", "--valid", "a", "--test", "b"], "--valid, --test: are for rasters of your own"),
+        (["profile", "paper", "--lr", "gebco"], "--lr means nothing to paper; it is for rasters of your own"),
+        (["profile", "sample", "--valid", "a"], "--valid means nothing to sample; it is for rasters of your own"),
+        (["profile", "sample", "--land", "a"], "--land means nothing to sample"),
+        (["profile", "paper", "--pairs", "a"], "--pairs means nothing to paper; it is for pairs of others"),
         (["plan", "--profile", "paper", "--globe"], "--profile tells what is fetched; give it alone"),
     ],
 )

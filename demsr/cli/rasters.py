@@ -121,8 +121,8 @@ def plan(
         from demsr.profiles import profile_params
         from demsr.reporting.sources import print_needs
         from demsr.sources.remote.cache import Cache
-        from demsr.sources.remote.fetch import Wanted
         from demsr.sources.remote.needs import needs_of
+        from demsr.sources.remote.wanted import Wanted
 
         params = profile_params(profile, Path("params.yaml"))
         wanted = Wanted.of(params.fetch.remote.model_dump())

@@ -51,6 +51,16 @@ def profile(
     from demsr.sources.held_out import local_changes, ready_changes
     from demsr.sources.local import RASTER_PATTERNS
 
+    own = name == "local" or (name == "paper" and bool(land or marine))  # the paper's net on rasters of one's own
+    given = {
+        "--pairs": pairs, "--land": land, "--marine": marine, "--lr": lr, "--land-files": land_files,
+        "--marine-files": marine_files, "--exclude": exclude, "--valid": valid, "--test": test,
+    }  # fmt: skip
+    for option, value in given.items():
+        if value and not (option == "--pairs" and name == "mindearth") and not (option != "--pairs" and own):
+            use = "pairs of others, with mindearth" if option == "--pairs" else "rasters of your own, with local"
+            message = f"{option} means nothing to {name}; it is for {use}"
+            raise ParamsError(message)
     changes = {}
     if name == "mindearth":
         if pairs is None:
@@ -60,23 +70,13 @@ def profile(
             message = f"{pairs}: there is no such folder or .zip; give one with train.h5, valid.h5 and test.h5"
             raise ParamsError(message)
         changes = ready_changes(pairs)
-    elif name == "local" or (name == "paper" and (land or marine)):  # the paper's net on rasters of one's own
+    elif own:
         folders = {"land": land or _LOCAL / "land", "marine": marine or _LOCAL / "marine"}
         changes = local_changes(
             merged(name, _PARAMS), folders, declared=declared_files(_PARAMS), lr=lr,
             files={"land": land_files or RASTER_PATTERNS, "marine": marine_files or RASTER_PATTERNS},
             exclude=exclude or [], valid=valid or [], test=test or [],
         )  # fmt: skip
-    elif given := [
-        option
-        for option, value in {
-            "--lr": lr, "--land-files": land_files, "--marine-files": marine_files, "--exclude": exclude,
-            "--valid": valid, "--test": test,
-        }.items()
-        if value
-    ]:  # fmt: skip
-        message = f"{', '.join(given)}: are for rasters of your own; name their folders with --land and --marine"
-        raise ParamsError(message)
     params = write_profile(name, _PARAMS, changes)
     print_choices(params, _PARAMS)
 

@@ -19,7 +19,7 @@ from demsr.dem.header import DECLARED, Declared, raster_name
 from demsr.dem.raster import Dem, check_heights, write_dem
 from demsr.dem.reading import read_raster
 from demsr.dem.water import find_water, water_beside
-from demsr.errors import GridError, ParamsError
+from demsr.errors import GridError, ParamsError, RasterError
 from demsr.files import read_json, sha256_of_folder, write_json
 from demsr.identity import work_key
 from demsr.parallel import each
@@ -129,7 +129,9 @@ def harmonised(path: Path, recipe: Recipe, entry: InputFile | None = None) -> tu
     entry : its name, and what the data sheet of its product says; params.yaml overrides that
     """
     name = entry.name if entry else raster_name(path)
-    reading = read_raster(path, declared=_declared(name, recipe, entry), vertical_datum=recipe.vertical_datum)
+    reading = read_raster(
+        path, declared=declared_of(name, entry, recipe.declared), vertical_datum=recipe.vertical_datum
+    )
     dem, notes = reading.dem, list(reading.assumptions)
     if entry and entry.product:
         check_heights(dem, entry.range_m, str(path))
@@ -172,21 +174,28 @@ def _finished(task: tuple[InputFile, Path], *, recipe: Recipe) -> Record:
         record = Record(**read_json(note))
         if record.result != WRITTEN or waiting.is_file():
             return record
-    dem, record = harmonised(checked_path(entry), recipe, entry)
+    try:
+        dem, record = harmonised(checked_path(entry), recipe, entry)
+    except RasterError as error:
+        if not entry.product:
+            raise
+        message = f"{entry.name}: {error}; it came from {entry.origin}, delete {entry.place} to fetch it again"
+        raise RasterError(message) from error
     if record.result == WRITTEN:
         write_dem(waiting, dem)
     write_json(note, asdict(record))  # last: what it speaks of is there
     return record
 
 
-def _declared(name: str, recipe: Recipe, entry: InputFile | None) -> Declared:
+def declared_of(name: str, entry: InputFile | None, by_user: Mapping[str, Declared]) -> Declared:
+    """Return what is declared of a file: by its user, else by the data sheet of its product."""
     sheet = entry.declared if entry else {}
-    said = {key: value for key, value in asdict(recipe.declared.get(name, Declared())).items() if value is not None}
+    said = {key: value for key, value in asdict(by_user.get(name, Declared())).items() if value is not None}
     return Declared(**{**sheet, **said})
 
 
 def _waiting(entry: InputFile, work: Path, recipe: Recipe) -> Path:
-    own = {**asdict(replace(recipe, declared={})), "declared": asdict(_declared(entry.name, recipe, entry))}
+    own = {**asdict(replace(recipe, declared={})), "declared": asdict(declared_of(entry.name, entry, recipe.declared))}
     return work / f"{entry.name}.{work_key([entry.sha256, own], code=_CODE)}.tif"
 
 

@@ -126,7 +126,9 @@ def _entry(*, range_m: list[float] | None = None, **said: Any) -> InputFile:
 
 
 def _brief(entry: InputFile) -> dict[str, Any]:
-    return {key: value for key, value in asdict(entry).items() if value or key in ("path", "bytes", "sha256")}
+    said = {key: value for key, value in asdict(entry).items() if value or key in ("path", "bytes", "sha256")}
+    said.pop("fetched_on", None)  # the same files fetched another day are the same input
+    return said
 
 
 def checked_path(entry: InputFile) -> Path:
@@ -137,14 +139,16 @@ def checked_path(entry: InputFile) -> Path:
     ParamsError : the file is gone or has changed since it was listed
     """
     path = entry.place
-    if not path.is_file() or _identity(path) != entry.sha256:
-        message = f"{path}: the file has changed or gone since `fetch` listed it; run `dvc repro` again"
-        if entry.path.startswith(CACHED):
+    if entry.path.startswith(CACHED):
+        if not path.is_file() or sha256_of(path) != entry.sha256:
             path.unlink(missing_ok=True)  # else it would be taken for whole again
             message = (
                 f"{path}: this fetched file is gone or was damaged, and is now removed; run "
                 "`dvc repro --force --single-item fetch` to get it back, then `dvc repro`"
             )
+            raise ParamsError(message)
+    elif not path.is_file() or _identity(path) != entry.sha256:
+        message = f"{path}: the file has changed or gone since `fetch` listed it; run `dvc repro` again"
         raise ParamsError(message)
     return path
 

@@ -1,6 +1,6 @@
 """What the input is: products with licence and citation, files with checksums. For the provenance file and the card."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from demsr.files import sha256_of_text
@@ -27,7 +27,8 @@ def provenance(inputs: Mapping[str, Sequence[InputFile]], *, source: str) -> dic
     products = sorted({entry.product for _, entry in files})
     return {
         "products": [
-            _row(product, source, [entry for _, entry in files if entry.product == product]) for product in products
+            _row(product, source, [(kind, entry) for kind, entry in files if entry.product == product])
+            for product in products
         ],
         "files": [
             {
@@ -40,9 +41,15 @@ def provenance(inputs: Mapping[str, Sequence[InputFile]], *, source: str) -> dic
     }  # fmt: skip
 
 
-def _row(product: str, source: str, entries: Iterable[InputFile]) -> dict[str, Any]:
-    entries = sorted(entries, key=lambda entry: entry.sha256)
+def without_dates(products: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of products without what changes when the same files are fetched again: trainings keep these."""
+    return [{key: value for key, value in row.items() if key != "fetched_on"} for row in products]
+
+
+def _row(product: str, source: str, files: Sequence[tuple[str, InputFile]]) -> dict[str, Any]:
+    entries = sorted((entry for _, entry in files), key=lambda entry: entry.sha256)
     counted: dict[str, Any] = {
+        "kinds": sorted({kind for kind, _ in files}),
         "files": len(entries), "bytes": sum(entry.bytes for entry in entries),
         "sha256": sha256_of_text("".join(entry.sha256 for entry in entries)),
     }  # fmt: skip

@@ -131,11 +131,19 @@ def test_provenance_names_products_licences_and_checksums_and_is_in_runs_and_car
     client = MlflowClient(f"sqlite:///{fetched.folder / 'mlflow.db'}")
     runs = client.search_runs([client.get_experiment_by_name("dem-srnet").experiment_id])
     for run in runs:
-        if run.data.tags["stage"] in ("pairs", "pretrain", "finetune"):
-            assert "provenance.json" in [file.path for file in client.list_artifacts(run.info.run_id)]
+        kept = [file.path for file in client.list_artifacts(run.info.run_id)]
+        if run.data.tags["stage"] == "pairs":
+            assert "provenance.json" in kept
+        if run.data.tags["stage"] in ("pretrain", "finetune"):
+            assert "products.json" in kept
     (card,) = client.search_model_versions("name='dem-srnet-finetuned'")
     assert "NASADEM Merged DEM Global 1 arc second 001" in card.description
     assert "10.1029/2008GC002332" in card.description
+    assert card.description.count("10.5285/c6612cbe") == 1  # of the grid and of its source types
+    (land,) = client.search_model_versions("name='dem-srnet-pretrained'")
+    assert "NASADEM" in land.description
+    assert "GMRT" not in land.description
+    assert "Global Multi-Resolution" not in land.description
 
 
 def test_what_does_not_exist_is_not_asked_for_and_the_token_stays_at_home(fetched, server):

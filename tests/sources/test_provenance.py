@@ -1,6 +1,6 @@
 from demsr.files import sha256_of_text
-from demsr.sources.local import InputFile
-from demsr.sources.provenance import provenance
+from demsr.sources.local import InputFile, write_manifest
+from demsr.sources.provenance import provenance, without_dates
 
 FETCHED = [
     InputFile("cache:files/b/b/n1.zip", 10, "b" * 64, "alps__n1", "nasadem", "https://example.org/n1.zip"),
@@ -17,8 +17,9 @@ def test_each_product_has_a_row_with_licence_citation_and_checksum():
     assert nasadem["sha256"] == sha256_of_text("a" * 64 + "b" * 64)
     assert nasadem["doi"] == "10.5067/MEASURES/NASADEM/NASADEM_HGT.001"
     assert nasadem["commercial"] == "allowed"
+    assert nasadem["kinds"] == ["land"]
     assert own == {
-        "product": "local", "title": "Rasters of the user", "files": 1, "bytes": 5,
+        "product": "local", "kinds": ["marine"], "title": "Rasters of the user", "files": 1, "bytes": 5,
         "sha256": sha256_of_text("c" * 64),
     }  # fmt: skip
 
@@ -41,3 +42,12 @@ def test_source_types_have_the_data_sheet_of_their_grid():
     (row,) = provenance({"lr_tid": [types]}, source="remote")["products"]
     assert row["title"] == "GEBCO_2021 Grid, source types"
     assert row["product"] == "gebco-2021-tid"
+
+
+def test_dates_are_kept_but_not_by_what_trainings_depend_on(tmp_path):
+    served = [InputFile("cache:x", 1, digit * 64, "a", "gmrt", fetched_on=f"2026-11-0{digit}") for digit in "12"]
+    (row,) = provenance({"marine": served}, source="remote")["products"]
+    assert row["fetched_on"] == "2026-11-01 to 2026-11-02"
+    assert "fetched_on" not in without_dates([row])[0]
+    write_manifest(tmp_path / "inputs.json", {"marine": served})
+    assert "2026" not in (tmp_path / "inputs.json").read_text()

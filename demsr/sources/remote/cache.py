@@ -9,10 +9,10 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from filelock import FileLock
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -77,16 +77,21 @@ class Cache:
         ----------
         sha256 : that it must have
         """
-        note = self._note(origin)
-        if not note.exists():
+        try:
+            note = read_json(self._note(origin))
+            found = Fetched(**{field.name: note[field.name] for field in fields(Fetched)} | _path(self.folder, note))
+        except (OSError, ValueError, KeyError, TypeError):  # none, or of another time
             return None
-        found = read_json(note)
-        path, changed_ns = self.folder / found["path"], found.pop("changed_ns")
-        if not path.is_file() or path.stat().st_size != found["bytes"] or sha256 not in (None, found["sha256"]):
+        if not found.path.is_file() or found.path.stat().st_size != found.bytes:
             return None
-        if path.stat().st_mtime_ns != changed_ns and sha256_of(path) != found["sha256"]:
+        if sha256 not in (None, found.sha256):
             return None
-        return Fetched(**found | {"path": path})
+        if found.path.stat().st_mtime_ns != note.get("changed_ns"):  # copied, or damaged
+            if sha256_of(found.path) != found.sha256:
+                return None
+            with contextlib.suppress(OSError):
+                self._write_note(found)
+        return found
 
     def forget(self, fetched: Fetched) -> None:
         """Remove a file that is not what it should be, so that it can come again."""
@@ -208,9 +213,11 @@ class Cache:
         place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{place}.lock"):
             place.mkdir(exist_ok=True)
-            yield place
-            with contextlib.suppress(OSError):  # parts of a file wait for the next run
-                place.rmdir()
+            try:
+                yield place
+            finally:
+                with contextlib.suppress(OSError):  # parts of a file wait for the next run
+                    place.rmdir()
 
     def _kept(self, origin: str, arrived: Path) -> Fetched:
         """Give a whole file its place, and note where it came from."""
@@ -222,9 +229,16 @@ class Cache:
         arrived.replace(kept)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         fetched = Fetched(origin, kept, kept.stat().st_size, sha256, now)
-        where = {"path": str(kept.relative_to(self.folder)), "changed_ns": kept.stat().st_mtime_ns}
-        write_json(self._note(origin), asdict(fetched) | where)
+        self._write_note(fetched)
         return fetched
+
+    def _write_note(self, fetched: Fetched) -> None:
+        where = {"path": str(fetched.path.relative_to(self.folder)), "changed_ns": fetched.path.stat().st_mtime_ns}
+        write_json(self._note(fetched.origin), asdict(fetched) | where)
 
     def _note(self, origin: str) -> Path:
         return self.folder / "notes" / f"{sha256_of_text(origin)[:32]}.json"
+
+
+def _path(folder: Path, note: dict[str, Any]) -> dict[str, Path]:
+    return {"path": folder / note["path"]}

@@ -25,6 +25,7 @@ class ProductFile:
     member : pattern of its name in that archive
     box : degrees; None where it is not known, or around the globe
     tag : tells its rasters from those of the other files
+    about_mb : its size, where the provider does not name it; None for the product's mean
     """
 
     url: str
@@ -33,6 +34,7 @@ class ProductFile:
     box: Box | None = None
     tag: str = ""
     bytes: int | None = None
+    about_mb: float | None = None
     sha256: str | None = None
 
 
@@ -101,6 +103,11 @@ class Product:
     login: str = ""
     note: str = ""
 
+    @property
+    def takes_urls(self) -> bool:
+        """Whether the user names its files."""
+        return self.how in ("urls", "files") and not self.files
+
 
 EARTHDATA_HOST = "urs.earthdata.nasa.gov"
 EARTHDATA = (
@@ -152,8 +159,8 @@ def _gebco(year: int, doi: str, *, whole: str, tid: str, tid_grid: str, size: in
         kind="netcdf", host="https://dap.ceda.ac.uk",
         path=f"{grid}/ice_surface_elevation/netcdf/GEBCO_{year}.nc", coverage="elevation",
         tid_path=f"{grid}/type_identifier_grid/netcdf/{tid_grid}",
-        files=(ProductFile(url=whole, kind="zip", member="gebco_*.nc", bytes=size),),
-        tid=ProductFile(url=tid, kind="zip", member="gebco_*tid*.nc"), cell_deg=5.0, tile_mb=2.9,
+        files=(ProductFile(url=whole, kind="zip", member="gebco_*.nc", bytes=size, about_mb=4_260),),
+        tid=ProductFile(url=tid, kind="zip", member="gebco_*tid*.nc", about_mb=92), cell_deg=5.0, tile_mb=2.9,
         unsure=() if year in (2024, 2026) else ("host",),
     )  # fmt: skip
 
@@ -318,7 +325,7 @@ PRODUCTS = {
             licence="DLR, scientific use only", commercial="forbidden",
             citation="German Aerospace Center (DLR). TanDEM-X 90 m DEM.", page="https://download.geoservice.dlr.de/TDM90/",
             how="urls", kind="zip", member="*_DEM.tif", tile_mb=13.0, unsure=("registration", "member"),
-            login="DLR's is not supported: fetch the files by hand, and use them as rasters of your own or by a mirror",
+            login="DLR's is not supported: fetch the files by hand, and name them on a server of your own",
             note="truth of the paper's test on land",
         ),
         Product(

@@ -1,12 +1,12 @@
 """Parts of large files: unpacked, cut out of what is here, or asked for by ranges of bytes; checked by data sheet."""
 
+import contextlib
 import math
 import shutil
 import time
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,20 @@ from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask
 
 from demsr.dem.grid import Grid
-from demsr.dem.header import METRES_PER_UNIT, Declared, Header, raster_name, read_header
-from demsr.dem.raster import check_heights, write_dem
+from demsr.dem.header import METRES_PER_UNIT, Declared, Header, read_header
+from demsr.dem.raster import Dem, check_heights
 from demsr.dem.reading import read_raster
 from demsr.errors import FetchError, OutsideError, RasterError
 from demsr.files import whole_file
 from demsr.sources.remote.catalogue import Box, Product
+from demsr.sources.remote.pieces import Piece
 from demsr.sources.remote.transfer import AbsentError, Patience
 
 _BLOCK = 512
+_STRIP = 240  # cells, side of the blocks of an assembled input: windows of whole degrees fill them
 _SLACK = 1e-6  # of a pixel: edges that differ by less coincide
 _OFF_GRID = 0.01  # of a cell
+_PIXELS_OFF = 2  # that a tile's corner may lie off: half a pixel for points, one that is shared
 _CORNERS = 100  # along each side of a box that is bent by a projection
 _COPIED = 1 << 22  # bytes at a time
 
@@ -79,12 +82,18 @@ def checked_header(path: Path, product: Product) -> Header:
     return header
 
 
-def check_place(header: Header, place: Box, product: Product) -> None:
-    """Raise FetchError for a raster that lies elsewhere."""
-    west, south, east, north = header.grid.lonlat_bounds()
+def check_place(header: Header, piece: Piece, product: Product) -> None:
+    """Raise FetchError for a raster that lies elsewhere: a tile must be where its name says, others must touch."""
+    (west, south, east, north), place = header.grid.lonlat_bounds(), piece.place
     asked_east = place[2] if place[2] > place[0] else place[2] + 360
-    meets = any(west < asked_east + turn and place[0] + turn < east for turn in (-360, 0, 360))
-    if not meets or not (south < place[3] and place[1] < north):
+    if product.how == "tiles":
+        width, height = header.grid.pixel_width, header.grid.pixel_height
+        off = max(abs((west - place[0] + 180) % 360 - 180) / width, abs(north - place[3]) / height)
+        meets = off < _PIXELS_OFF
+    else:
+        meets = any(west < asked_east + turn and place[0] + turn < east for turn in (-360, 0, 360))
+        meets = meets and south < place[3] and place[1] < north
+    if not meets:
         message = (
             f"{header.path}: lies at {west:g} to {east:g} east, {south:g} to {north:g} north, wanted was "
             f"{place[0]:g} to {place[2]:g} east, {place[1]:g} to {place[3]:g} north; is it the right file of "
@@ -128,8 +137,8 @@ def _unpack(archive: Path, pattern: str, target: Path) -> None:
             shutil.copyfileobj(source, file, _COPIED)
 
 
-def cut(path: Path, target: Path, box: Box, product: Product) -> None:
-    """Write the part of a raster within a box, in metres above the product's datum.
+def part_of(path: Path, box: Box, product: Product) -> Dem:
+    """Return the part of a raster within a box, in metres above the product's datum.
 
     Of a projected raster it is the rectangle around the box; its pixels beyond the box are void, those of other boxes.
 
@@ -149,7 +158,7 @@ def cut(path: Path, target: Path, box: Box, product: Product) -> None:
         message = f"{path}: no pixel is measured in {box}"
         raise AbsentError(message)
     check_heights(dem, product.range_m, f"{path} in {box}")
-    write_dem(target, replace(dem, source=raster_name(target)))
+    return dem
 
 
 def copy_window(url: str, target: Path, box: Box, *, patience: Patience) -> None:
@@ -201,26 +210,43 @@ def assemble(parts: Sequence[Path], target: Path) -> None:
     """
     with rasterio.open(parts[0]) as first:
         dtype, nodata, spacing_deg = first.dtypes[0], first.nodata, _regular(first.res[0])
+    if not np.issubdtype(np.dtype(dtype), np.integer):
+        message = f"{parts[0]}: holds numbers of type {dtype}, not whole ones; the service has changed, try lr_whole"
+        raise FetchError(message)
     signed = np.issubdtype(np.dtype(dtype), np.signedinteger)
     limits = np.iinfo(dtype)
     profile = {
-        **_TILED, "count": 1, "dtype": dtype, "crs": "EPSG:4326", "sparse_ok": True,
+        **_TILED, "blockxsize": _STRIP, "blockysize": _STRIP, "sparse_ok": True,
+        "count": 1, "dtype": dtype, "crs": "EPSG:4326",
         "nodata": (limits.min if signed else limits.max) if nodata is None else nodata,
         "width": round(360 / spacing_deg), "height": round(180 / spacing_deg),
         "transform": Affine(spacing_deg, 0, -180, 0, -spacing_deg, 90),
     }  # fmt: skip
-    with whole_file(target) as temporary, rasterio.open(temporary, "w", **profile) as whole:
-        for part in parts:
-            with rasterio.open(part) as source:
-                row, col = (90 - source.bounds.top) / spacing_deg, (source.bounds.left + 180) / spacing_deg
-                if max(abs(row - round(row)), abs(col - round(col))) > _OFF_GRID or source.dtypes[0] != dtype:
-                    message = f"{part}: its cells are not those of {parts[0]}; the service has changed"
-                    raise FetchError(message)
-                if min(row, col) < -_OFF_GRID or row + source.height > whole.height or col + source.width > whole.width:
-                    message = f"{part}: reaches beyond the globe; the service has changed"
-                    raise FetchError(message)
-                place = windows.Window(round(col), round(row), source.width, source.height)
-                whole.write(source.read(1), 1, window=place)
+    with contextlib.ExitStack() as stack:
+        temporary = stack.enter_context(whole_file(target))
+        whole = stack.enter_context(rasterio.open(temporary, "w", **profile))
+        sources = [stack.enter_context(rasterio.open(part)) for part in parts]
+        placed = sorted((*_place_of(source, whole, dtype), number) for number, source in enumerate(sources))
+        for top in range(0, whole.height, _STRIP):  # in the order of the file, so that its bytes are always the same
+            for row, col, number in placed:
+                source = sources[number]
+                first, last = max(row, top), min(row + source.height, top + _STRIP)
+                if first < last:
+                    values = source.read(1, window=windows.Window(0, first - row, source.width, last - first))
+                    whole.write(values, 1, window=windows.Window(col, first, source.width, last - first))
+
+
+def _place_of(source: rasterio.DatasetReader, whole: rasterio.DatasetReader, dtype: str) -> tuple[int, int]:
+    """Return the row and the column of a window's first cell on the globe."""
+    spacing_deg = whole.res[0]
+    row, col = (90 - source.bounds.top) / spacing_deg, (source.bounds.left + 180) / spacing_deg
+    if max(abs(row - round(row)), abs(col - round(col))) > _OFF_GRID or source.dtypes[0] != dtype:
+        message = f"{source.name}: its cells are not those of the other windows; the service has changed"
+        raise FetchError(message)
+    if min(row, col) < -_OFF_GRID or row + source.height > whole.height or col + source.width > whole.width:
+        message = f"{source.name}: reaches beyond the globe; the service has changed"
+        raise FetchError(message)
+    return round(row), round(col)
 
 
 def _beyond(grid: Grid, box: Box) -> NDArray[np.bool_]:

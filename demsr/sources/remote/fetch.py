@@ -1,107 +1,46 @@
-"""From regions to files in the cache: what is missing is fetched, cut out and checked."""
+"""From what is wanted to files in the cache: what is missing is fetched, cut out and checked."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
-from fnmatch import filter as fnmatch_filter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
 
 from demsr.dem.header import Declared
-from demsr.errors import FetchError, ParamsError, RasterError
-from demsr.files import sha256_of_text
+from demsr.dem.raster import write_dem
+from demsr.errors import DemsrError, FetchError, RasterError
+from demsr.identity import work_key
 from demsr.sources.local import CACHED, InputFile
 from demsr.sources.remote.cache import Cache, Fetched
-from demsr.sources.remote.catalogue import AS_SERVED, TID, Box, Product, product_of
-from demsr.sources.remote.credentials import check_logins, earthdata
+from demsr.sources.remote.catalogue import AS_SERVED, EARTHDATA, Product, product_of
+from demsr.sources.remote.credentials import Credentials, check_logins, earthdata
 from demsr.sources.remote.cutting import (
     assemble,
     check_place,
     check_window,
     checked_header,
     copy_window,
-    cut,
     declared_by,
+    part_of,
     unpack,
 )
-from demsr.sources.remote.pieces import Piece, Region, existing, pieces_of, place_text, whole_files
+from demsr.sources.remote.pieces import Piece, Region, existing, pieces_of, place_text
 from demsr.sources.remote.transfer import AbsentError
+from demsr.sources.remote.wanted import Wanted
 
 _CUT_AT_ONCE = 2  # each holds up to a degree of fine pixels
-_WITH_PARTS = 2  # times what comes: what is unpacked or cut lies beside it
+_CODE = ("dem", "sources/remote/cutting.py")  # what makes parts of files
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What params.yaml asks for.
+@dataclass(frozen=True)
+class Order:
+    """A raster of a region that is to come."""
 
-    Attributes
-    ----------
-    lr : name of the input's product; None for no input
-    lr_whole : as one file, not as windows around the regions
-    tid : with its grid of source types
-    mirrors : see `Cache`
-    """
-
-    regions: tuple[Region, ...]
-    lr: str | None = None
-    lr_whole: bool = False
-    tid: bool = False
-    mirrors: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, section: Mapping[str, Any]) -> Self:
-        """Return what a section of params.yaml asks for; its regions are given by name."""
-        regions = tuple(Region(name=name, **region) for name, region in section["regions"].items())
-        return cls(**{**section, "regions": regions})
-
-    def check(self, held_out: Mapping[str, Sequence[str]]) -> None:
-        """Raise ParamsError for mistakes that can be told before anything is fetched.
-
-        Parameters
-        ----------
-        held_out : by domain, patterns of names of rasters
-        """
-        for region in self.regions:
-            product = product_of(region.product, where=f"product of region {region.name}")
-            if product.domain != region.domain:
-                message = (
-                    f"region {region.name} is {region.domain}, {product.name} is for {product.domain}; "
-                    "choose another product, `demsr sources` lists them"
-                )
-                raise ParamsError(message)
-        if self.lr is not None and product_of(self.lr, where="fetch.remote.lr").domain != "lr":
-            message = (
-                f"fetch.remote.lr is {self.lr!r}, which is no input of 15 arc-seconds; choose one such as gebco-2024"
-            )
-            raise ParamsError(message)
-        for domain, patterns in held_out.items():
-            names = [region.name for region in self.regions if region.domain == domain]
-            for pattern in patterns:
-                if not fnmatch_filter(names, pattern.partition("__")[0]):
-                    message = f"pairs.{domain}: no region fits {pattern!r}; there are {', '.join(names)}"
-                    raise ParamsError(message)
-
-    def products(self) -> list[Product]:
-        """Return the data sheets of all that is wanted, each once.
-
-        Raises
-        ------
-        ParamsError : there is no such product
-        """
-        regions = {region.product: f"product of region {region.name}" for region in self.regions}
-        inputs = {} if self.lr is None else {self.lr: "fetch.remote.lr"}
-        return [product_of(name, where=where) for name, where in {**regions, **inputs}.items()]
-
-    def inputs(self) -> list[tuple[str, Product, list[Piece]]]:
-        """Return what to fetch as input: kind in the manifest, data sheet and pieces."""
-        if self.lr is None:
-            return []
-        product = product_of(self.lr, where="fetch.remote.lr")
-        sheets = [("lr", product), *([("lr_tid", tid_of(product))] if self.tid else [])]
-        boxes = [region.box for region in self.regions]
-        return [(kind, sheet, lr_pieces(sheet, boxes, whole=self.lr_whole)) for kind, sheet in sheets]
+    region: Region
+    product: Product
+    piece: Piece
 
 
 def fetch_all(wanted: Wanted, cache: Cache | None = None) -> dict[str, list[InputFile]]:
@@ -114,39 +53,33 @@ def fetch_all(wanted: Wanted, cache: Cache | None = None) -> dict[str, list[Inpu
     """
     credentials = earthdata()
     cache = cache or Cache(logins=credentials.logins, mirrors=wanted.mirrors)
-    orders = orders_of(wanted.regions, credentials.token, cache)
+    orders = orders_of(wanted.regions, credentials, cache)
     inputs = wanted.inputs()
     pieces = [(order.piece, order.product) for order in orders]
     pieces += [(piece, product) for _, product, some in inputs for piece in some]
     missing = {piece.origin: (piece, product) for piece, product in pieces if cache.known(piece.origin) is None}
-    asked = {product.name: product for piece, product in missing.values() if not cache.is_mirrored(piece.remote.url)}
-    check_logins(asked.values(), credentials)
-    cache.check_room(_WITH_PARTS * sum(piece.expected_bytes(product) for piece, product in missing.values()))
+    _check_logins(missing.values(), credentials, cache)
+    cache.check_room(sum(piece.room_bytes(product) for piece, product in missing.values()))
     found = {kind: [fetch_lr(product, some, cache)] for kind, product, some in inputs}
     return {**fetch_orders(orders, cache), "lr": [], "lr_tid": [], **found}
 
 
-@dataclass(frozen=True)
-class Order:
-    """A raster of a region that is to come."""
-
-    region: Region
-    product: Product
-    piece: Piece
-
-
-def orders_of(regions: Sequence[Region], token: str | None, cache: Cache) -> list[Order]:
+def orders_of(regions: Sequence[Region], credentials: Credentials, cache: Cache) -> list[Order]:
     """Return what there is of each region's product; catalogues of tiles are asked.
 
-    Parameters
-    ----------
-    token : for products that want a login
+    Raises
+    ------
+    FetchError : a login is missing where nothing of a region is here, or two rasters would have one name
     """
+    ask = lru_cache(maxsize=None)(cache.asked)
     orders = []
     for region in regions:
         product = product_of(region.product, where=f"product of region {region.name}")
-        pieces = pieces_of(product, region, token=token if product.login else None)
-        orders += [Order(region, product, piece) for piece in existing(product, region, pieces, cache.asked)]
+        token = credentials.token if product.login == EARTHDATA else None
+        pieces = pieces_of(product, region, token=token)
+        if not any(cache.known(piece.origin) for piece in pieces):
+            _check_logins([(piece, product) for piece in pieces], credentials, cache)
+        orders += [Order(region, product, piece) for piece in existing(product, region, pieces, ask)]
     counts = Counter(order.piece.name for order in orders)
     if doubles := [name for name, count in counts.items() if count > 1]:
         message = f"several files are called {', '.join(doubles[:3])}; rename one, or put it into a region of its own"
@@ -175,30 +108,6 @@ def fetch_orders(orders: Sequence[Order], cache: Cache) -> dict[str, list[InputF
     return found
 
 
-def lr_pieces(product: Product, boxes: Sequence[Box], *, whole: bool) -> list[Piece]:
-    """Return what is needed of an input: its file as a whole, or windows around regions, each once."""
-    if whole:
-        return whole_files(product)
-    regions = [Region(name=product.name, domain="land", product=product.name, box=box) for box in boxes]
-    pieces = {piece.remote.url: piece for region in regions for piece in pieces_of(product, region)}
-    return [pieces[url] for url in sorted(pieces)]
-
-
-def tid_of(product: Product) -> Product:
-    """Return the data sheet of the grid of source types that belongs to an input.
-
-    Raises
-    ------
-    FetchError : it has none
-    """
-    if product.tid is None:
-        message = f"{product.name}: has no grid of source types; set fetch.remote.tid to false"
-        raise FetchError(message)
-    return replace(
-        product, name=product.name + TID, path=product.tid_path, coverage="tid", files=(product.tid,), range_m=None
-    )  # fmt: skip
-
-
 def fetch_lr(product: Product, pieces: Sequence[Piece], cache: Cache) -> InputFile:
     """Bring an input into the cache as one grid; windows are put back where they belong.
 
@@ -214,41 +123,64 @@ def fetch_lr(product: Product, pieces: Sequence[Piece], cache: Cache) -> InputFi
         raise FetchError(message)
     if pieces[0].member:
         grid = _unpacked(pieces[0].member, files[0], cache)
-        header = checked_header(grid.path, product)
-        return _described(grid, product.name, product, declared_by(product, header), cache)
+        with _told(product.name, grid, cache):
+            header = checked_header(grid.path, product)
+        return _described(grid, product.name, product, declared_by(product, header), grid.origin, cache)
     for piece, one in zip(pieces, files, strict=True):
-        with _forgetting(one, cache):
+        with _told(product.name, one, cache):
             check_window(one.path, piece.place, product)
-    parts = sha256_of_text("".join(one.sha256 for one in files))[:16]
+    origin = f"{product.host}{product.path}#{len(files)} windows"
+    made_of = work_key([one.sha256 for one in files], code=_CODE)
     grid = cache.made(
-        f"{product.host}{product.path}#{len(files)} windows {parts}", f"{product.name}.tif",
-        lambda path: assemble([one.path for one in files], path),
-    )  # fmt: skip
-    return _described(grid, product.name, product, declared_by(product), cache)
+        f"{origin} {made_of}", f"{product.name}.tif", lambda path: assemble([one.path for one in files], path)
+    )
+    return _described(grid, product.name, product, declared_by(product), origin, cache)
+
+
+def _check_logins(pieces: Iterable[tuple[Piece, Product]], found: Credentials, cache: Cache) -> None:
+    """Raise FetchError for a missing login; mirrors are never given one, nor the hosts of a user's own addresses."""
+    asked = {
+        product.name: product
+        for piece, product in pieces
+        if product.how != "urls" and not cache.is_mirrored(piece.remote.url)
+    }
+    check_logins(asked.values(), found)
 
 
 def _entry(order: Order, came: Mapping[str, Fetched | None], cache: Cache) -> InputFile | None:
     """Return the raster of an order; None where it does not exist or holds nothing."""
-    piece, product = order.piece, order.product
-    if piece.by_ranges:
-        fetched = _by_ranges(piece, cache)
-    elif (answer := came[piece.remote.url]) is not None:
-        try:
-            fetched = _of_file(piece, product, answer, cache)
-        except AbsentError:
-            return None
-    elif product.listing:
-        message = (
-            f"{cache.address(piece.remote.url)}: the provider lists this tile and the server has none; try again later"
-        )
-        raise FetchError(message)
-    else:
+    piece, product, where = order.piece, order.product, f"region {order.region.name}"
+    answer = _by_ranges(piece, cache) if piece.by_ranges else came[piece.remote.url]
+    if answer is None:
+        if product.listing:
+            message = f"{where}: {piece.remote.url} is listed by the provider, the server has none; try again later"
+            raise FetchError(message)
         return None
-    if piece.cut:
-        return _described(fetched, piece.name, product, Declared(), cache)  # what was cut says all of itself
-    header = checked_header(fetched.path, product)
-    check_place(header, piece.place, product)
-    return _described(fetched, piece.name, product, declared_by(product, header), cache)
+    source = _unpacked(piece.member, answer, cache) if piece.member and not piece.by_ranges else answer
+    if not piece.cut:
+        with _told(where, source, cache):
+            header = checked_header(source.path, product)
+            check_place(header, piece, product)
+        return _described(source, piece.name, product, declared_by(product, header), source.origin, cache)
+    try:
+        part = _part(where, source, piece, product, cache)
+    except AbsentError:
+        return None
+    origin = f"{source.origin}#{place_text(piece.place)}"
+    return _described(part, piece.name, product, Declared(), origin, cache)  # what was cut says all of itself
+
+
+def _part(where: str, source: Fetched, piece: Piece, product: Product, cache: Cache) -> Fetched:
+    """Return what is cut out of a file by the data sheet."""
+
+    def make(path: Path) -> None:
+        with _told(where, source, cache):
+            dem = part_of(source.path, piece.place, product)
+        write_dem(path, dem)
+
+    made_of = [source.sha256, piece.place, str((declared_by(product), product.horizontal, product.range_m))]
+    name = f"{product.name}_{piece.name.rpartition('__')[2]}.tif"
+    return cache.made(f"{source.origin} cut {work_key(made_of, code=_CODE)}", name, make)
 
 
 def _by_ranges(piece: Piece, cache: Cache) -> Fetched:
@@ -258,47 +190,48 @@ def _by_ranges(piece: Piece, cache: Cache) -> Fetched:
     )  # fmt: skip
 
 
-def _of_file(piece: Piece, product: Product, answer: Fetched, cache: Cache) -> Fetched:
-    """Return a file, or what is made of it: a member of an archive, a part by the data sheet."""
-    source = _unpacked(piece.member, answer, cache) if piece.member else answer
-    if not piece.cut:
-        return source
-    reading = (declared_by(product), product.horizontal, product.range_m)
-    sheet = sha256_of_text(str(reading))[:8]  # another data sheet reads the numbers in another way
-    name = f"{product.name}_{piece.name.rpartition('__')[2]}.tif"
-    with _forgetting(answer, cache) if product.how in ("wcs", "gmrt") else nullcontext():
-        return cache.made(
-            f"{source.origin}#{place_text(piece.place)} by sheet {sheet}",
-            name,
-            lambda path: cut(source.path, path, piece.place, product),
-        )
-
-
 def _unpacked(member: str, archive: Fetched, cache: Cache) -> Fetched:
     name = f"{Path(archive.path.name).stem}{Path(member).suffix}"
-    with _forgetting(archive, cache):
+    with _told(archive.path.name, archive, cache):
         return cache.made(f"{archive.origin}!{member}", name, lambda path: unpack(archive.path, member, path))
 
 
 @contextmanager
-def _forgetting(fetched: Fetched, cache: Cache) -> Iterator[None]:
-    """Remove a file from the cache that cannot be read, so that the next run asks for it again."""
+def _told(where: str, fetched: Fetched, cache: Cache) -> Iterator[None]:
+    """Name region and address in what is found wrong with a file; one that cannot be read leaves the cache."""
     try:
         yield
+    except AbsentError:
+        raise
     except RasterError as error:
         cache.forget(fetched)
+        message = f"{where}: {error}; it came from {_bare(fetched.origin)} and is now removed, run this again"
+        raise FetchError(message) from error
+    except DemsrError as error:
         message = (
-            f"{error}; it came from {fetched.origin} and is now removed from the cache, run this again to fetch it"
+            f"{where}: {error}; it came from {_bare(fetched.origin)}, delete {fetched.path} if the provider has "
+            "mended it since"
         )
         raise FetchError(message) from error
 
 
-def _described(fetched: Fetched, name: str, product: Product, declared: Declared, cache: Cache) -> InputFile:
-    """Return the entry of a file in the manifest."""
+def _described(
+    fetched: Fetched, name: str, product: Product, declared: Declared, origin: str, cache: Cache
+) -> InputFile:  # fmt: skip
+    """Return the entry of a file in the manifest.
+
+    Parameters
+    ----------
+    origin : address, and what was cut out of it
+    """
     return InputFile(
         path=f"{CACHED}{fetched.path.relative_to(cache.folder).as_posix()}", bytes=fetched.bytes, sha256=fetched.sha256,
-        given_name=name, product=product.name,
-        origin=fetched.origin.partition("?")[0] if product.how == "urls" else fetched.origin,  # it may hold a signature
+        given_name=name, product=product.name, origin=_bare(origin) if product.takes_urls else origin,
         declared={key: value for key, value in asdict(declared).items() if value is not None}, range_m=product.range_m,
         fetched_on=fetched.fetched_at[:10] if product.version == AS_SERVED else "",
     )  # fmt: skip
+
+
+def _bare(origin: str) -> str:
+    """Return an address without its question, which may hold a signature."""
+    return re.sub(r"\?[^!#]*", "", origin)

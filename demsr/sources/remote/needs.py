@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from demsr.sources.remote.cache import Cache
 from demsr.sources.remote.catalogue import Product, product_of
-from demsr.sources.remote.fetch import Wanted
 from demsr.sources.remote.pieces import Piece, pieces_of
+from demsr.sources.remote.wanted import Wanted
 
 _LR_PX_PER_DEGREE = 240
 

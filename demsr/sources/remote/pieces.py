@@ -50,6 +50,7 @@ class Piece:
     member : pattern of its name in that archive; empty where the file is read as it is
     cut : whether it is cut to its place, and read by its data sheet; else it is the whole file, as it is
     by_ranges : only the bytes of its place are asked for, the whole file is never fetched
+    about_mb : size of the file; None for the product's mean
     """
 
     name: str
@@ -58,6 +59,7 @@ class Piece:
     member: str = ""
     cut: bool = False
     by_ranges: bool = False
+    about_mb: float | None = None
 
     @property
     def origin(self) -> str:
@@ -68,15 +70,22 @@ class Piece:
 
     def expected_bytes(self, product: Product) -> float:
         """Return the size of what is to come, the product's mean where the provider names none."""
-        whole = self.remote.bytes or product.tile_mb * 1e6
+        whole = self.remote.bytes or (self.about_mb or product.tile_mb) * 1e6
         west, south, east, north = self.place
         return whole * (east - west) * (north - south) if self.by_ranges else whole
+
+    def room_bytes(self, product: Product) -> float:
+        """Return the disk that it takes, with what is unpacked and cut."""
+        times = 1.0 + (2.0 if self.member else 0.0) + (1.0 if self.cut else 0.0)
+        return times * self.expected_bytes(product)
 
 
 def whole_files(product: Product) -> list[Piece]:
     """Return the files of a product as they are."""
     return [
-        Piece(name=product.name, remote=_remote(product, file), place=_GLOBE, member=file.member)
+        Piece(
+            name=product.name, remote=_remote(product, file), place=_GLOBE, member=file.member, about_mb=file.about_mb
+        )
         for file in product.files
     ]
 

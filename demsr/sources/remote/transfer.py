@@ -138,7 +138,10 @@ def transfer(
         except _BrokenError as broken:
             failures = 0 if _size(partial) - before >= _PIECE else failures + 1
             if failures >= patience.tries:
-                message = f"{remote.url}: {broken}; gave up after {failures} tries, run this again later to go on"
+                message = (
+                    f"{remote.url}: {broken}; gave up after {failures} tries, check the connection, or run this again "
+                    "later to go on"
+                )
                 raise FetchError(message) from broken
             if stop.wait(_wait_s(broken, failures, patience)):
                 raise StoppedError from broken
@@ -163,7 +166,7 @@ def _one_try(
         headers |= {"Range": f"bytes={have}-", "If-Range": validator}
     with _answer(remote, session, patience, headers) as answer:
         if answer.status_code == 416:  # nothing lies beyond what is here: it is whole, or of another time
-            if answer.headers.get("Content-Range", f"*/{have}").rpartition("/")[2] != str(have):
+            if answer.headers.get("Content-Range", "").rpartition("/")[2] != str(have):
                 on_bytes(-have)
                 _forget(partial)
                 message = "the file on the server has changed"

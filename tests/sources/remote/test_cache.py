@@ -1,4 +1,5 @@
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,3 +95,22 @@ def test_the_folder_is_the_user_s_unless_one_is_named(monkeypatch, tmp_path):
     monkeypatch.delenv("DEMSR_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert cache_folder().name == "demsr"
+
+
+def test_a_cache_that_was_copied_is_hashed_once_and_then_believed(server, tmp_path, monkeypatch):
+    (remote,) = remotes(server, 1)
+    (found,) = cache(tmp_path).fetch([remote])
+    os.utime(found.path, ns=(1, 1))
+    assert cache(tmp_path).known(remote.url) == found
+    monkeypatch.setattr("demsr.sources.remote.cache.sha256_of", None)  # not asked again
+    assert cache(tmp_path).known(remote.url) == found
+
+
+@pytest.mark.parametrize("note", ["", "[]", "{}", '{"path": 1}'])
+def test_a_note_of_another_time_is_no_note(server, tmp_path, note):
+    (remote,) = remotes(server, 1)
+    cache(tmp_path).fetch([remote])
+    (path,) = (tmp_path / "notes").iterdir()
+    path.write_text(note)
+    assert cache(tmp_path).known(remote.url) is None
+    assert cache(tmp_path).fetch([remote])[0] is not None

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +17,7 @@ from demsr.dem.raster import write_dem
 from demsr.dem.reading import read_dem
 from demsr.errors import FetchError, RasterError
 from demsr.sources.remote.catalogue import PRODUCTS, Product
-from demsr.sources.remote.cutting import assemble, checked_header, copy_window, cut, unpack
+from demsr.sources.remote.cutting import assemble, checked_header, copy_window, part_of, unpack
 from demsr.sources.remote.transfer import AbsentError, Patience
 
 QUICK = Patience(tries=2, connect_s=2, stall_s=2, least_bytes_per_s=2000, window_s=1, first_wait_s=0.01)
@@ -104,8 +107,7 @@ def test_a_part_of_a_projected_raster_in_feet_becomes_metres_above_the_datum_of_
     (tmp_path / "w.tif").write_bytes(geotiff(feet, box, crs="EPSG:32749", nodata=0.0))
     whole = read_dem(tmp_path / "w.tif", vertical_datum="MSL").grid.lonlat_bounds()
     sheet = replace(PRODUCTS["boem-feet"], vertical_datum="MLLW")
-    cut(tmp_path / "w.tif", tmp_path / "part.tif", whole, sheet)
-    part = read_dem(tmp_path / "part.tif")
+    part = part_of(tmp_path / "w.tif", whole, sheet)
     assert (part.vertical_datum, part.grid.crs) == ("MLLW", "EPSG:32749")
     assert part.elevation_m.shape == (400, 300)
     assert part.elevation_m[5, 10] == pytest.approx(-1000, abs=0.01)
@@ -113,8 +115,7 @@ def test_a_part_of_a_projected_raster_in_feet_becomes_metres_above_the_datum_of_
     assert np.isnan(part.elevation_m[0, 0])
     west, south, east, north = whole
     half = (west, south, (west + east) / 2, north)
-    cut(tmp_path / "w.tif", tmp_path / "half.tif", half, sheet)
-    assert 150 <= read_dem(tmp_path / "half.tif").elevation_m.shape[1] < 200
+    assert 150 <= part_of(tmp_path / "w.tif", half, sheet).elevation_m.shape[1] < 200
 
 
 def test_feet_in_the_place_of_metres_are_noticed(tmp_path):
@@ -123,8 +124,7 @@ def test_feet_in_the_place_of_metres_are_noticed(tmp_path):
     (tmp_path / "w.tif").write_bytes(geotiff(feet, box, crs="EPSG:32749"))
     whole = read_dem(tmp_path / "w.tif", vertical_datum="MSL").grid.lonlat_bounds()
     with pytest.raises(RasterError, match="heights from -11086 to -131 m, its product has -3500 to 0 m; the unit or"):
-        cut(tmp_path / "w.tif", tmp_path / "part.tif", whole, PRODUCTS["boem"])
-    assert not (tmp_path / "part.tif").exists()
+        part_of(tmp_path / "w.tif", whole, PRODUCTS["boem"])
 
 
 def test_a_place_without_measured_pixels_is_absent(tmp_path):
@@ -133,7 +133,7 @@ def test_a_place_without_measured_pixels_is_absent(tmp_path):
     (tmp_path / "a.tif").write_bytes(geotiff(values, BOX, nodata=np.nan))
     for box in ((10.0, 49.0, 11.0, 49.4), (20.0, 49.0, 21.0, 49.4)):
         with pytest.raises(AbsentError):
-            cut(tmp_path / "a.tif", tmp_path / "part.tif", box, product())
+            part_of(tmp_path / "a.tif", box, product())
 
 
 @pytest.mark.parametrize(
@@ -199,3 +199,30 @@ def test_windows_of_other_cells_are_refused(tmp_path):
     with pytest.raises(FetchError, match=r"b\.tif: its cells are not those of"):
         assemble([tmp_path / "a.tif", tmp_path / "b.tif"], tmp_path / "globe.tif")
     assert not (tmp_path / "globe.tif").exists()
+
+
+def test_an_assembled_input_has_the_same_bytes_whatever_the_memory(tmp_path):
+    random = np.random.default_rng(0)
+    corners = [(west, north) for north in (50, 45) for west in (10, 15, 25)]
+    parts = []
+    for west, north in corners:
+        values = random.integers(-5000, 5000, (1200, 1200)).astype(np.int16)
+        parts.append(tmp_path / f"{west}_{north}.tif")
+        parts[-1].write_bytes(geotiff(values, (west, north - 5, west + 5, north)))
+    code = (
+        "import sys; from pathlib import Path; from demsr.sources.remote.cutting import assemble; "
+        "*parts, target = map(Path, sys.argv[1:]); assemble(parts, target)"
+    )
+    written = []
+    for number, (megabytes, some) in enumerate(((2, parts), (1000, parts), (50, parts[::-1]))):
+        target = tmp_path / f"globe{number}.tif"
+        env = {**os.environ, "GDAL_CACHEMAX": str(megabytes)}
+        subprocess.run([sys.executable, "-c", code, *map(str, some), str(target)], env=env, check=True)
+        written.append(target.read_bytes())
+    assert written[0] == written[1] == written[2]
+
+
+def test_windows_that_are_no_whole_numbers_are_refused(tmp_path):
+    (tmp_path / "a.tif").write_bytes(geotiff(np.zeros((240, 240), np.float32), (10, 49, 11, 50)))
+    with pytest.raises(FetchError, match="holds numbers of type float32, not whole ones"):
+        assemble([tmp_path / "a.tif"], tmp_path / "globe.tif")

@@ -4,9 +4,9 @@ import pytest
 
 from demsr.sources.remote.cache import Cache
 from demsr.sources.remote.catalogue import PRODUCTS
-from demsr.sources.remote.fetch import Wanted
 from demsr.sources.remote.needs import needs_of
 from demsr.sources.remote.pieces import Region, pieces_of
+from demsr.sources.remote.wanted import Wanted
 
 ALPS = Region(name="alps", domain="land", product="nasadem", box=(6, 44, 10, 48))
 
@@ -46,6 +46,8 @@ def test_windows_and_source_types_of_the_input_count_too(cache):
     assert windows == {"land": 16, "lr": 2, "lr_tid": 2}  # of 5 degrees, from 40 and from 45 north
     whole = needs_of(Wanted(regions=(ALPS,), lr="gebco-2024", lr_whole=True), cache, patch_lr=32)
     assert (whole[1].files, whole[1].bytes) == (1, 4_267_373_073)
+    unnamed = needs_of(Wanted(regions=(ALPS,), lr="gebco-2021", lr_whole=True, tid=True), cache, patch_lr=32)
+    assert [need.bytes for need in unnamed[1:]] == pytest.approx([4.26e9, 92e6])
 
 
 def test_what_is_in_the_cache_is_told(cache, tmp_path):

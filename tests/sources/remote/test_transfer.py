@@ -79,7 +79,9 @@ def test_a_broken_connection_is_gone_on_with_and_only_the_rest_is_asked_for(serv
 
 def test_the_next_process_goes_on_where_this_one_gave_up(server, tmp_path):
     server.files[PATH] = Served(CONTENT, faults=["reset", "503", "503", "503"])
-    with pytest.raises(FetchError, match="HTTP 503; gave up after 3 tries, run this again later to go on"):
+    with pytest.raises(
+        FetchError, match="HTTP 503; gave up after 3 tries, check the connection, or run this again later to go on"
+    ):
         fetched(server, tmp_path)
     assert nothing_left(tmp_path)
     assert fetched(server, tmp_path).read_bytes() == CONTENT
