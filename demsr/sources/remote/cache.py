@@ -20,10 +20,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from demsr.errors import FetchError
 from demsr.files import read_json, sha256_of, sha256_of_text, write_json
 from demsr.project import cache_folder
-from demsr.sources.remote.transfer import AbsentError, Kind, OnBytes, Patience, Remote, transfer
+from demsr.sources.remote.transfer import AbsentError, Kind, OnBytes, Patience, Remote, StoppedError, transfer
 from demsr.sources.remote.visitor import Visitor
 
 _AT_ONCE = 16
+_COMPUTED_AT_ONCE = 4  # requests to services that compute what they answer
 _KEPT_FREE = 1e9  # bytes of the disk
 
 Task = TypeVar("Task")
@@ -69,6 +70,7 @@ class Cache:
         self.folder = folder.resolve() if folder else cache_folder()
         self.logins, self.mirrors = logins, dict(mirrors or {})
         self.patience, self.at_once = patience or Patience(), at_once
+        self._few = threading.Semaphore(_COMPUTED_AT_ONCE)
 
     def known(self, origin: str, *, sha256: str | None = None) -> Fetched | None:
         """Return a file that came before and is still here, whole, None if it is not.
@@ -193,7 +195,9 @@ class Cache:
         """Fetch one file, unless another process is doing so or has done so."""
         if (found := self.known(remote.url, sha256=remote.sha256)) is not None:
             return found
-        with self._alone(remote.url) as place:
+        with self._few if remote.computed else contextlib.nullcontext(), self._alone(remote.url) as place:
+            if stop.is_set():
+                raise StoppedError
             if (found := self.known(remote.url, sha256=remote.sha256)) is not None:
                 return found
             mirrored = replace(remote, url=self.address(remote.url), token=None)

@@ -230,7 +230,7 @@ def _requested(product: Product, region: Region, cell: Box, words: Sequence[tupl
     url = f"{product.host}{product.path}?{urlencode(words, quote_via=quote)}"
     name = raster_of(region.name, tile_name(cell))
     suffix = {"tiff": ".tif", "netcdf": ".nc"}[product.kind]
-    remote = Remote(url, f"{product.name}_{tile_name(cell)}{suffix}", product.kind)
+    remote = Remote(url, f"{product.name}_{tile_name(cell)}{suffix}", product.kind, computed=True)
     return Piece(name=name, remote=remote, place=cell, cut=product.how != "ncss")
 
 

@@ -54,6 +54,7 @@ class Remote:
     sha256, bytes : as far as the provider publishes them
     token : sent to the host of `url`, never to one that it redirects to
     credentials : how to get that token, for the message when it is missing or refused
+    computed : a service makes it for each request, so few are asked for at a time
     """
 
     url: str
@@ -63,6 +64,7 @@ class Remote:
     bytes: int | None = None
     token: str | None = None
     credentials: str = ""
+    computed: bool = False
 
 
 @dataclass(frozen=True)
