@@ -110,7 +110,7 @@ def impossible(elevation: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def check_heights(dem: Dem, range_m: tuple[float, float] | None, where: str) -> None:
-    """Raise RasterError for heights that a product cannot have: they are in another unit, or of another sign."""
+    """Raise VoidError for heights that a product cannot have: they are in another unit, or of another sign."""
     if range_m is None or not dem.valid.any():
         return
     lowest, highest = float(np.nanmin(dem.elevation_m)), float(np.nanmax(dem.elevation_m))
@@ -119,7 +119,7 @@ def check_heights(dem: Dem, range_m: tuple[float, float] | None, where: str) -> 
             f"{where}: heights from {lowest:.0f} to {highest:.0f} m, its product has {range_m[0]:.0f} to "
             f"{range_m[1]:.0f} m; the unit or the sign is another, or voids are not declared"
         )
-        raise RasterError(message)
+        raise VoidError(message)
 
 
 def check_range(elevation: NDArray[np.float32], source: str) -> None:

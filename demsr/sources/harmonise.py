@@ -19,7 +19,7 @@ from demsr.dem.header import DECLARED, Declared, raster_name
 from demsr.dem.raster import Dem, check_heights, write_dem
 from demsr.dem.reading import read_raster
 from demsr.dem.water import find_water, water_beside
-from demsr.errors import GridError, ParamsError, RasterError
+from demsr.errors import GridError, ParamsError, RasterError, VoidError
 from demsr.files import read_json, sha256_of_folder, write_json
 from demsr.identity import work_key
 from demsr.parallel import each
@@ -176,7 +176,7 @@ def _finished(task: tuple[InputFile, Path], *, recipe: Recipe) -> Record:
             return record
     try:
         dem, record = harmonised(checked_path(entry), recipe, entry)
-    except RasterError as error:
+    except (RasterError, VoidError) as error:
         if not entry.product:
             raise
         message = f"{entry.name}: {error}; it came from {entry.origin}, delete {entry.place} to fetch it again"

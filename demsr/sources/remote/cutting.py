@@ -41,16 +41,16 @@ _COPIED = 1 << 22  # bytes at a time
 
 
 def declared_by(product: Product, header: Header | None = None) -> Declared:
-    """Return what the data sheet says of a file; what a header says already need not be declared, nor contradicted.
+    """Return what the data sheet says of a file for sure; what it took from other products, the file may know better.
 
     Parameters
     ----------
-    header : read without it
+    header : read without it; voids that it declares are believed
     """
     silent_about_nodata = header is None or header.nodata is None or math.isnan(header.nodata)
     return Declared(
-        vertical_datum=product.vertical_datum,
-        registration=product.registration,
+        vertical_datum=None if "vertical_datum" in product.unsure else product.vertical_datum,
+        registration=None if "registration" in product.unsure else product.registration,
         positive=product.positive,
         unit=None if product.unit == "m" else product.unit,
         nodata=product.nodata if silent_about_nodata else None,
@@ -109,7 +109,8 @@ def check_window(path: Path, place: Box, product: Product) -> None:
     if max(abs(one - other) for one, other in zip(bounds, place, strict=True)) > cell:
         message = f"{path}: covers {bounds}, asked for was {place}; the service has changed, try lr_whole"
         raise FetchError(message)
-    check_heights(read_raster(path, declared=declared_by(product, header)).dem, product.range_m, str(path))
+    declared, datum = declared_by(product, header), product.vertical_datum
+    check_heights(read_raster(path, declared=declared, vertical_datum=datum).dem, product.range_m, str(path))
 
 
 def unpack(archive: Path, pattern: str, target: Path) -> None:
@@ -149,7 +150,8 @@ def part_of(path: Path, box: Box, product: Product) -> Dem:
     """
     header = checked_header(path, product)
     try:
-        dem = read_raster(path, declared=declared_by(product, header), within=box).dem
+        declared, datum = declared_by(product, header), product.vertical_datum
+        dem = read_raster(path, declared=declared, vertical_datum=datum, within=box).dem
     except OutsideError as error:
         raise AbsentError(str(error)) from error
     if not dem.grid.is_geographic:

@@ -15,7 +15,7 @@ from synthetic import dem, rough
 
 from demsr.dem.raster import write_dem
 from demsr.dem.reading import read_dem
-from demsr.errors import FetchError, RasterError
+from demsr.errors import FetchError, VoidError
 from demsr.sources.remote.catalogue import PRODUCTS, Product
 from demsr.sources.remote.cutting import assemble, checked_header, copy_window, part_of, unpack
 from demsr.sources.remote.transfer import AbsentError, Patience
@@ -106,7 +106,7 @@ def test_a_part_of_a_projected_raster_in_feet_becomes_metres_above_the_datum_of_
     box = (755_000, 7_470_000, 755_000 + 300 * 50, 7_470_000 + 400 * 50)
     (tmp_path / "w.tif").write_bytes(geotiff(feet, box, crs="EPSG:32749", nodata=0.0))
     whole = read_dem(tmp_path / "w.tif", vertical_datum="MSL").grid.lonlat_bounds()
-    sheet = replace(PRODUCTS["boem-feet"], vertical_datum="MLLW")
+    sheet = replace(PRODUCTS["boem-feet"], vertical_datum="MLLW", unsure=())
     part = part_of(tmp_path / "w.tif", whole, sheet)
     assert (part.vertical_datum, part.grid.crs) == ("MLLW", "EPSG:32749")
     assert part.elevation_m.shape == (400, 300)
@@ -123,7 +123,7 @@ def test_feet_in_the_place_of_metres_are_noticed(tmp_path):
     box = (755_000, 7_470_000, 770_000, 7_490_000)
     (tmp_path / "w.tif").write_bytes(geotiff(feet, box, crs="EPSG:32749"))
     whole = read_dem(tmp_path / "w.tif", vertical_datum="MSL").grid.lonlat_bounds()
-    with pytest.raises(RasterError, match="heights from -11086 to -131 m, its product has -3500 to 0 m; the unit or"):
+    with pytest.raises(VoidError, match="heights from -11086 to -131 m, its product has -3500 to 0 m; the unit or"):
         part_of(tmp_path / "w.tif", whole, PRODUCTS["boem"])
 
 
@@ -226,3 +226,16 @@ def test_windows_that_are_no_whole_numbers_are_refused(tmp_path):
     (tmp_path / "a.tif").write_bytes(geotiff(np.zeros((240, 240), np.float32), (10, 49, 11, 50)))
     with pytest.raises(FetchError, match="holds numbers of type float32, not whole ones"):
         assemble([tmp_path / "a.tif"], tmp_path / "globe.tif")
+
+
+def test_what_the_sheet_is_not_sure_of_the_file_may_know_better(tmp_path):
+    raster = dem(rough(20, 20, seed=1))
+    write_dem(
+        tmp_path / "a.tif", replace(raster, grid=replace(raster.grid, registration="point"), vertical_datum="LAT")
+    )
+    box = raster.grid.lonlat_bounds()
+    sure, unsure = (product(unsure=some, nodata=None) for some in ((), ("vertical_datum", "registration")))
+    found = part_of(tmp_path / "a.tif", box, sure)
+    assert (found.vertical_datum, found.grid.registration) == ("MSL", "area")
+    found = part_of(tmp_path / "a.tif", box, unsure)
+    assert (found.vertical_datum, found.grid.registration) == ("LAT", "point")
