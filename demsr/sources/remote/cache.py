@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from demsr.errors import FetchError
@@ -25,6 +25,7 @@ from demsr.sources.remote.visitor import Visitor
 
 _AT_ONCE = 16
 _COMPUTED_AT_ONCE = 4  # requests to services that compute what they answer
+_LOOK_UP_S = 1.0  # while another process fetches the same file
 _KEPT_FREE = 1e9  # bytes of the disk
 
 Task = TypeVar("Task")
@@ -70,7 +71,7 @@ class Cache:
         self.folder = folder.resolve() if folder else cache_folder()
         self.logins, self.mirrors = logins, dict(mirrors or {})
         self.patience, self.at_once = patience or Patience(), at_once
-        self._few = threading.Semaphore(_COMPUTED_AT_ONCE)
+        self._few, self._stop = threading.Semaphore(_COMPUTED_AT_ONCE), threading.Event()
 
     def known(self, origin: str, *, sha256: str | None = None) -> Fetched | None:
         """Return a file that came before and is still here, whole, None if it is not.
@@ -115,31 +116,22 @@ class Cache:
             TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
             TimeRemainingColumn(),
         )  # fmt: skip
-        stop = threading.Event()
         with Progress(*columns) as bar, Visitor(self.logins, connections=self.at_once) as visitor:
             task = bar.add_task(f"{description}, {len(missing)} of {len(remotes)} files", total=total)
-            return self.each(
-                lambda one: self._fetched(one, visitor, lambda n: bar.advance(task, n), stop), remotes, stop=stop
-            )
+            return self.each(lambda one: self._fetched(one, visitor, lambda n: bar.advance(task, n)), remotes)
 
     def each(
-        self, work: Callable[[Task], Result], tasks: Sequence[Task], *, at_once: int | None = None,
-        stop: threading.Event | None = None,
-    ) -> list[Result]:  # fmt: skip
-        """Return the results in order, several made at a time; the first failure ends the rest.
-
-        Parameters
-        ----------
-        stop : is set when one has failed, for those under way
-        """
-        stop = stop or threading.Event()
+        self, work: Callable[[Task], Result], tasks: Sequence[Task], *, at_once: int | None = None
+    ) -> list[Result]:
+        """Return the results in order, several made at a time; the first failure ends the rest."""
+        self._stop.clear()
         with ThreadPoolExecutor(at_once or self.at_once) as pool:
             futures = [pool.submit(work, task) for task in tasks]
             try:
                 for done in as_completed(futures):
                     done.result()
             except BaseException:
-                stop.set()
+                self._stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return [future.result() for future in futures]
@@ -189,23 +181,20 @@ class Cache:
             )
             raise FetchError(message)
 
-    def _fetched(
-        self, remote: Remote, visitor: Visitor, on_bytes: OnBytes, stop: threading.Event
-    ) -> Fetched | None:  # fmt: skip
+    def _fetched(self, remote: Remote, visitor: Visitor, on_bytes: OnBytes) -> Fetched | None:
         """Fetch one file, unless another process is doing so or has done so."""
         if (found := self.known(remote.url, sha256=remote.sha256)) is not None:
             return found
         with self._few if remote.computed else contextlib.nullcontext(), self._alone(remote.url) as place:
-            if stop.is_set():
-                raise StoppedError
             if (found := self.known(remote.url, sha256=remote.sha256)) is not None:
                 return found
             mirrored = replace(remote, url=self.address(remote.url), token=None)
             asked = mirrored if self.is_mirrored(remote.url) else remote
             try:
                 transfer(
-                    asked, place / remote.name, session=visitor, patience=self.patience, on_bytes=on_bytes, stop=stop
-                )
+                    asked, place / remote.name, session=visitor, patience=self.patience, on_bytes=on_bytes,
+                    stop=self._stop,
+                )  # fmt: skip
             except AbsentError:
                 return None
             return self._kept(remote.url, place / remote.name)
@@ -215,13 +204,19 @@ class Cache:
         """Yield a folder for a file that is to come, for one process or thread at a time; parts may wait there."""
         place = self.folder / "arriving" / sha256_of_text(origin)[:32]
         place.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{place}.lock"):
+        lock = FileLock(f"{place}.lock")
+        while not lock.is_locked:
+            if self._stop.is_set():
+                raise StoppedError
+            with contextlib.suppress(Timeout):
+                lock.acquire(timeout=_LOOK_UP_S)
+        try:
             place.mkdir(exist_ok=True)
-            try:
-                yield place
-            finally:
-                with contextlib.suppress(OSError):  # parts of a file wait for the next run
-                    place.rmdir()
+            yield place
+        finally:
+            with contextlib.suppress(OSError):  # parts of a file wait for the next run
+                place.rmdir()
+            lock.release()
 
     def _kept(self, origin: str, arrived: Path) -> Fetched:
         """Give a whole file its place, and note where it came from."""

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from fault_server import FaultServer, Served
+from filelock import FileLock
 
 from demsr.errors import FetchError
+from demsr.files import sha256_of_text
 from demsr.project import cache_folder
 from demsr.sources.remote.cache import Cache
 from demsr.sources.remote.transfer import Patience, Remote
@@ -116,3 +118,17 @@ def test_a_note_of_another_time_is_no_note(server, tmp_path, note):
     path.write_text(note)
     assert cache(tmp_path).known(remote.url) is None
     assert cache(tmp_path).fetch([remote])[0] is not None
+
+
+def test_the_first_failure_ends_the_rest_also_those_that_wait_for_another_process(server, tmp_path):
+    wanted = remotes(server, 3)
+    server.files["/0.bin"] = Served(b"", faults=["401"] * 9)
+    server.files["/1.bin"].faults = ["drip"]
+    held = tmp_path / "arriving" / sha256_of_text(wanted[2].url)[:32]
+    held.parent.mkdir()
+    with FileLock(f"{held}.lock"), pytest.raises(FetchError, match="refuses"):
+        Cache(tmp_path, patience=Patience()).fetch(wanted)
+    assert not (tmp_path / "files").exists()  # nobody waited for the slow one
+    server.files["/0.bin"].faults = []
+    server.files["/0.bin"].content = b"II*\x00"
+    assert all(cache(tmp_path).fetch(wanted))  # also by the same cache, once mended
