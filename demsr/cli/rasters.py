@@ -108,9 +108,9 @@ def plan(
         str | None, typer.Option(help="Tell what the regions of this profile take to fetch, such as paper.")
     ] = None,
 ) -> None:
-    """Tell what super-resolving a region takes: tiles, operations, disk, memory, and time on this device.
+    """Tell what super-resolving a region takes, or, with --profile, what fetching its data does.
 
-    With --profile, tell how many files and gigabytes its regions take, before anything is fetched.
+    The first in tiles, operations, disk, memory, and time on this device, the second in files and gigabytes by region.
     """
     if profile is not None:
         if source or bbox or globe:

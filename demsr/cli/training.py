@@ -41,7 +41,7 @@ def profile(
     valid: Annotated[list[str] | None, typer.Option(help="File that validates, without suffix; repeatable.")] = None,
     test: Annotated[list[str] | None, typer.Option(help="File that tests, without suffix; repeatable.")] = None,
 ) -> None:
-    """Rewrite params.yaml: the embedded sample, your own rasters, the net of the paper, or pairs of others.
+    """Rewrite params.yaml: the embedded sample, your own rasters, products and net of the paper, or pairs of others.
 
     Held-out files that are not named are chosen: the flattest, the roughest, a coast; one more validates.
     """
