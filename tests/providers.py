@@ -16,9 +16,13 @@ from rasterio.io import MemoryFile
 from demsr.dem.average import average
 from demsr.dem.grid import Grid
 from demsr.dem.raster import Dem
+from demsr.sources.local import InputFile
+from demsr.sources.remote.cache import Cache
 from demsr.sources.remote.catalogue import PRODUCTS, Box
+from demsr.sources.remote.fetch import fetch_all
 from demsr.sources.remote.pieces import Region, cells, pieces_of
-from demsr.sources.remote.wanted import tid_of
+from demsr.sources.remote.transfer import Patience
+from demsr.sources.remote.wanted import Wanted, tid_of
 
 Elevation = NDArray[np.float32]
 _GEBCO_DEG = 15 / 3600
@@ -137,3 +141,24 @@ def zipped(**files: bytes) -> bytes:
 def cell_at(lon: float, lat: float) -> Box:
     """Return the cell of a degree that a place lies in."""
     return next(cells((lon, lat, lon + 1e-6, lat + 1e-6)))
+
+
+QUICK = Patience(tries=2, connect_s=2, stall_s=2, least_bytes_per_s=2000, window_s=1, first_wait_s=0.01)
+
+
+def quick_cache(server: FaultServer, *products: str) -> Cache:
+    return Cache(mirrors=served_by(server, *products), patience=QUICK)
+
+
+def fetched(server: FaultServer, *regions: Region, lr: str | None = None, **more) -> dict[str, list[InputFile]]:
+    products = {region.product for region in regions} | ({lr} if lr else set())
+    return fetch_all(Wanted(regions=regions, lr=lr, **more), quick_cache(server, *products))
+
+
+def lr_grid(west: float, north: float) -> Dem:
+    spacing = 15 / 3600
+    rows, cols = np.mgrid[:1200, :1200]
+    grid = Grid(
+        rows=1200, cols=1200, west=west, north=north, pixel_width=spacing, pixel_height=spacing, crs="EPSG:4326"
+    )  # fmt: skip
+    return Dem(elevation_m=(rows - 2 * cols).astype(np.float32), grid=grid, vertical_datum="MSL", source="plane")

@@ -1,6 +1,5 @@
 import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +14,6 @@ from demsr.sources.remote.cache import Cache
 from demsr.sources.remote.transfer import Patience, Remote
 
 QUICK = Patience(tries=2, connect_s=2, stall_s=1, first_wait_s=0.01)
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer().running() as running:
-        yield running
 
 
 def remotes(server: FaultServer, count: int) -> list[Remote]:

@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,12 +28,6 @@ PATH = "/cog/tile.tif"
 
 def product(**changes) -> Product:
     return replace(PRODUCTS["gmrt"], range_m=None, registration="area", **changes)
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer().running() as running:
-        yield running
 
 
 def window(server: FaultServer, target: Path, box=(10.25, 49.5, 10.5, 49.75)) -> np.ndarray:

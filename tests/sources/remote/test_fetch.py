@@ -1,14 +1,12 @@
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fault_server import FaultServer, Served
-from providers import geotiff, netcdf, path_of, serve_gebco, serve_nasadem, served_by, zipped
+from providers import QUICK, fetched, geotiff, lr_grid, netcdf, path_of, quick_cache, serve_gebco, serve_nasadem, zipped
 from synthetic import rough
 
-from demsr.dem.grid import Grid
 from demsr.dem.header import Declared
 from demsr.dem.raster import Dem
 from demsr.dem.reading import read_dem
@@ -16,37 +14,13 @@ from demsr.errors import FetchError, ParamsError, RasterError
 from demsr.sources.local import InputFile, checked_path, read_manifest, write_manifest
 from demsr.sources.remote.cache import Cache
 from demsr.sources.remote.catalogue import PRODUCTS
-from demsr.sources.remote.cutting import part_of
 from demsr.sources.remote.fetch import fetch_all, fetch_lr
 from demsr.sources.remote.pieces import Region, pieces_of
-from demsr.sources.remote.transfer import AbsentError, Patience
 from demsr.sources.remote.wanted import Wanted, lr_pieces, tid_of
 
-QUICK = Patience(tries=2, connect_s=2, stall_s=2, least_bytes_per_s=2000, window_s=1, first_wait_s=0.01)
+pytestmark = pytest.mark.usefixtures("own_cache")
 ALPS = Region(name="alps", domain="land", product="nasadem", box=(10, 46, 12, 47))
 TILE = np.round(1000 + rough(121, 121, seed=1))
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer().running() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DEMSR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setenv("EARTHDATA_TOKEN", "secret")
-
-
-def cache(server: FaultServer, *products: str) -> Cache:
-    return Cache(mirrors=served_by(server, *products), patience=QUICK)
-
-
-def fetched(server: FaultServer, *regions: Region, lr: str | None = None, **more) -> dict[str, list[InputFile]]:
-    products = {region.product for region in regions} | ({lr} if lr else set())
-    return fetch_all(Wanted(regions=regions, lr=lr, **more), cache(server, *products))
 
 
 def hgt(server: FaultServer, *tiles: str) -> None:
@@ -98,24 +72,6 @@ def test_a_region_of_which_nothing_exists_is_refused(server):
         fetched(server, sea)
 
 
-def test_parts_of_tiles_come_by_ranges_whole_tiles_at_once(server):
-    region = Region(name="here", domain="land", product="glo-30", box=(10, 46, 11.5, 47))
-    sheet, elevation = PRODUCTS["glo-30"], (1000 + rough(400, 400, seed=1)).astype(np.float32)
-    tiles = b"Copernicus_DSM_COG_10_N46_00_E010_00_DEM\r\nCopernicus_DSM_COG_10_N46_00_E011_00_DEM\r\n"
-    server.files["/tileList.txt"] = Served(tiles, kind="text/plain")
-    for piece, west in zip(pieces_of(sheet, region), (10, 11), strict=True):
-        server.files[path_of(piece.remote.url)] = Served(geotiff(elevation, (west, 46, west + 1, 47)))
-    whole, part = fetched(server, region)["land"]
-    dems = [read_dem(checked_path(entry), declared=Declared(**entry.declared)) for entry in (whole, part)]
-    np.testing.assert_array_equal(dems[0].elevation_m, elevation)
-    np.testing.assert_array_equal(dems[1].elevation_m, elevation[:, :200])
-    assert dems[1].vertical_datum == "EGM2008"
-    assert part.declared["nodata"] == -32767
-    asked = len(server.seen)
-    assert fetched(server, region)["land"] == [whole, part]
-    assert len(server.seen) == asked + 1  # the list of tiles alone
-
-
 def test_a_large_file_is_fetched_once_and_cut_into_cells(server):
     elevation = np.round(-1500 + np.clip(rough(600, 600, seed=1), -900, 900)).astype(np.float32)
     content = geotiff(elevation, (-88, 28, -86, 30), nodata=-99999)
@@ -133,15 +89,6 @@ def test_a_large_file_is_fetched_once_and_cut_into_cells(server):
     assert all(entry.declared == {} for entry in found)  # what was cut says all of itself
     valid = sum(read_dem(checked_path(entry)).valid.sum() for entry in found)
     assert valid >= elevation.size
-
-
-def lr_grid(west: float, north: float) -> Dem:
-    spacing = 15 / 3600
-    rows, cols = np.mgrid[:1200, :1200]
-    grid = Grid(
-        rows=1200, cols=1200, west=west, north=north, pixel_width=spacing, pixel_height=spacing, crs="EPSG:4326"
-    )  # fmt: skip
-    return Dem(elevation_m=(rows - 2 * cols).astype(np.float32), grid=grid, vertical_datum="MSL", source="plane")
 
 
 def test_windows_of_gebco_and_of_its_source_types_are_one_grid_each(server):
@@ -174,25 +121,12 @@ def test_the_whole_file_of_gebco_is_gone_on_with_and_unpacked(server, tmp_path):
 
 def fetched_lr(server: FaultServer, *, whole: bool) -> InputFile:
     product = PRODUCTS["gebco-2021"]
-    return fetch_lr(product, lr_pieces(product, [ALPS.box], whole=whole), cache(server, "gebco-2021"))
+    return fetch_lr(product, lr_pieces(product, [ALPS.box], whole=whole), quick_cache(server, "gebco-2021"))
 
 
 def test_a_window_that_the_service_lacks_is_no_sea(server):
     with pytest.raises(FetchError, match="the server has no such file; the provider has moved it, choose another year"):
         fetched_lr(server, whole=False)
-
-
-def test_an_error_of_a_service_that_comes_as_xml_with_status_200_is_recognised(server):
-    region = Region(name="strait", domain="marine", product="nonna-10", box=(-124.5, 48, -124, 48.5))
-    (piece,) = pieces_of(PRODUCTS["nonna-10"], region)
-    words = b"<?xml version='1.0'?><ows:ExceptionReport><ows:ExceptionText>Invalid axis label</ows:ExceptionText>"
-    for kind in ("application/xml", "image/tiff"):
-        server.files[path_of(piece.remote.url)] = Served(words, kind=kind)
-        with pytest.raises(FetchError, match="in the place of a file came a page: .*Invalid axis label"):
-            fetched(server, region)
-    server.files[path_of(piece.remote.url)] = Served(words, kind="application/xml", faults=["404"] * 9)
-    with pytest.raises(FetchError, match=r"the service refuses \(HTTP 404\): .*Invalid axis label"):
-        fetched(server, region)
 
 
 def test_no_input_no_source_types_and_no_such_product():
@@ -257,22 +191,6 @@ def test_a_window_of_another_size_than_asked_for_is_refused(server):
         FetchError, match=r"covers .* asked for was \(10.0, 45.0, 15.0, 50.0\); the service has changed"
     ):
         fetched_lr(server, whole=False)
-
-
-def test_cells_cut_from_a_projected_grid_share_no_ground(server, tmp_path):
-    depths = (-2000 + rough(400, 400, seed=1)).astype(np.float32)
-    content = geotiff(depths, (-400_000, 1_000_000, 400_000, 1_800_000), crs="EPSG:9354", nodata=-32768)
-    path = tmp_path / "ibcso.tif"
-    path.write_bytes(content)
-    region = Region(name="ross", domain="marine", product="ibcso", box=(-30, -85, 30, -70))
-    pieces = pieces_of(PRODUCTS["ibcso"], region)
-    counted = 0
-    for piece in pieces:
-        try:
-            counted += int(part_of(path, piece.place, PRODUCTS["ibcso"]).valid.sum())
-        except AbsentError:
-            continue
-    assert counted == pytest.approx(depths.size, rel=1e-3)
 
 
 def test_a_damaged_file_of_the_cache_is_removed_and_comes_again(server):
@@ -351,76 +269,3 @@ def test_signatures_in_addresses_are_not_kept(server):
     region = Region(name="gulf", domain="marine", product="cudem", box=(10, 49, 11, 50), urls=(url,))
     (entry,) = fetched(server, region)["marine"]
     assert entry.origin == f"{server.url}/a.tif"
-
-
-def test_what_has_no_login_of_its_own_is_fetched_from_the_user_s_server(server, monkeypatch):
-    monkeypatch.delenv("EARTHDATA_TOKEN")
-    tif = geotiff(np.full((100, 100), 300, np.float32), (10, 49, 11, 50))
-    server.files["/TDM1.zip"] = Served(zipped(TDM1_DEM__30_N49E010_DEM__tif=tif))
-    region = Region(
-        name="here", domain="land", product="tandem-x-90", box=(10, 49, 11, 50), urls=(f"{server.url}/TDM1.zip",)
-    )
-    (entry,) = fetched(server, region)["land"]
-    assert entry.declared["vertical_datum"] == "WGS84 ellipsoid"
-    assert all("Authorization" not in headers for _, headers in server.seen)
-
-
-def test_a_file_with_another_checksum_than_published_is_refused(server, tmp_path):
-    server.files["/dataset/937574/files/IBCSO_v2_bed.nc"] = Served(netcdf(lr_grid(0, -60), "z", tid=False))
-    region = Region(name="weddell", domain="marine", product="ibcso", box=(-50, -72, -45, -70))
-    with pytest.raises(FetchError, match="its sha256 is .*, the provider names 74d55acb219d.*, twice"):
-        fetched(server, region)
-    assert not (tmp_path / "cache" / "files").exists()
-
-
-def test_canadian_depths_in_web_mercator_are_cut_to_their_cells(server):
-    region = Region(name="strait", domain="marine", product="nonna-10", box=(-124.5, 48, -123.5, 48.5))
-    pieces = pieces_of(PRODUCTS["nonna-10"], region)
-    depths = (-200 + rough(800, 1500, seed=1) / 10).astype(np.float32)
-    depths[:50] = np.float32(3.4028234663852886e38)
-    content = geotiff(depths, (-13_870_000, 6_100_000, -13_740_000, 6_200_000), crs="EPSG:3857")
-    for piece in pieces:
-        server.files[path_of(piece.remote.url)] = Served(content, kind="image/tiff")
-    west, east = (read_dem(checked_path(entry)) for entry in fetched(server, region)["marine"])
-    assert west.vertical_datum == "chart datum"
-    for dem, piece in zip((west, east), pieces, strict=True):
-        bounds = dem.grid.lonlat_bounds()
-        assert max(abs(one - other) for one, other in zip(bounds, piece.place, strict=True)) < 0.51
-        assert (dem.elevation_m[dem.valid] < 0).all()
-    assert west.valid.sum() + east.valid.sum() <= np.isfinite(depths).sum()
-
-
-def test_the_coastal_relief_model_is_cut_out_of_its_volume(server):
-    window = lr_grid(-90, 30)
-    server.files["/thredds/fileServer/crm/crm_vol4.nc"] = Served(netcdf(window, "z", tid=False), ranges=False)
-    region = Region(name="delta", domain="marine", product="crm", box=(-90, 28, -88, 29))
-    sheet = replace(PRODUCTS["crm"], files=tuple(file for file in PRODUCTS["crm"].files if file.tag == "vol4"))
-    assert len(pieces_of(sheet, region)) == 2
-    found = fetched(server, region)["marine"]
-    assert [entry.name for entry in found] == ["delta__n28w090-vol4", "delta__n28w089-vol4"]
-    dem = read_dem(checked_path(found[0]))
-    assert (dem.vertical_datum, dem.grid.registration) == ("MSL", "point")
-    assert dem.elevation_m.shape == (240, 240)
-    np.testing.assert_array_equal(dem.elevation_m, window.elevation_m[240:480, :240])
-
-
-def test_european_depths_come_by_longitude_and_latitude(server):
-    region = Region(name="wadden", domain="marine", product="emodnet", box=(5, 53, 6, 54))
-    (piece,) = pieces_of(PRODUCTS["emodnet"], region)
-    depths = (-20 + rough(96, 96, seed=1) / 100).astype(np.float32)
-    server.files[path_of(piece.remote.url)] = Served(geotiff(depths, (5, 53, 6, 54)))
-    (entry,) = fetched(server, region)["marine"]
-    dem = read_dem(checked_path(entry))
-    assert dem.vertical_datum == "LAT"
-    np.testing.assert_array_equal(dem.elevation_m, depths)
-
-
-def test_a_survey_that_the_user_names_comes_as_it_is(server, shared):
-    content = (shared / "data" / "marine" / "F00788_SR_8m.bag").read_bytes()
-    server.files["/surveys/F00788_SR_8m.bag"] = Served(content, faults=["reset"])
-    url = f"{server.url}/surveys/F00788_SR_8m.bag"
-    region = Region(name="strait", domain="marine", product="bag", box=(-123, 48, -122, 49), urls=(url,))
-    (entry,) = fetched(server, region)["marine"]
-    assert checked_path(entry).read_bytes() == content
-    assert (entry.name, entry.declared["vertical_datum"]) == ("strait__F00788_SR_8m", "MLLW")
-    assert read_dem(checked_path(entry), declared=Declared(**entry.declared)).valid.any()

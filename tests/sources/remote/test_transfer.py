@@ -6,7 +6,6 @@ import random
 import resource
 import threading
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,12 +31,6 @@ def zipped(size: int = 300_000) -> bytes:
 
 CONTENT = zipped()
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer().running() as running:
-        yield running
 
 
 def fetched(server: FaultServer, folder: Path, *, session: Visitor | None = None, **more) -> Path:
