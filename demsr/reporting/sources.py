@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from demsr.pairs.split import split_of_file
-from demsr.params import Params
+from demsr.params import DOMAINS, Params
 from demsr.sources.remote.catalogue import PRODUCTS, Product
 from demsr.sources.remote.needs import Need
 from demsr.sources.remote.pieces import raster_of
@@ -82,6 +82,11 @@ def print_needs(needs: Sequence[Need], params: Params, products: Iterable[Produc
         "wholly at sea do not exist, and sizes are means where the provider names none.\n"
         "Pairs: patches beside each other if all was measured; pairs.<domain>.count asks for a number."
     )
+    sides_px = params.pairs.patch_lr, 5 * params.pairs.patch_lr
+    asked = sum(getattr(params.pairs, domain).count or 0 for domain in DOMAINS)
+    if asked:
+        gigabytes = 4e-9 * asked * sum(side**2 for side in sides_px)
+        console.print(f"{asked:,} pairs are asked for: {gigabytes:.0f} GB before compression.")
     for product in products:
         if product.login:
             console.print(f"{product.name} wants a login: {product.login}.")
