@@ -120,12 +120,10 @@ class Cache:
             task = bar.add_task(f"{description}, {len(missing)} of {len(remotes)} files", total=total)
             return self.each(lambda one: self._fetched(one, visitor, lambda n: bar.advance(task, n)), remotes)
 
-    def each(
-        self, work: Callable[[Task], Result], tasks: Sequence[Task], *, at_once: int | None = None
-    ) -> list[Result]:
+    def each(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
         """Return the results in order, several made at a time; the first failure ends the rest."""
         self._stop.clear()
-        with ThreadPoolExecutor(at_once or self.at_once) as pool:
+        with ThreadPoolExecutor(self.at_once) as pool:
             futures = [pool.submit(work, task) for task in tasks]
             try:
                 for done in as_completed(futures):

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from rich.progress import track
+
 from demsr.dem.header import Declared
 from demsr.dem.raster import write_dem
 from demsr.errors import DemsrError, FetchError, RasterError
@@ -30,7 +32,6 @@ from demsr.sources.remote.pieces import Piece, Region, existing, pieces_of, plac
 from demsr.sources.remote.transfer import AbsentError
 from demsr.sources.remote.wanted import Wanted
 
-_CUT_AT_ONCE = 2  # each holds up to a degree of fine pixels
 _CODE = ("dem", "sources/remote/cutting.py")  # what makes parts of files
 
 
@@ -92,7 +93,8 @@ def fetch_orders(orders: Sequence[Order], cache: Cache) -> dict[str, list[InputF
     remotes = {order.piece.remote.url: order.piece.remote for order in orders if not order.piece.by_ranges}
     came = dict(zip(remotes, cache.fetch([*remotes.values()]), strict=True))
     cache.each(lambda piece: _by_ranges(piece, cache), [order.piece for order in orders if order.piece.by_ranges])
-    entries = cache.each(lambda order: _entry(order, came, cache), orders, at_once=_CUT_AT_ONCE)
+    # one at a time: a degree of fine pixels fills memory, and reading sets filters of warnings, which threads share
+    entries = [_entry(order, came, cache) for order in track(orders, description="check and cut")]
     found: dict[str, list[InputFile]] = {"land": [], "marine": []}
     for order, entry in zip(orders, entries, strict=True):
         if entry is not None:
