@@ -96,10 +96,23 @@ def pad_linear(image: Tensor, reach: int) -> Tensor:
 
 
 def _upsample_last_axis(padded: Tensor, taps: Tensor) -> Tensor:
-    """Map (..., N + K - 1) to (..., scale * N)."""
-    windows = padded.unfold(-1, taps.shape[1], 1)  # (..., N, K)
-    centre = windows[..., taps.shape[1] // 2, None]
-    return (centre + (windows - centre) @ taps.T).flatten(-2)
+    """Map (..., N + K - 1) to (..., scale * N).
+
+    Each output is a sum over the taps in one fixed order, by separate products and sums. A matrix product would add in
+    an order that depends on the processor and on the position in the image. Taps at equal distance are added first, so
+    that a mirrored image gives exactly the mirrored result.
+    """
+    reach = taps.shape[1] // 2
+    size = padded.shape[-1] - 2 * reach
+    centre = padded.narrow(-1, reach, size)
+
+    def weighted(tap: int) -> Tensor:
+        return (padded.narrow(-1, tap, size) - centre)[..., None] * taps[:, tap]
+
+    detail = weighted(0) + weighted(2 * reach)
+    for tap in range(1, reach):
+        detail = detail + (weighted(tap) + weighted(2 * reach - tap))
+    return (centre[..., None] + detail).flatten(-2)
 
 
 def _half_pixel_offsets(scale: int) -> Tensor:
