@@ -37,9 +37,9 @@ from rich.console import Console
 
 from demsr.errors import reported
 from demsr.evaluation.methods import baselines
-from demsr.files import write_json
 from demsr.pairs.store import PairFile
-from demsr.parallel import each
+from demsr.runtime.files import write_json
+from demsr.runtime.processes import each
 
 PRODUCT_TFLOP, COMPARISON_TFLOP = 60.0, 16.0
 SEEDS = (0, 1, 2)

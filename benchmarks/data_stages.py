@@ -29,18 +29,18 @@ from rich.table import Table
 from scipy import fft
 
 from demsr.dem.grid import Grid
-from demsr.files import sha256_of, write_json
 from demsr.pairs.build import Degradations, build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
 from demsr.pairs.split import boxes_near, protected_boxes, regions_of
-from demsr.seeding import generator
-from demsr.sources.harmonise import Recipe, harmonise
+from demsr.runtime.files import sha256_of_file, write_json
+from demsr.runtime.seeding import generator
+from demsr.sources.harmonise import InferenceOptions, harmonise
 from demsr.sources.local import describe_file
 
 Row = dict[str, Any]
 ALL_TILES = 14_520  # of NASADEM
 NODES, CELLS = 3601, 1200  # along a side, of a tile and of its 3 arc-second result
-RECIPE = Recipe(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True)
+RECIPE = InferenceOptions(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True)
 RULE = CutRule(patch_lr=32, stride_hr=160, gap_lr=2, max_void_share=0.25, min_relief_m=1)
 MOST_GROWTH = 1.1  # of peak memory, from N to 4N tiles
 MOST_BOOKKEEPING_S = 60  # for all tiles
@@ -106,10 +106,18 @@ def measured(stage: str, tiles: list[Path], place: Path, processes: int) -> Row:
     written_mb = kept_mb + pieces_mb * (stage == "pairs")  # harmonised rasters are links to those in work
     rate, more = len(tiles) / run["wall s"] * 1e-6, ALL_TILES / len(tiles)
     return {
-        "stage": stage, "tiles": len(tiles), "processes": processes, **run, "HR Mpx/s": rate * CELLS**2,
-        "input Mpx/s": rate * STAGES[stage][1] ** 2, "written MB": written_mb, "all: h": more * run["wall s"] / 3600,
-        "CPU h": more * run["CPU s"] / 3600, "kept GB": more * kept_mb / 1e3, "written GB": more * written_mb / 1e3,
-    }  # fmt: skip
+        "stage": stage,
+        "tiles": len(tiles),
+        "processes": processes,
+        **run,
+        "HR Mpx/s": rate * CELLS**2,
+        "input Mpx/s": rate * STAGES[stage][1] ** 2,
+        "written MB": written_mb,
+        "all: h": more * run["wall s"] / 3600,
+        "CPU h": more * run["CPU s"] / 3600,
+        "kept GB": more * kept_mb / 1e3,
+        "written GB": more * written_mb / 1e3,
+    }
 
 
 def interrupted(stage: str, tiles: list[Path], place: Path, processes: int) -> Row:
@@ -208,7 +216,7 @@ def _done(work: Path) -> set[tuple[str, int, int]]:
 
 
 def _digests(place: Path) -> tuple[str, ...]:
-    return tuple(sha256_of(path) for stage in STAGES for path in sorted((place / stage).iterdir()))
+    return tuple(sha256_of_file(path) for stage in STAGES for path in sorted((place / stage).iterdir()))
 
 
 def _size_mb(folder: Path) -> float:

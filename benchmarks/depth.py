@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 
 from demsr.errors import reported
-from demsr.files import write_text
 from demsr.profiles import merged, write_profile
-from demsr.search.nodes import Share
-from demsr.search.plan import Plan, read_plan
+from demsr.runtime.files import write_text
+from demsr.search.nodes import TrialResources
 from demsr.search.sweep import run_sweep
+from demsr.search.sweep_plan import SweepPlan, read_plan
 from demsr.sources.held_out import local_changes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,15 +39,21 @@ def make_pairs(folder: Path, data: Path) -> None:
     params = folder / "params.yaml"
     with contextlib.chdir(folder):
         changes = local_changes(
-            merged("local", params), {"land": data, "marine": data}, declared={}, lr=None,
-            files={"land": ["*.tif", "*.zip"], "marine": ["*.tif"]}, exclude=[], valid=[*VALID], test=[*TEST],
-        )  # fmt: skip
+            merged("local", params),
+            {"land": data, "marine": data},
+            declared={},
+            lr=None,
+            files={"land": ["*.tif", "*.zip"], "marine": ["*.tif"]},
+            exclude=[],
+            valid=[*VALID],
+            test=[*TEST],
+        )
         write_profile("local", params, changes)
     for stage in ("fetch", "harmonise", "pairs"):
         subprocess.run([sys.executable, str(ROOT / "pipelines" / f"{stage}.py")], cwd=folder, check=True)
 
 
-def protocol(plan: Plan, section: str) -> str:
+def protocol(plan: SweepPlan, section: str) -> str:
     """Say how it is measured."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
     recipe = ", ".join(f"{name} {value}" for name, value in plan.training.fit.items() if name != "learning_rate")
@@ -74,7 +80,7 @@ def main() -> None:
         name = f"depth-{arguments.section}"
         space = ROOT / "benchmarks/depth.yaml"
         plan = read_plan(name, "pretrain", space, section=arguments.section)
-        report = run_sweep(plan, share=Share(), resume=arguments.resume)
+        report = run_sweep(plan, share=TrialResources(), resume=arguments.resume)
         drawn = (plan.results / "sweep.png").resolve()
     shutil.copy(drawn, ROOT / "docs/pictures" / f"{name}.png")
     text = (

@@ -50,9 +50,7 @@ def main() -> None:
     parser.add_argument("--bytes", type=int, default=20_000)
     options = parser.parse_args()
     here, there = multiprocessing.Pipe()
-    server = multiprocessing.Process(
-        target=_serve, args=(there, options.latency_ms / 1000, options.bytes), daemon=True
-    )  # fmt: skip
+    server = multiprocessing.Process(target=_serve, args=(there, options.latency_ms / 1000, options.bytes), daemon=True)
     server.start()
     url = here.recv()
     serial_s, parallel_s = (_seconds(url, options.files, at_once) for at_once in (1, None))

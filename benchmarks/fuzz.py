@@ -37,13 +37,13 @@ import mindspore_files
 from raster_files import write_ascii, write_hgt, write_netcdf
 from synthetic import rough, write_pairs, write_raw
 
-from demsr.dem.raster import HIGHEST_M, LOWEST_M
-from demsr.dem.reading import read_raster
+from demsr.dem.dem import HIGHEST_M, LOWEST_M
+from demsr.dem.read.raster import read_raster
 from demsr.errors import DemsrError, PairsError
-from demsr.files import write_json
 from demsr.model.mindspore import import_mindspore
 from demsr.pairs.adopt import adopt_pairs
 from demsr.pairs.store import PairFile
+from demsr.runtime.files import write_json
 from demsr.sources.ready import FILES, unpacked_pairs
 
 RIGHT, WRONG = ("read", "refused", "noisy"), ("defect", "died", "hung")  # noisy: right, but a library printed
@@ -156,8 +156,9 @@ def main(count: int = 1000, seed: int = 0, out: Path | None = None, keep: Path |
         table.add_row(*map(str, row.values()))
     told = [
         f"file {index} ({kind}) {outcome.verdict}: {' '.join(outcome.detail.split())[:600]}"
-        for index, (kind, outcome) in enumerate(found) if outcome.verdict not in ("read", "refused")
-    ]  # fmt: skip
+        for index, (kind, outcome) in enumerate(found)
+        if outcome.verdict not in ("read", "refused")
+    ]
     Console().print(table, *told, sep="\n", markup=False, highlight=False)
     if out is not None:
         write_json(out, {"gdal": rasterio.__gdal_version__, "seed": seed, "kinds": rows, "told": told})

@@ -26,12 +26,12 @@ import torch
 from rich.console import Console
 
 from demsr.dem.grid import Grid
-from demsr.dem.header import read_header
-from demsr.dem.reading import read_dem, window_within
+from demsr.dem.read.header import read_header
+from demsr.dem.read.raster import read_dem, window_within
 from demsr.errors import reported
-from demsr.files import sha256_of, write_text
 from demsr.model.checkpoint import save_model
 from demsr.model.srnet import DemSrNet
+from demsr.runtime.files import sha256_of_file, write_text
 
 KILL_TILE_PX, RAY_TILE_PX = 96, 256
 BIN = Path(sys.executable).parent
@@ -58,9 +58,12 @@ def start(*words: object) -> subprocess.Popen[bytes]:
     """Start a command of this environment, quietly, in a group of its own."""
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "RAY_AUTH_MODE": "disabled"}
     return subprocess.Popen(
-        [str(word) for word in words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment,
+        [str(word) for word in words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment,
         start_new_session=True,
-    )  # fmt: skip
+    )
 
 
 def timed(name: str, pixels: int, *words: object) -> Run:
@@ -162,7 +165,7 @@ def kills(raster: Path, folder: Path, count: int) -> tuple[list[int], bool]:
                 raise SystemExit(message)
         if not Path("out.tif").exists():
             timed("the rest after all kills", 1, *words, "--resume")
-    return left, sha256_of(whole / "out.tif") == sha256_of(broken / "out.tif")
+    return left, sha256_of_file(whole / "out.tif") == sha256_of_file(broken / "out.tif")
 
 
 def report(raster: Path, runs: list[Run], left: list[int], *, same_bytes: bool, same_pixels: bool) -> str:

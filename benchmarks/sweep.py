@@ -26,8 +26,8 @@ from mlflow import MlflowClient
 from rich.console import Console
 
 from demsr.errors import reported
-from demsr.files import read_json, write_text
-from demsr.search.plan import read_plan
+from demsr.runtime.files import read_json, write_text
+from demsr.search.sweep_plan import read_plan
 from demsr.search.trial import train_trial
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -22,9 +22,9 @@ from protocol.scoring import real_scene
 
 from demsr.errors import reported
 from demsr.evaluation.calibration import UNKNOWN, Counts, Pixels, Rows, inside, no_counts, share_rows, sigma_of
-from demsr.files import whole_file, write_json, write_text
 from demsr.model.checkpoint import CONFIG, read_config
 from demsr.model.uncertainty import FEATURES, Uncertainty
+from demsr.runtime.files import atomic_write, write_json, write_text
 
 TARGETS = {"1": (63, 73), "1.645": (85, 95)}  # per cent of the truth that have to lie within so many standard errors
 BANDS = {"": "this band", "constant_": "constant band"}
@@ -192,7 +192,7 @@ def draw(path: Path, tested: Sequence[Tested]) -> None:
     for axes, (title, part) in zip(figure.subplots(2, 2, sharey=True).flat, parts.items(), strict=True):
         _draw_classes(axes, title, share_rows(counted(part)))
     figure.axes[0].legend(loc="lower left", fontsize=8)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=80, metadata={"Software": None})
 
 

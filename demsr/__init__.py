@@ -4,8 +4,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from demsr.arrays import super_resolve
-    from demsr.load import load_model
+    from demsr.inference.arrays import super_resolve
+    from demsr.inference.load import load_model
     from demsr.model.srnet import DemSrNet
 
 __version__ = "0.1.0"
@@ -13,8 +13,8 @@ __all__ = ["DemSrNet", "__version__", "load_model", "super_resolve"]
 
 _HOMES = {
     "DemSrNet": "demsr.model.srnet",
-    "load_model": "demsr.load",
-    "super_resolve": "demsr.arrays",
+    "load_model": "demsr.inference.load",
+    "super_resolve": "demsr.inference.arrays",
 }
 
 

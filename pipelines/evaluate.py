@@ -6,7 +6,6 @@ from demsr.errors import reported
 from demsr.evaluation.calibration import coverage
 from demsr.evaluation.methods import baselines
 from demsr.evaluation.scoring import score
-from demsr.files import write_json
 from demsr.model.checkpoint import read_model
 from demsr.model.predict import best_device
 from demsr.pairs.store import PairFile
@@ -14,6 +13,7 @@ from demsr.params import DOMAINS, Params
 from demsr.reporting.figures import save_comparison
 from demsr.reporting.tables import summary, write_areas
 from demsr.reporting.training import comparisons
+from demsr.runtime.files import write_json
 from demsr.tracking.runs import InputData, flattened, tracked_run
 
 
@@ -26,9 +26,13 @@ def main() -> None:
     figures = {"land": "pretrained", "marine": "finetuned"}
     scores, covered = {}, {}
     with tracked_run(
-        f"evaluate {base.profile}", stage="evaluate", profile=base.profile, seed=base.seed,
-        params={"evaluate": section.model_dump()}, inputs=[InputData(test.path, "testing") for test in tests.values()],
-    ) as run:  # fmt: skip
+        f"evaluate {base.profile}",
+        stage="evaluate",
+        profile=base.profile,
+        seed=base.seed,
+        params={"evaluate": section.model_dump()},
+        inputs=[InputData(test.path, "testing") for test in tests.values()],
+    ) as run:
         for domain, test in tests.items():
             train = PairFile(params.paths.pairs / domain / "train.h5")
             methods = baselines(train, linear_filter_size=section.linear_filter_size, batch_size=section.batch_size)

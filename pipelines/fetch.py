@@ -1,10 +1,10 @@
 """Stage `fetch`: list the input files with their checksums; the sample is written, products are fetched first."""
 
-from demsr.dem.raster import write_dem
+from demsr.dem.dem import write_dem
 from demsr.errors import reported
-from demsr.files import write_json
 from demsr.params import DOMAINS, Params
 from demsr.reporting.sources import print_licences
+from demsr.runtime.files import write_json
 from demsr.sources import sample
 from demsr.sources.local import InputFile, describe_file, find_rasters, find_real_lr, write_manifest
 from demsr.sources.provenance import provenance, without_dates

@@ -2,12 +2,12 @@
 
 from demsr.errors import reported
 from demsr.evaluation.calibration import calibrate
-from demsr.files import read_json
 from demsr.model.checkpoint import describe, read_config
 from demsr.model.predict import best_device
 from demsr.pairs.store import PairFile
 from demsr.params import Params
 from demsr.reporting.training import keep_training
+from demsr.runtime.files import read_json
 from demsr.tracking.runs import InputData, tracked_run
 from demsr.training.fit import discard, fit
 from demsr.training.resume import work_key
@@ -27,26 +27,51 @@ def main() -> None:
     products = paths.results / "fetch" / "products.json"
     work_dir = paths.work / "finetune" / key
     net, data = finetuning(
-        train, valid, start=start, cache=work_dir, seed=base.seed, batch_size=section.batch_size,
+        train,
+        valid,
+        start=start,
+        cache=work_dir,
+        seed=base.seed,
+        batch_size=section.batch_size,
         workers=section.workers,
-    )  # fmt: skip
+    )
     with tracked_run(
-        f"finetune {base.profile}: {describe(net)}", stage="finetune", profile=base.profile, seed=base.seed,
-        params={"model": net.config(), **chosen}, inputs=inputs, work_key=key,
-    ) as run:  # fmt: skip
+        f"finetune {base.profile}: {describe(net)}",
+        stage="finetune",
+        profile=base.profile,
+        seed=base.seed,
+        params={"model": net.config(), **chosen},
+        inputs=inputs,
+        work_key=key,
+    ) as run:
         run.log_file(products)
         result = fit(
-            net, data, work_dir=work_dir, title="finetune", on_epoch=run.log_epoch, tail_only=True, unit=train.unit,
+            net,
+            data,
+            work_dir=work_dir,
+            title="finetune",
+            on_epoch=run.log_epoch,
+            tail_only=True,
+            unit=train.unit,
             **section.model_dump(exclude={"batch_size", "workers"}),
-        )  # fmt: skip
+        )
         training = {
-            "stage": "finetune", "profile": base.profile, "seed": base.seed, "params": chosen,
+            "stage": "finetune",
+            "profile": base.profile,
+            "seed": base.seed,
+            "params": chosen,
             "data": read_json(products),
-        }  # fmt: skip
+        }
         keep_training(
-            run, net, result, model=paths.models / "finetuned", results=paths.results / "finetune",
-            valid=valid, training=training, uncertainty=calibrate(net.to(best_device()), valid),
-        )  # fmt: skip
+            run,
+            net,
+            result,
+            model=paths.models / "finetuned",
+            results=paths.results / "finetune",
+            valid=valid,
+            training=training,
+            uncertainty=calibrate(net.to(best_device()), valid),
+        )
     discard(work_dir)
 
 

@@ -4,9 +4,9 @@ import shutil
 from dataclasses import asdict
 
 from demsr.errors import VoidError, reported
-from demsr.files import whole_folder, write_json
 from demsr.params import DOMAINS, Params
 from demsr.reporting.tables import write_csv
+from demsr.runtime.files import atomic_folder, write_json
 from demsr.sources.harmonise import WRITTEN, check_declared, harmonise, recipe_of, summarised
 from demsr.sources.local import read_manifest
 
@@ -20,13 +20,17 @@ def main() -> None:
     work, results = paths.work / "harmonise", paths.results / "harmonise"
     summary, files = {}, []
     for domain in DOMAINS:
-        with whole_folder(paths.harmonised / domain) as folder:
+        with atomic_folder(paths.harmonised / domain) as folder:
             if params.fetch.source == "pairs":
                 continue
             records = harmonise(
-                manifest[domain], folder, recipe_of(section, domain), work=work / domain,
-                processes=params.base.processes, description=f"harmonise {domain}",
-            )  # fmt: skip
+                manifest[domain],
+                folder,
+                recipe_of(section, domain),
+                work=work / domain,
+                processes=params.base.processes,
+                description=f"harmonise {domain}",
+            )
         summary[domain] = summarised(records)
         files += [{"domain": domain, **asdict(record)} for record in records]
         if not any(record.result == WRITTEN for record in records):

@@ -5,9 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from demsr.dem.header import raster_name
+from demsr.dem.read.header import raster_name
 from demsr.errors import PairsError, reported
-from demsr.files import write_json
 from demsr.pairs.adopt import adopt_pairs
 from demsr.pairs.build import Degradations, build_pairs, headlines, plan_pairs
 from demsr.pairs.cut import CutRule
@@ -15,6 +14,7 @@ from demsr.pairs.fitted import DegradationModel
 from demsr.pairs.region_pairs import lr_files
 from demsr.pairs.split import SPLITS, check_named_files, regions_of
 from demsr.params import DOMAINS, Params
+from demsr.runtime.files import write_json
 from demsr.sources.harmonise import declared_files, declared_of
 from demsr.sources.local import InputFile, checked_path, read_manifest
 from demsr.tracking.runs import InputData, tracked_run
@@ -29,9 +29,13 @@ def main() -> None:
     work, results = paths.work / "pairs", paths.results / "pairs"
     listing = paths.raw / "inputs.json"
     with tracked_run(
-        f"pairs {base.profile}", stage="pairs", profile=base.profile, seed=base.seed,
-        params={"pairs": params.pairs.model_dump()}, inputs=[InputData(listing, "listing")],
-    ) as run:  # fmt: skip
+        f"pairs {base.profile}",
+        stage="pairs",
+        profile=base.profile,
+        seed=base.seed,
+        params={"pairs": params.pairs.model_dump()},
+        inputs=[InputData(listing, "listing")],
+    ) as run:
         make = taken_over if params.fetch.source == "pairs" else cut
         summary = make(params, read_manifest(listing), work)
         write_json(results / "summary.json", summary)
@@ -48,8 +52,9 @@ def cut(params: Params, manifest: Manifest, work: Path) -> dict[str, Any]:
     declared = {raster_name(entry.place): declared_of(entry.name, entry, by_user) for entry in manifest["lr"]}
     lr = lr_files(
         *(list(map(checked_path, manifest[kind])) for kind in ("lr", "lr_tid")),
-        vertical_datum=params.harmonise.lr.vertical_datum, declared=declared,
-    )  # fmt: skip
+        vertical_datum=params.harmonise.lr.vertical_datum,
+        declared=declared,
+    )
     for domain in DOMAINS:
         section = getattr(pairs, domain)
         rasters = sorted((params.paths.harmonised / domain).glob("[!.]*.tif"))
@@ -60,13 +65,21 @@ def cut(params: Params, manifest: Manifest, work: Path) -> dict[str, Any]:
             named = [*section.valid, *section.test]
             check_named_files([path.stem for path in rasters], named, where=f"params.yaml: pairs.{domain}")
         rules[domain] = CutRule(
-            patch_lr=pairs.patch_lr, stride_hr=section.stride_hr, gap_lr=pairs.gap_lr,
-            max_void_share=pairs.max_void_share, min_relief_m=pairs.min_relief_m,
-        )  # fmt: skip
+            patch_lr=pairs.patch_lr,
+            stride_hr=section.stride_hr,
+            gap_lr=pairs.gap_lr,
+            max_void_share=pairs.max_void_share,
+            min_relief_m=pairs.min_relief_m,
+        )
         splitter = partial(
-            regions_of, method=section.split, quadrant_splits=section.quadrants, valid=section.valid,
-            test=section.test, gap_lr=pairs.gap_lr, scale=rules[domain].scale,
-        )  # fmt: skip
+            regions_of,
+            method=section.split,
+            quadrant_splits=section.quadrants,
+            valid=section.valid,
+            test=section.test,
+            gap_lr=pairs.gap_lr,
+            scale=rules[domain].scale,
+        )
         model = DegradationModel(**pairs.fitted.model_dump()) if pairs.fitted else None
         degradations = Degradations(kinds=section.degradations, model=model, lr_files=lr)
         plans[domain] = plan_pairs(
@@ -75,12 +88,17 @@ def cut(params: Params, manifest: Manifest, work: Path) -> dict[str, Any]:
     everywhere = [region for plan in plans.values() for region in plan.regions]
     summary = {
         domain: build_pairs(
-            plans[domain], params.paths.pairs / domain, rules[domain], everywhere=everywhere,
-            work=work / domain, seed=params.base.seed, processes=params.base.processes,
+            plans[domain],
+            params.paths.pairs / domain,
+            rules[domain],
+            everywhere=everywhere,
+            work=work / domain,
+            seed=params.base.seed,
+            processes=params.base.processes,
             count=getattr(pairs, domain).count,
         )
         for domain in DOMAINS
-    }  # fmt: skip
+    }
     return {**summary, "real LR": {file.path.name: list(file.assumptions) for file in lr}}
 
 
@@ -90,14 +108,17 @@ def taken_over(params: Params, manifest: Manifest, _: Path) -> dict[str, Any]:
         domain: {
             split: {
                 "pairs": adopt_pairs(
-                    checked_path(entry), params.paths.pairs / domain / f"{split}.h5", domain=domain, split=split,
+                    checked_path(entry),
+                    params.paths.pairs / domain / f"{split}.h5",
+                    domain=domain,
+                    split=split,
                     scaled_range_m=params.pairs.scaled_range_m,
                 )
             }
             for split, entry in zip(SPLITS, manifest[domain], strict=True)
         }
         for domain in DOMAINS
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 from demsr.errors import reported
 from demsr.evaluation.calibration import calibrate
-from demsr.files import read_json
 from demsr.model.checkpoint import describe
 from demsr.model.predict import best_device
 from demsr.pairs.store import PairFile
 from demsr.params import Params
 from demsr.reporting.training import keep_training
+from demsr.runtime.files import read_json
 from demsr.tracking.runs import InputData, tracked_run
 from demsr.training.fit import discard, fit
 from demsr.training.resume import work_key
@@ -23,28 +23,51 @@ def main() -> None:
     chosen = {"model": params.model.model_dump(), "pretrain": section.model_dump()}
     key = work_key({**chosen, "seed": base.seed}, [data.md5 for data in inputs])
     net, data = pretraining(
-        train, valid, net_options=params.net_options(), seed=base.seed, batch_size=section.batch_size,
+        train,
+        valid,
+        net_options=params.net_options(),
+        seed=base.seed,
+        batch_size=section.batch_size,
         workers=section.workers,
-    )  # fmt: skip
+    )
     products = paths.results / "fetch" / "products.json"
     work_dir = paths.work / "pretrain" / key
     with tracked_run(
-        f"pretrain {base.profile}: {describe(net)}", stage="pretrain", profile=base.profile, seed=base.seed,
-        params=chosen, inputs=inputs, work_key=key,
-    ) as run:  # fmt: skip
+        f"pretrain {base.profile}: {describe(net)}",
+        stage="pretrain",
+        profile=base.profile,
+        seed=base.seed,
+        params=chosen,
+        inputs=inputs,
+        work_key=key,
+    ) as run:
         run.log_file(products)
         result = fit(
-            net, data, work_dir=work_dir, title="pretrain", on_epoch=run.log_epoch, unit=train.unit,
+            net,
+            data,
+            work_dir=work_dir,
+            title="pretrain",
+            on_epoch=run.log_epoch,
+            unit=train.unit,
             **section.model_dump(exclude={"batch_size", "workers"}),
-        )  # fmt: skip
+        )
         training = {
-            "stage": "pretrain", "profile": base.profile, "seed": base.seed, "params": chosen,
+            "stage": "pretrain",
+            "profile": base.profile,
+            "seed": base.seed,
+            "params": chosen,
             "data": [row for row in read_json(products) if row["kinds"] != ["marine"]],
-        }  # fmt: skip
+        }
         keep_training(
-            run, net, result, model=paths.models / "pretrained", results=paths.results / "pretrain",
-            valid=valid, training=training, uncertainty=calibrate(net.to(best_device()), valid),
-        )  # fmt: skip
+            run,
+            net,
+            result,
+            model=paths.models / "pretrained",
+            results=paths.results / "pretrain",
+            valid=valid,
+            training=training,
+            uncertainty=calibrate(net.to(best_device()), valid),
+        )
     discard(work_dir)
 
 

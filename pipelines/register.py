@@ -3,10 +3,10 @@
 from dataclasses import asdict
 
 from demsr.errors import reported
-from demsr.files import write_json
+from demsr.lifecycle.register import register_models
 from demsr.params import Params
-from demsr.registration import register_models
-from demsr.reporting.closing import print_closing
+from demsr.reporting.results import print_closing
+from demsr.runtime.files import write_json
 
 
 def main() -> None:

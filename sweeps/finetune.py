@@ -6,6 +6,8 @@ from demsr.cli.sweeps import sweep_command
 
 if __name__ == "__main__":
     sweep_command(
-        "finetune", "finetune", space=Path(__file__).with_suffix(".yaml"),
+        "finetune",
+        "finetune",
+        space=Path(__file__).with_suffix(".yaml"),
         about="Search the learning rate of the fine-tuning, and judge the one of params.yaml.",
-    )  # fmt: skip
+    )

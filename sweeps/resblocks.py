@@ -6,6 +6,8 @@ from demsr.cli.sweeps import sweep_command
 
 if __name__ == "__main__":
     sweep_command(
-        "resblocks", "pretrain", space=Path(__file__).with_suffix(".yaml"),
+        "resblocks",
+        "pretrain",
+        space=Path(__file__).with_suffix(".yaml"),
         about="Search number of ResBlocks and learning rate of the pretraining, and judge the reference depth.",
-    )  # fmt: skip
+    )

@@ -19,9 +19,11 @@ class Project:
         self.env = {name: value for name, value in os.environ.items() if name not in dropped} | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(folder),
-            "GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.org",
-            "GIT_COMMITTER_NAME": "test", "GIT_COMMITTER_EMAIL": "test@example.org",
-        }  # fmt: skip
+            "GIT_AUTHOR_NAME": "test",
+            "GIT_AUTHOR_EMAIL": "test@example.org",
+            "GIT_COMMITTER_NAME": "test",
+            "GIT_COMMITTER_EMAIL": "test@example.org",
+        }
 
     def run(self, *command: str, expect: int = 0) -> str:
         done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=500)

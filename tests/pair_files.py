@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
-from demsr.dem.raster import Dem
 from demsr.pairs.cut import Patch
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.store import Area, PairFile, PairWriter

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
 from demsr.dem.average import average
+from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
-from demsr.dem.raster import Dem
 from demsr.sources.local import InputFile
 from demsr.sources.remote.cache import Cache
 from demsr.sources.remote.catalogue import PRODUCTS, Box
@@ -80,9 +80,14 @@ def gebco_window(box: Box, truths: list[Dem], grids: list[Dem]) -> Dem:
     """Return whole metres on the cells of GEBCO, 0 where nothing is known."""
     west, south, east, north = box
     grid = Grid(
-        rows=round((north - south) / _GEBCO_DEG), cols=round((east - west) / _GEBCO_DEG), west=west, north=north,
-        pixel_width=_GEBCO_DEG, pixel_height=_GEBCO_DEG, crs="EPSG:4326",
-    )  # fmt: skip
+        rows=round((north - south) / _GEBCO_DEG),
+        cols=round((east - west) / _GEBCO_DEG),
+        west=west,
+        north=north,
+        pixel_width=_GEBCO_DEG,
+        pixel_height=_GEBCO_DEG,
+        crs="EPSG:4326",
+    )
     elevation = np.zeros((grid.rows, grid.cols), np.float32)
     for dem in (*truths, *grids):
         west_of, south_of, east_of, north_of = dem.grid.lonlat_bounds()
@@ -111,7 +116,7 @@ def netcdf(dem: Dem, variable: str, *, tid: bool) -> bytes:
             "lat": ("lat", lats[::-1], {"units": "degrees_north", "standard_name": "latitude"}),
             "lon": ("lon", lons, {"units": "degrees_east", "standard_name": "longitude"}),
         },
-    )  # fmt: skip
+    )
     return bytes(data.to_netcdf(engine="scipy", format="NETCDF3_64BIT"))
 
 
@@ -122,9 +127,19 @@ def geotiff(elevation: Elevation, box: Box, *, crs: str = "EPSG:4326", **profile
     transform = Affine((east - west) / cols, 0, west, 0, -(north - south) / rows, north)
     with MemoryFile() as memory:
         with memory.open(
-            driver="GTiff", width=cols, height=rows, count=1, dtype=elevation.dtype, crs=crs, transform=transform,
-            tiled=True, blockxsize=256, blockysize=256, compress="deflate", **profile,
-        ) as dataset:  # fmt: skip
+            driver="GTiff",
+            width=cols,
+            height=rows,
+            count=1,
+            dtype=elevation.dtype,
+            crs=crs,
+            transform=transform,
+            tiled=True,
+            blockxsize=256,
+            blockysize=256,
+            compress="deflate",
+            **profile,
+        ) as dataset:
             dataset.write(elevation, 1)
         return bytes(memory.read())
 
@@ -160,5 +175,5 @@ def lr_grid(west: float, north: float) -> Dem:
     rows, cols = np.mgrid[:1200, :1200]
     grid = Grid(
         rows=1200, cols=1200, west=west, north=north, pixel_width=spacing, pixel_height=spacing, crs="EPSG:4326"
-    )  # fmt: skip
+    )
     return Dem(elevation_m=(rows - 2 * cols).astype(np.float32), grid=grid, vertical_datum="MSL", source="plane")

@@ -22,10 +22,18 @@ def write_hgt(folder: Path, elevation: NDArray[Any], *, name: str = "N43E007", z
 
 
 def write_netcdf(
-    path: Path, values: NDArray[Any], *, lon: NDArray[Any], lat: NDArray[Any], name: str = "elevation",
-    attributes: dict[str, Any] | None = None, others: dict[str, NDArray[Any]] | None = None,
-    axes: tuple[str, str] = ("lat", "lon"), degrees: bool = True, **of_file: Any,
-) -> Path:  # fmt: skip
+    path: Path,
+    values: NDArray[Any],
+    *,
+    lon: NDArray[Any],
+    lat: NDArray[Any],
+    name: str = "elevation",
+    attributes: dict[str, Any] | None = None,
+    others: dict[str, NDArray[Any]] | None = None,
+    axes: tuple[str, str] = ("lat", "lon"),
+    degrees: bool = True,
+    **of_file: Any,
+) -> Path:
     """Write a classic NetCDF file with one two-dimensional variable, and others of the same shape."""
     with netcdf_file(path, "w") as file:
         for key, value in of_file.items():
@@ -48,14 +56,24 @@ def write_netcdf(
 
 
 def write_ascii(
-    path: Path, values: NDArray[Any], *, west: float, south: float, cell: float, nodata: float = -9999,
+    path: Path,
+    values: NDArray[Any],
+    *,
+    west: float,
+    south: float,
+    cell: float,
+    nodata: float = -9999,
     corner: str = "corner",
-) -> Path:  # fmt: skip
+) -> Path:
     """Write an Esri ASCII grid."""
     header = {
-        "ncols": values.shape[1], "nrows": values.shape[0], f"xll{corner}": west, f"yll{corner}": south,
-        "cellsize": repr(cell), "NODATA_value": nodata,
-    }  # fmt: skip
+        "ncols": values.shape[1],
+        "nrows": values.shape[0],
+        f"xll{corner}": west,
+        f"yll{corner}": south,
+        "cellsize": repr(cell),
+        "NODATA_value": nodata,
+    }
     rows = [" ".join(f"{value:g}" for value in row) for row in np.nan_to_num(values, nan=nodata)]
     path.write_text("\n".join([*(f"{key} {value}" for key, value in header.items()), *rows]) + "\n")
     return path

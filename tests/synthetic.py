@@ -9,8 +9,8 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.transform import Affine
 
+from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
-from demsr.dem.raster import Dem
 from demsr.pairs.cut import Patch
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.store import Area, PairWriter
@@ -39,15 +39,24 @@ def rough(rows: int, cols: int, *, seed: int = 0, level: float = 500.0, rms: flo
 def dem(elevation: NDArray[Any], *, vertical_datum: str = "EGM96", source: str = "made", **of_grid: Any) -> Dem:
     """Put elevation on a grid."""
     return Dem(
-        elevation_m=np.asarray(elevation, np.float32), grid=grid(*elevation.shape, **of_grid),
-        vertical_datum=vertical_datum, source=source,
-    )  # fmt: skip
+        elevation_m=np.asarray(elevation, np.float32),
+        grid=grid(*elevation.shape, **of_grid),
+        vertical_datum=vertical_datum,
+        source=source,
+    )
 
 
 def write_raw(
-    path: Path, values: NDArray[Any], *, crs: str | None = "EPSG:4326", transform: Affine | None = NORTH_UP,
-    nodata: float | None = None, scale: float = 1, offset: float = 0, **tags: str,
-) -> Path:  # fmt: skip
+    path: Path,
+    values: NDArray[Any],
+    *,
+    crs: str | None = "EPSG:4326",
+    transform: Affine | None = NORTH_UP,
+    nodata: float | None = None,
+    scale: float = 1,
+    offset: float = 0,
+    **tags: str,
+) -> Path:
     """Write a GeoTIFF as others would, one band for each plane of a three-dimensional array."""
     bands = values if values.ndim == 3 else values[None]
     profile = {"driver": "GTiff", "dtype": bands.dtype, "count": len(bands), "crs": crs, "nodata": nodata}

@@ -9,20 +9,27 @@ import torch
 from typer.testing import CliRunner
 
 from demsr.cli import app
+from demsr.dem.dem import Dem, write_dem
 from demsr.dem.grid import Grid
-from demsr.dem.raster import Dem, write_dem
-from demsr.dem.reading import read_dem
+from demsr.dem.read.raster import read_dem
 from demsr.errors import CheckpointError, ParamsError
-from demsr.load import load_model
+from demsr.inference.load import load_model
 from demsr.model.checkpoint import save_model
 from demsr.model.srnet import DemSrNet
 from demsr.params import Params
 
 DEMSR = str(Path(sys.executable).parent / "demsr")
 COMMANDS = (
-    "profile", "sources", "plan", "inspect", "convert", "super-resolve", "fit-degradation", "import-mindspore",
+    "profile",
+    "sources",
+    "plan",
+    "inspect",
+    "convert",
+    "super-resolve",
+    "fit-degradation",
+    "import-mindspore",
     "models",
-)  # fmt: skip
+)
 
 
 @pytest.fixture

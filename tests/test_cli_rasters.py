@@ -18,14 +18,14 @@ from rasterio.transform import Affine
 from synthetic import ARCSEC_3, dem, plane, rough, write_raw
 
 from demsr.cli import main
-from demsr.dem.raster import write_dem
-from demsr.dem.reading import read_dem
+from demsr.dem.dem import write_dem
+from demsr.dem.read.raster import read_dem
 from demsr.model.checkpoint import save_model
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.fitted import DegradationModel
 from demsr.params import Params
-from demsr.seeding import generator
+from demsr.runtime.seeding import generator
 from demsr.sources.local import find_rasters, find_real_lr
 from demsr.sources.sea_floor import synthetic_sea_floor
 
@@ -180,13 +180,21 @@ def test_conversion_to_a_tidal_datum_is_refused(demsr, tmp_path, silent):
 def test_missing_grid_is_named_with_where_it_is_to_be_had(demsr, tmp_path, silent):
     (tmp_path / "none").mkdir()
     done = demsr(
-        "convert", silent, tmp_path / "out.tif", "--to", "EGM2008", "--vertical-datum", ELLIPSOID,
-        "--geoid-grids", tmp_path / "none",
-    )  # fmt: skip
+        "convert",
+        silent,
+        tmp_path / "out.tif",
+        "--to",
+        "EGM2008",
+        "--vertical-datum",
+        ELLIPSOID,
+        "--geoid-grids",
+        tmp_path / "none",
+    )
     assert refused(
-        done, start=f"silent: {ELLIPSOID} to EGM2008 needs us_nga_egm08_25.tif, which PROJ does not find",
+        done,
+        start=f"silent: {ELLIPSOID} to EGM2008 needs us_nga_egm08_25.tif, which PROJ does not find",
         way_out="download https://cdn.proj.org/us_nga_egm08_25.tif into a folder and name the folder",
-    )  # fmt: skip
+    )
 
 
 def test_converted_file_takes_the_place_of_another_only_if_asked_and_never_that_of_a_folder(demsr, tmp_path, silent):
@@ -283,8 +291,9 @@ def test_profile_local_takes_folders_of_mixed_formats_and_real_lr(demsr, mixed, 
         assert [path.name for path in found] == (names or ["d.TIF", "e.nc", "f.asc", "g.asc"])
     lr = find_real_lr(**params.fetch.lr.model_dump())
     assert {kind: [path.name for path in paths] for kind, paths in lr.items()} == {
-        "lr": ["gebco_2024.nc"], "lr_tid": ["gebco_2024_tid.nc"]
-    }  # fmt: skip
+        "lr": ["gebco_2024.nc"],
+        "lr_tid": ["gebco_2024_tid.nc"],
+    }
     assert "land: land; validates: b; tests: N43E007, c" in done.out
     assert done.out.endswith("Next: dvc repro\n")
 

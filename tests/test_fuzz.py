@@ -10,7 +10,7 @@ import pytest
 from raster_files import write_ascii, write_hgt, write_netcdf
 from synthetic import plane, write_pairs, write_raw
 
-from demsr.dem.reading import read_dem
+from demsr.dem.read.raster import read_dem
 from demsr.errors import GridError, PairsError, RasterError
 from demsr.pairs.store import PairFile
 from demsr.sources.ready import FILES, unpacked_pairs

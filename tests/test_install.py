@@ -29,6 +29,10 @@ def test_install_lines_of_the_image_run_in_an_empty_environment(root: Path, tmp_
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
     where = subprocess.run(
         ["python", "-c", "import demsr, torch; print(demsr.__file__)"],
-        cwd=tmp_path.parent, env=env, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=tmp_path.parent,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert where.stdout.startswith(str(tmp_path))

@@ -11,17 +11,17 @@ from raster_files import write_ascii, write_hgt, write_netcdf
 from rasterio.transform import Affine
 from synthetic import write_raw
 
+from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
-from demsr.dem.raster import Dem
 from demsr.pairs.build import Degradations, build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
 from demsr.pairs.split import regions_of
 from demsr.pairs.store import PairFile
-from demsr.sources.harmonise import Recipe, harmonise
+from demsr.sources.harmonise import HarmoniseOptions, harmonise
 from demsr.sources.local import describe_file
 
 Terrain = Callable[[np.ndarray, np.ndarray], np.ndarray]  # longitude, latitude -> metres
-RECIPE = Recipe(vertical_datum="MSL", average_to_3arcsec=True)
+OPTIONS = HarmoniseOptions(vertical_datum="MSL", average_to_3arcsec=True)
 MIDDLE = (10.1, 49.9)
 SIDE_DEG = 0.2
 ARCSEC = 1 / 3600
@@ -101,9 +101,9 @@ WAYS = {
 
 def through(path: Path, folder: Path) -> Dem:
     """Harmonise a file and read what came out of it."""
-    from demsr.dem.reading import read_dem
+    from demsr.dem.read.raster import read_dem
 
-    (record,) = harmonise([describe_file(path)], folder / "out", RECIPE, work=folder / "work")
+    (record,) = harmonise([describe_file(path)], folder / "out", OPTIONS, work=folder / "work")
     return read_dem(folder / "out" / f"{record.name}.tif")
 
 
@@ -149,9 +149,14 @@ def test_srtm_tile_keeps_a_plane_of_whole_metres(tmp_path, nodes):
 def test_every_pair_of_a_plane_holds_that_plane(tmp_path, way):
     through(WAYS[way](tmp_path, plane), tmp_path)
     splitter = partial(
-        regions_of, method="quadrants", quadrant_splits=("train", "train", "test", "valid"), valid=[], test=[],
-        gap_lr=2, scale=5,
-    )  # fmt: skip
+        regions_of,
+        method="quadrants",
+        quadrant_splits=("train", "train", "test", "valid"),
+        valid=[],
+        test=[],
+        gap_lr=2,
+        scale=5,
+    )
     rasters = sorted((tmp_path / "out").glob("*.tif"))
     plan = plan_pairs(rasters, splitter, domain="land", scale_free=False, degradations=Degradations())
     rule = CutRule(patch_lr=8, stride_hr=33, gap_lr=2, max_void_share=0, min_relief_m=1)

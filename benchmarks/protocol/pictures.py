@@ -37,7 +37,11 @@ def _middle(scene: Scene, results: Results) -> Comparison:
     of_lr = np.s_[row : row + _SIDE_LR, col : col + _SIDE_LR]
     of_hr = np.s_[SCALE * row : SCALE * (row + _SIDE_LR), SCALE * col : SCALE * (col + _SIDE_LR)]
     return Comparison(
-        title=scene.name, lr_title="input", lr=scene.lr[of_lr], truth=scene.hr[of_hr],
-        bicubic=run(Bicubic(), scene.lr)[of_hr], prediction=run(net, scene.lr)[of_hr],
+        title=scene.name,
+        lr_title="input",
+        lr=scene.lr[of_lr],
+        truth=scene.hr[of_hr],
+        bicubic=run(Bicubic(), scene.lr)[of_hr],
+        prediction=run(net, scene.lr)[of_hr],
         pixel_size_m=(scene.pixel_width_m, scene.pixel_height_m),
-    )  # fmt: skip
+    )

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from demsr.dem.header import raster_name
+from demsr.dem.read.header import raster_name
 from demsr.errors import RasterError
 from demsr.pairs.build import Degradations, build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
 from demsr.pairs.fitted import DegradationModel
 from demsr.pairs.split import regions_of
 from demsr.pairs.store import BLOCK_MEAN, FITTED
-from demsr.sources.harmonise import Recipe, harmonise
+from demsr.sources.harmonise import InferenceOptions, harmonise
 from demsr.sources.local import RASTER_PATTERNS, describe_file, find_rasters
 
 NEVER_TRAINED = "test"
@@ -23,8 +23,8 @@ RULE = CutRule(patch_lr=32, stride_hr=36, gap_lr=2, max_void_share=0.25, min_rel
 WHOLE_METRES = DegradationModel(blur_lr_px=0, sounding_share=1, rounding_m=1)  # as GEBCO: half of the pairs
 _LIST = Path(__file__).with_name("regions.yaml")
 _RECIPES = {
-    "land": Recipe(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True),
-    "marine": Recipe(vertical_datum="MSL", sea_floor=True),
+    "land": InferenceOptions(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True),
+    "marine": InferenceOptions(vertical_datum="MSL", sea_floor=True),
 }
 
 
@@ -129,10 +129,14 @@ def cut_training_pairs(regions: Regions, rasters: Mapping[str, Path], fold: str,
     if not pairs_of(work, fold).is_file():
         held_back = [region for region in regions.files if region.fold in (fold, NEVER_TRAINED)]
         split = partial(
-            regions_of, method="files", quadrant_splits=[], gap_lr=RULE.gap_lr, scale=RULE.scale,
+            regions_of,
+            method="files",
+            quadrant_splits=[],
+            gap_lr=RULE.gap_lr,
+            scale=RULE.scale,
             valid=[region.stem for region in held_back if region.domain == "marine"],
             test=[region.stem for region in held_back if region.domain == "land"],
-        )  # fmt: skip
+        )
         paths = sorted(rasters.values(), key=lambda path: path.stem)
         degradations = Degradations(kinds=(BLOCK_MEAN, FITTED), model=WHOLE_METRES)
         plan = plan_pairs(paths, split, domain="land and sea floor", scale_free=True, degradations=degradations)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from demsr.evaluation.ranking import Ranking, ranking
-from demsr.files import write_text
+from demsr.runtime.files import write_text
 from protocol.regions import EVERYTHING, NEVER_TRAINED, Region
 from protocol.results import Results, Scores, gain, land_mean
 from protocol.scoring import RING_LR
@@ -83,12 +83,17 @@ def _summary(results: Results, land: Sequence[str], marine: Sequence[str]) -> Li
         on_land, at_sea = {region: of[region] for region in land}, [of[region] for region in marine]
         rows.append(
             [
-                name, _percent(land_mean(results.regions, on_land)), _percent(float(np.mean(list(on_land.values())))),
-                _percent(float(np.mean([on_land[region] for region in five]))), _percent(min(on_land.values())),
-                _percent(land_mean(results.regions, slopes)), _percent(float(np.mean([slopes[region] for region in five]))),
-                _percent(float(np.mean(at_sea))), _percent(min(at_sea)),
+                name,
+                _percent(land_mean(results.regions, on_land)),
+                _percent(float(np.mean(list(on_land.values())))),
+                _percent(float(np.mean([on_land[region] for region in five]))),
+                _percent(min(on_land.values())),
+                _percent(land_mean(results.regions, slopes)),
+                _percent(float(np.mean([slopes[region] for region in five]))),
+                _percent(float(np.mean(at_sea))),
+                _percent(min(at_sea)),
             ]
-        )  # fmt: skip
+        )
     return [
         "## RMSE gain over bicubic, regions that were not trained on",
         "",
@@ -128,25 +133,49 @@ def _regions(results: Results, title: str, names: Sequence[str]) -> Lines:
         above_linear = gained(ours, name) - gained(linear, name)
         rows.append(
             [
-                name, *_about(about.get(name)), f"{bicubic[name]['rmse_m']:.2f}", _percent(gained(projected, name)),
-                _percent(gained(linear, name)), f"**{_percent(gained(ours, name))}**", _percent(above_linear),
+                name,
+                *_about(about.get(name)),
+                f"{bicubic[name]['rmse_m']:.2f}",
+                _percent(gained(projected, name)),
+                _percent(gained(linear, name)),
+                f"**{_percent(gained(ours, name))}**",
+                _percent(above_linear),
                 *(_percent(gained(ours, name, metric)) for metric in ("slope_rmse_deg", "nmad_m", "le90_m")),
             ]
-        )  # fmt: skip
+        )
     heads = [
-        "region", "landform", "fold", "bicubic RMSE (m)", "back-projected", "linear 7 x 7", "ours", "above linear", "slope",
-        "NMAD", "LE90",
-    ]  # fmt: skip
+        "region",
+        "landform",
+        "fold",
+        "bicubic RMSE (m)",
+        "back-projected",
+        "linear 7 x 7",
+        "ours",
+        "above linear",
+        "slope",
+        "NMAD",
+        "LE90",
+    ]
     return [f"## {title}", "", "Gains over bicubic, in per cent of its error.", "", *_table(heads, rows), ""]
 
 
 def _detail(results: Results, names: Sequence[str]) -> Lines:
     columns: dict[str, Callable[[float], str]] = {
-        "rmse_m": _metres, "mae_m": _metres, "bias_m": _metres, "nmad_m": _metres, "le90_m": _metres, "p95_m": _metres,
-        "slope_rmse_deg": _metres, "aspect_rmse_deg": _metres, "roughness_rmse_m": _metres, "consistency_m": _metres,
-        "shift_east_px": _metres, "shift_south_px": _metres, "coherent_to_m": lambda value: f"{value:.0f}",
+        "rmse_m": _metres,
+        "mae_m": _metres,
+        "bias_m": _metres,
+        "nmad_m": _metres,
+        "le90_m": _metres,
+        "p95_m": _metres,
+        "slope_rmse_deg": _metres,
+        "aspect_rmse_deg": _metres,
+        "roughness_rmse_m": _metres,
+        "consistency_m": _metres,
+        "shift_east_px": _metres,
+        "shift_south_px": _metres,
+        "coherent_to_m": lambda value: f"{value:.0f}",
         "short_wave_power_ratio": _metres,
-    }  # fmt: skip
+    }
     rows = []
     ours, bicubic = results.product_scores(names), results.baseline_scores(names, BICUBIC)
     for name in names:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from demsr.files import read_json
+from demsr.runtime.files import read_json
 from protocol.regions import EVERYTHING, NEVER_TRAINED, Regions
 from protocol.training import Training
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from demsr.dem.raster import Dem
-from demsr.dem.reading import read_dem
+from demsr.dem.dem import Dem
+from demsr.dem.read.raster import read_dem
 from demsr.dem.voids import fill_voids
 from demsr.metrics.elevation import elevation_errors
 from demsr.metrics.fit import consistency_m, rmse_by_distance, shift_px
@@ -132,7 +132,7 @@ def closer_look(net: nn.Module, scenes: Sequence[Scene]) -> dict[str, Any]:
             for scene in scenes
             if min(scene.lr.shape) >= TILE_LR
         },
-    }  # fmt: skip
+    }
 
 
 def tile_edge_rmse(method: nn.Module, scene: Scene) -> list[float]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from demsr.files import write_text
 from demsr.model.checkpoint import CONFIG, WEIGHTS, save_model
 from demsr.model.srnet import DemSrNet
+from demsr.runtime.files import write_text
 from protocol.calibration import calibrated_without, held_out
 from protocol.methods import OUR_NET
 from protocol.regions import EVERYTHING, NEVER_TRAINED
@@ -24,10 +24,16 @@ def ship(results: Results, folder: Path) -> None:
     assert isinstance(net, DemSrNet)
     facts = results.facts(product)
     training = {
-        "name": NAME, "version": VERSION, "unit": "m", "seed": product.seed, "recipe": {**RECIPE, "batch_size": BATCH},
-        "steps": facts["steps"], "pairs": facts["pairs"], "pairs_sha256": facts["pairs_sha256"],
+        "name": NAME,
+        "version": VERSION,
+        "unit": "m",
+        "seed": product.seed,
+        "recipe": {**RECIPE, "batch_size": BATCH},
+        "steps": facts["steps"],
+        "pairs": facts["pairs"],
+        "pairs_sha256": facts["pairs_sha256"],
         "regions": [one.name for one in results.regions.files if one.fold != NEVER_TRAINED],
-    }  # fmt: skip
+    }
     uncertainty = calibrated_without(NEVER_TRAINED, held_out(results))
     config = save_model(net, folder, training=training, half=True, uncertainty=uncertainty)
     write_text(folder / "README.md", _card(results, config.weights_sha256, (folder / WEIGHTS).stat().st_size))

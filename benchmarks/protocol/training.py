@@ -7,20 +7,24 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from demsr.files import sha256_of, whole_file, write_json
 from demsr.model.checkpoint import parameter_count
 from demsr.model.cost import flop_per_lr_px
 from demsr.pairs.datamodule import PairDataModule, TrainPairs
 from demsr.pairs.store import PairFile
-from demsr.seeding import sub_seed
+from demsr.runtime.files import atomic_write, sha256_of_file, write_json
+from demsr.runtime.seeding import sub_seed
 from demsr.training.fit import discard, fit
 from protocol.methods import METHODS, new_net
 
 BATCH = 8
 RECIPE = {
-    "learning_rate": 5e-3, "learning_rate_schedule": "cosine", "optimiser": "muon", "loss": "balanced",
-    "precision": "auto", "keep": "last",
-}  # fmt: skip
+    "learning_rate": 5e-3,
+    "learning_rate_schedule": "cosine",
+    "optimiser": "muon",
+    "loss": "balanced",
+    "precision": "auto",
+    "keep": "last",
+}
 _EPOCH_STEPS = 100  # between checkpoints
 _PASSES = 3  # a training step costs a forward pass and about twice as much backwards
 
@@ -71,16 +75,26 @@ def _train(training: Training, pairs: PairFile, work: Path) -> None:
     )
     checkpoints, weights = work / "checkpoints" / training.name, _weights(training, work)
     result = fit(
-        net, data, work_dir=checkpoints, max_epochs=epochs, steps_per_epoch=_EPOCH_STEPS, title=training.name,
+        net,
+        data,
+        work_dir=checkpoints,
+        max_epochs=epochs,
+        steps_per_epoch=_EPOCH_STEPS,
+        title=training.name,
         **RECIPE | METHODS[training.method].recipe,
-    )  # fmt: skip
+    )
     facts = {
-        "parameters": parameter_count(net), "mflop_per_lr_px": mflop, "steps": epochs * _EPOCH_STEPS,
-        "samples_per_second": result.samples_per_second, "threads": torch.get_num_threads(),
-        "pairs": len(pairs), "pairs_sha256": sha256_of(pairs.path), "curves": result.curves,
-    }  # fmt: skip
+        "parameters": parameter_count(net),
+        "mflop_per_lr_px": mflop,
+        "steps": epochs * _EPOCH_STEPS,
+        "samples_per_second": result.samples_per_second,
+        "threads": torch.get_num_threads(),
+        "pairs": len(pairs),
+        "pairs_sha256": sha256_of_file(pairs.path),
+        "curves": result.curves,
+    }
     write_json(weights.with_name("facts.json"), facts)
-    with whole_file(weights) as temporary:
+    with atomic_write(weights) as temporary:
         save_file({name: value.contiguous() for name, value in net.state_dict().items()}, temporary)
     discard(checkpoints)
 

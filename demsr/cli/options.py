@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from demsr.dem.header import Declared
+    from demsr.dem.read.header import Declared
 
 Crs = Annotated[str | None, typer.Option("--crs", help="CRS, where the file names none or a wrong one.")]
 Datum = Annotated[str | None, typer.Option("--vertical-datum", help="Datum of the heights, such as EGM96 or MSL.")]
@@ -41,11 +41,16 @@ BoundingBox = Annotated[
 
 
 def declared_of(
-    crs: str | None, vertical_datum: str | None, unit: str | None, positive: str | None, nodata: float | None,
-    registration: str | None, layer: str | None,
-) -> "Declared":  # fmt: skip
+    crs: str | None,
+    vertical_datum: str | None,
+    unit: str | None,
+    positive: str | None,
+    nodata: float | None,
+    registration: str | None,
+    layer: str | None,
+) -> "Declared":
     """Join what a user says of a file."""
-    from demsr.dem.header import Declared
+    from demsr.dem.read.header import Declared
 
     texts: dict[str, Any] = {"positive": positive, "registration": registration}  # it refuses others than it knows
     return Declared(crs=crs, vertical_datum=vertical_datum, unit=unit, nodata=nodata, layer=layer, **texts)

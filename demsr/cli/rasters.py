@@ -64,18 +64,25 @@ def super_resolve(
 ) -> None:
     """Make every pixel of a raster 5 x 5 pixels; any size, in bounded memory."""
     _refuse_to_replace(target, overwrite=overwrite)
-    from demsr.apply import Recipe, apply_to_file
-    from demsr.inference.mosaic import Source, opened
+    from demsr.inference.files import InferenceOptions, apply_to_file
+    from demsr.inference.tiles import Source, opened
     from demsr.reporting.inspection import print_assumptions
     from demsr.reporting.products import check_preview, print_spacing, refuse_projected, save_preview
 
     if preview is not None:
         check_preview(preview)
     declared = declared_of(crs, vertical_datum, unit, positive, nodata, registration, layer)
-    recipe = Recipe(
-        model=model, device=device, precision=precision, consistent=consistency or tid is not None,
-        uncertain=uncertainty, halo_px=halo, tile_px=tile, ray=ray, workers=workers,
-    )  # fmt: skip
+    recipe = InferenceOptions(
+        model=model,
+        device=device,
+        precision=precision,
+        consistent=consistency or tid is not None,
+        uncertain=uncertainty,
+        halo_px=halo,
+        tile_px=tile,
+        ray=ray,
+        workers=workers,
+    )
     with opened(Source(path=source, declared=declared, within=box_of(bbox), tid=tid)) as raster:
         print_assumptions(source, raster.surface.assumptions)
         if not projected:
@@ -128,14 +135,19 @@ def plan(
         wanted = Wanted.of(params.fetch.remote.model_dump())
         print_needs(needs_of(wanted, Cache(), patch_lr=params.pairs.patch_lr), params, wanted.products())
         return
-    from demsr.apply import Recipe, plan_region, region_grid
+    from demsr.inference.files import InferenceOptions, plan_region, region_grid
     from demsr.reporting.products import print_plan
 
     grid = region_grid(source, box_of(bbox), globe=globe)
-    recipe = Recipe(
-        model=model, device=device, precision=precision, consistent=consistency, uncertain=uncertainty, halo_px=halo,
+    recipe = InferenceOptions(
+        model=model,
+        device=device,
+        precision=precision,
+        consistent=consistency,
+        uncertain=uncertainty,
+        halo_px=halo,
         tile_px=tile,
-    )  # fmt: skip
+    )
     print_plan(plan_region(grid, recipe), grid)
 
 
@@ -183,9 +195,9 @@ def convert(
     overwrite: Overwrite = False,
 ) -> None:
     """Bring heights to another vertical datum, by real geoid grids only."""
+    from demsr.dem.dem import write_dem
     from demsr.dem.geoid import convert_datum
-    from demsr.dem.raster import write_dem
-    from demsr.dem.reading import read_raster
+    from demsr.dem.read.raster import read_raster
     from demsr.errors import RasterError
     from demsr.reporting.inspection import print_assumptions
 

@@ -59,13 +59,23 @@ def sweep_command(name: str, stage: "Stage", *, space: Path, about: str) -> None
                 _use(report.changes, profile=report.profile)
             return
         plan, report = _swept(
-            name, stage, space, profile=profile, address=address, resume=resume, anew=anew,
-            accept_changes=accept_changes, trials=trials, workers=cpus_per_trial - 1,
+            name,
+            stage,
+            space,
+            profile=profile,
+            address=address,
+            resume=resume,
+            anew=anew,
+            accept_changes=accept_changes,
+            trials=trials,
+            workers=cpus_per_trial - 1,
             changes={} if halving else {"halving": None},
             share={
-                "max_concurrent": max_concurrent, "cpus_per_trial": cpus_per_trial, "gpus_per_trial": gpus_per_trial,
+                "max_concurrent": max_concurrent,
+                "cpus_per_trial": cpus_per_trial,
+                "gpus_per_trial": gpus_per_trial,
             },
-        )  # fmt: skip
+        )
         print_report(report, plan.results, use=usage)
 
     command.__doc__ = about
@@ -76,14 +86,21 @@ def sweep_command(name: str, stage: "Stage", *, space: Path, about: str) -> None
 
 
 def _swept(
-    name: str, stage: "Stage", space: Path, *, profile: str | None, changes: dict[str, Any], share: dict[str, Any],
-    workers: int, **how: Any,
-) -> Any:  # fmt: skip
+    name: str,
+    stage: "Stage",
+    space: Path,
+    *,
+    profile: str | None,
+    changes: dict[str, Any],
+    share: dict[str, Any],
+    workers: int,
+    **how: Any,
+) -> Any:
     """Run a sweep; what it needs is imported here, so that --help answers at once."""
     try:
         from demsr.search.nodes import Share
-        from demsr.search.plan import read_plan
         from demsr.search.sweep import run_sweep
+        from demsr.search.sweep_plan import read_plan
     except ImportError as error:
         message = f"{error.name} is not installed; `pip install 'demsr[sweep]'` installs it"
         raise WorkerError(message) from error

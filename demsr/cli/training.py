@@ -47,15 +47,22 @@ def profile(
     """
     from demsr.errors import ParamsError
     from demsr.profiles import declared_files, merged, write_profile
-    from demsr.reporting.choices import print_choices
+    from demsr.reporting.parameters import print_choices
     from demsr.sources.held_out import local_changes, ready_changes
     from demsr.sources.local import RASTER_PATTERNS
 
     own = name == "local" or (name == "paper" and bool(land or marine))  # the paper's net on rasters of one's own
     given = {
-        "--pairs": pairs, "--land": land, "--marine": marine, "--lr": lr, "--land-files": land_files,
-        "--marine-files": marine_files, "--exclude": exclude, "--valid": valid, "--test": test,
-    }  # fmt: skip
+        "--pairs": pairs,
+        "--land": land,
+        "--marine": marine,
+        "--lr": lr,
+        "--land-files": land_files,
+        "--marine-files": marine_files,
+        "--exclude": exclude,
+        "--valid": valid,
+        "--test": test,
+    }
     for option, value in given.items():
         if value and not (option == "--pairs" and name == "mindearth") and not (option != "--pairs" and own):
             use = "pairs of others, with mindearth" if option == "--pairs" else "rasters of your own, with local"
@@ -73,10 +80,15 @@ def profile(
     elif own:
         folders = {"land": land or _LOCAL / "land", "marine": marine or _LOCAL / "marine"}
         changes = local_changes(
-            merged(name, _PARAMS), folders, declared=declared_files(_PARAMS), lr=lr,
+            merged(name, _PARAMS),
+            folders,
+            declared=declared_files(_PARAMS),
+            lr=lr,
             files={"land": land_files or RASTER_PATTERNS, "marine": marine_files or RASTER_PATTERNS},
-            exclude=exclude or [], valid=valid or [], test=test or [],
-        )  # fmt: skip
+            exclude=exclude or [],
+            valid=valid or [],
+            test=test or [],
+        )
     params = write_profile(name, _PARAMS, changes)
     print_choices(params, _PARAMS)
 
@@ -90,11 +102,11 @@ def fit_degradation(
     write: Annotated[bool, typer.Option("--write", help="Put the model into params.yaml.")] = False,
 ) -> None:
     """Fit how real LR grids differ from block means, for pairs with the degradation `fitted`."""
-    from demsr.dem.reading import read_raster
+    from demsr.dem.read.raster import read_raster
     from demsr.pairs.region_pairs import fitted_model
     from demsr.profiles import write_changes
-    from demsr.reporting.choices import print_degradation
     from demsr.reporting.inspection import print_assumptions
+    from demsr.reporting.parameters import print_degradation
 
     of_hr = read_raster(hr, vertical_datum=hr_datum)
     of_lr = read_raster(lr, vertical_datum=lr_datum, within=of_hr.dem.grid.lonlat_bounds())
@@ -120,7 +132,7 @@ def import_mindspore(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT_FOLDER if it is a model.")] = False,
 ) -> None:
     """Bring over a net that was trained with MindEarth's dem-super-resolution; MindSpore is not needed."""
-    from demsr.importing import NAME, import_model
+    from demsr.lifecycle.import_model import NAME, import_model
 
     imported = import_model(
         source, folder, scaled_range_m=scaled_range, num_blocks=blocks, overwrite=overwrite, register=register
@@ -138,9 +150,9 @@ def models(
     ] = False,
 ) -> None:
     """List the registered models."""
+    from demsr.lifecycle.register import register_models
     from demsr.params import Params
-    from demsr.registration import register_models
-    from demsr.reporting.choices import print_models
+    from demsr.reporting.parameters import print_models
     from demsr.tracking.registry import list_versions
     from demsr.tracking.store import connect
 

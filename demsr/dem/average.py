@@ -13,8 +13,8 @@ import pyproj
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
+from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid, Registration, metres_per_degree
-from demsr.dem.raster import Dem
 from demsr.errors import GridError
 
 _PER_DEGREE = 1200  # cells of 3 arc-seconds
@@ -46,9 +46,14 @@ def product_grid(grid: Grid) -> Grid:
         message = f"no whole cell of 3 arc-seconds fits into {box}; give a larger raster"
         raise GridError(message)
     return Grid(
-        rows=rows, cols=cols, west=first_col / _PER_DEGREE, north=-first_row / _PER_DEGREE,
-        pixel_width=1 / _PER_DEGREE, pixel_height=1 / _PER_DEGREE, crs=crs,
-    )  # fmt: skip
+        rows=rows,
+        cols=cols,
+        west=first_col / _PER_DEGREE,
+        north=-first_row / _PER_DEGREE,
+        pixel_width=1 / _PER_DEGREE,
+        pixel_height=1 / _PER_DEGREE,
+        crs=crs,
+    )
 
 
 def finer_than(target: Grid, source: Grid) -> bool:

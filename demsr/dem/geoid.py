@@ -19,8 +19,8 @@ from pyproj.exceptions import ProjError
 from pyproj.network import is_network_enabled, set_network_enabled  # type: ignore[attr-defined]
 from pyproj.transformer import AreaOfInterest, Transformer, TransformerGroup
 
+from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
-from demsr.dem.raster import Dem
 from demsr.dem.vertical import DATUMS, compound_crs, named_datum
 from demsr.errors import DatumError
 
@@ -147,9 +147,12 @@ def _group(datum: str, bounds: tuple[float, float, float, float], where: str) ->
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # what is missing becomes an error here
             group = TransformerGroup(
-                compound_crs(horizontal, DATUMS[datum]), ellipsoid, always_xy=True, allow_ballpark=False,
+                compound_crs(horizontal, DATUMS[datum]),
+                ellipsoid,
+                always_xy=True,
+                allow_ballpark=False,
                 area_of_interest=_area(*bounds),
-            )  # fmt: skip
+            )
     except ProjError as error:
         message = f"{where}: PROJ cannot read a grid of {datum} ({error}); download the grid anew"
         raise DatumError(message) from error

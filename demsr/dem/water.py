@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from demsr.dem.raster import Dem
+from demsr.dem.dem import Dem
 from demsr.errors import RasterError
 
 _WATER = 255  # in .swb files; land is 0

@@ -152,10 +152,15 @@ def fit_uncertainty(areas: Sequence[Pixels], *, scale: int) -> Uncertainty:
     offset, weights = _most_likely(features, error_m, share)
     raw_m, sigma_m = _levels(np.exp(offset + weights @ features), error_m, share)
     return Uncertainty(
-        scale=scale, log_offset=offset, log_weights=tuple(weights.tolist()), raw_m=raw_m, sigma_m=sigma_m,
+        scale=scale,
+        log_offset=offset,
+        log_weights=tuple(weights.tolist()),
+        raw_m=raw_m,
+        sigma_m=sigma_m,
         constant_m=_short(_standard_error(error_m, share)),
-        areas=tuple(dict.fromkeys(pixels.area for pixels in measured)), pixels=error_m.size,
-    )  # fmt: skip
+        areas=tuple(dict.fromkeys(pixels.area for pixels in measured)),
+        pixels=error_m.size,
+    )
 
 
 def no_counts() -> Counts:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demsr.evaluation.scoring import AreaScore, gains
-from demsr.seeding import generator
+from demsr.runtime.seeding import generator
 
 Scores = Mapping[str, AreaScore]
 NUMBERS = (
@@ -37,7 +37,7 @@ class PromotionRule:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PromotionDecision:
     """The decision, why, and the numbers behind it."""
 
     promote: bool
@@ -45,7 +45,7 @@ class Verdict:
     numbers: dict[str, float]
 
 
-def judge(candidate: Scores, champion: Scores | None, bicubic: Scores, rule: PromotionRule) -> Verdict:
+def judge(candidate: Scores, champion: Scores | None, bicubic: Scores, rule: PromotionRule) -> PromotionDecision:
     """Compare a candidate with the champion on the candidate's test set; the first model has only bicubic to beat.
 
     Gains are means over the areas of one kind, the one nearest to the use of a model; all areas must hold the limit.
@@ -59,17 +59,17 @@ def judge(candidate: Scores, champion: Scores | None, bicubic: Scores, rule: Pro
     kind = group.replace("_", " ")
     if champion is None:
         promote = mean_gain > 0
-        return Verdict(promote, f"first version, {mean_gain:+.2f} % RMSE gain over bicubic ({kind})", numbers)
+        return PromotionDecision(promote, f"first version, {mean_gain:+.2f} % RMSE gain over bicubic ({kind})", numbers)
     gain, low, high = bootstrap_gain(of_group, champion, resamples=rule.resamples, seed=rule.seed)
     numbers |= {"gain_over_champion_percent": gain, "gain_interval_low": low, "gain_interval_high": high}
     found = f"{gain:+.3f} % over the champion, 95 % interval {low:+.3f} to {high:+.3f} ({kind})"
     if over_bicubic[worst_area] < -rule.max_loss_percent:
         why = f"{worst_area} is {-over_bicubic[worst_area]:.2f} % worse than bicubic, {rule.max_loss_percent} allowed"
-        return Verdict(False, f"{found}; refused: {why}", numbers)
+        return PromotionDecision(False, f"{found}; refused: {why}", numbers)
     if gain < rule.min_gain_percent or low <= 0:
         why = f"{rule.min_gain_percent} % and an interval above 0 are needed"
-        return Verdict(False, f"{found}; refused: {why}", numbers)
-    return Verdict(True, found, numbers)
+        return PromotionDecision(False, f"{found}; refused: {why}", numbers)
+    return PromotionDecision(True, found, numbers)
 
 
 def deciding_group(scores: Scores) -> str:

@@ -10,17 +10,17 @@ import torch
 
 from demsr.dem.windows import Window
 from demsr.errors import RasterError, WorkerError
-from demsr.inference.mosaic import OpenSource, Source, opened, tile_of
-from demsr.inference.resolver import Resolver
+from demsr.inference.super_resolver import SuperResolver
+from demsr.inference.tiles import Source, SourceReader, opened, tile_of
 from demsr.model.predict import best_device
 from demsr.model.srnet import DemSrNet
-from demsr.ray_session import first_line
+from demsr.runtime.ray_cluster import first_line
 
 _IN_FLIGHT = 2  # windows that wait or run at a worker, so that none is idle while its tile travels
 _MOST_LOSSES = 5  # workers that may be lost one after the other, without a tile in between
 
 
-class Cluster:
+class RayWorkers:
     """Compute tiles on the workers of a Ray cluster.
 
     Parameters
@@ -32,7 +32,7 @@ class Cluster:
     """
 
     def __init__(
-        self, raster: OpenSource, resolver: Resolver, *, workers: int | None = None, device: str = "auto"
+        self, raster: SourceReader, resolver: SuperResolver, *, workers: int | None = None, device: str = "auto"
     ) -> None:
         source = raster.source
         tid = None if source.tid is None else source.tid.resolve()
@@ -41,7 +41,7 @@ class Cluster:
         self.resolver, self.workers, self.device = resolver, workers, device
 
     def compute(self, windows: list[Window]) -> Iterator[tuple[Window, bytes]]:
-        """See `demsr.inference.mosaic.Workers`; a worker that is lost is replaced, and its windows are done again.
+        """See `demsr.inference.tiles.Workers`; a worker that is lost is replaced, and its windows are done again.
 
         Raises
         ------
@@ -92,9 +92,11 @@ class Cluster:
         resolver = self.resolver
         net = ray.put(deepcopy(resolver.net).cpu())
         how = {
-            "precision": resolver.precision, "consistent": resolver.consistent, "uncertain": resolver.uncertain,
+            "precision": resolver.precision,
+            "consistent": resolver.consistent,
+            "uncertain": resolver.uncertain,
             "halo_px": resolver.halo_px,
-        }  # fmt: skip
+        }
         remote: Any = ray.remote(num_cpus=1, num_gpus=num_gpus)(_Worker)
         return lambda: remote.remote(self.source, self.sha256, net, how, self.device)
 
@@ -104,9 +106,9 @@ class _Worker:
 
     def __init__(self, source: Source, sha256: list[str], net: DemSrNet, how: dict[str, Any], device: str) -> None:
         torch.set_num_threads(1)
-        self.resolver = Resolver(net.to(best_device(device)), **how)
+        self.resolver = SuperResolver(net.to(best_device(device)), **how)
         self.sha256, self.opening = sha256, opened(source)
-        self.source: OpenSource | None = None
+        self.source: SourceReader | None = None
 
     def tile(self, window: Window) -> bytes:
         if self.source is None:  # here, since what fails in a constructor is told as a lost worker

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from demsr.dem.windows import Window
 from demsr.errors import RasterError
-from demsr.files import read_json, sha256_of, whole_file, write_json
+from demsr.runtime.files import atomic_write, read_json, sha256_of_file, write_json
 
 _MANIFEST, _LOCK = "manifest.json", "lock"
 
@@ -28,7 +28,7 @@ class TileStore:
         done = {}
         for path in self.folder.glob("*.tif"):
             stem, _, sha256 = path.stem.rpartition("-")
-            if stem in stems and sha256 == sha256_of(path):
+            if stem in stems and sha256 == sha256_of_file(path):
                 done[stems[stem]] = path
             else:
                 path.unlink()
@@ -37,7 +37,7 @@ class TileStore:
     def add(self, window: Window, content: bytes) -> Path:
         """Keep a finished tile, whole or not at all."""
         path = self.folder / f"{_stem(window)}-{hashlib.sha256(content).hexdigest()}.tif"
-        with whole_file(path, clear=False) as temporary:
+        with atomic_write(path, clear=False) as temporary:
             temporary.write_bytes(content)
         return path
 

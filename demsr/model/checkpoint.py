@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from demsr.errors import CheckpointError
-from demsr.files import sha256_of, whole_folder, write_json
 from demsr.model.srnet import DemSrNet, Formulation, Interpolation, LongSkip, Upsampling
 from demsr.model.uncertainty import Uncertainty
+from demsr.runtime.files import atomic_folder, sha256_of_file, write_json
 
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
 
@@ -66,11 +66,11 @@ def save_model(
     half : write weights of 16 bits; nets compute with 32 all the same
     uncertainty : the calibration that belongs to these weights
     """
-    with whole_folder(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         dtype = torch.float16 if half else torch.float32
         weights = {name: value.detach().cpu().to(dtype).contiguous() for name, value in net.state_dict().items()}
         (temporary / WEIGHTS).write_bytes(save(weights))  # its own writing to a file lets nobody else read it
-        sha256 = sha256_of(temporary / WEIGHTS)
+        sha256 = sha256_of_file(temporary / WEIGHTS)
         config = ModelConfig(
             net=NetConfig(**net.config()), weights_sha256=sha256, training=training, uncertainty=uncertainty
         )
@@ -104,7 +104,7 @@ def read_model(folder: Path) -> DemSrNet:
     CheckpointError : a file is missing, damaged, or does not fit the other
     """
     config = read_config(folder)
-    if (found := sha256_of(folder / WEIGHTS)) != config.weights_sha256:
+    if (found := sha256_of_file(folder / WEIGHTS)) != config.weights_sha256:
         message = (
             f"{folder / WEIGHTS}: SHA-256 is {found}, {CONFIG} records {config.weights_sha256}; "
             "the file was damaged or exchanged, fetch the model again"

@@ -47,9 +47,15 @@ def import_mindspore(
         stored = stored_tensors(path.read_bytes(), _belongs_to_the_net)
         names = _checked_names(stored, num_blocks)
         net = DemSrNet(
-            _count_blocks(stored), stored["conv1.weight"].shape[0], formulation="direct", long_skip="input",
-            interpolation="corner", residual_scale=0.1, elevation_offset_m=low_m, elevation_scale_m=high_m - low_m,
-        )  # fmt: skip
+            _count_blocks(stored),
+            stored["conv1.weight"].shape[0],
+            formulation="direct",
+            long_skip="input",
+            interpolation="corner",
+            residual_scale=0.1,
+            elevation_offset_m=low_m,
+            elevation_scale_m=high_m - low_m,
+        )
         with torch.no_grad():
             for parameter, name in zip(net.parameters(), names, strict=True):
                 parameter.copy_(stored[name].values())

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demsr.errors import PairsError
-from demsr.files import whole_file
 from demsr.pairs.cut import READY_MADE
 from demsr.pairs.store import METRES, SCALED, Area, PairFile, PairWriter
+from demsr.runtime.files import atomic_write
 
 _BATCH = 64
 _ROOM = 1e-3  # beyond 0..1, for rounding
@@ -31,7 +31,7 @@ def adopt_pairs(
     """
     pairs = PairFile(source)
     if pairs.areas:
-        with whole_file(target) as temporary:
+        with atomic_write(target) as temporary:
             shutil.copyfile(source, temporary)
         return len(pairs)
     if pairs.channels != 1:
@@ -40,12 +40,18 @@ def adopt_pairs(
     low, high = scaled_range_m or (0.0, 1.0)
     attributes = {"domain": domain, "split": split, "units": SCALED if scaled_range_m is None else METRES}
     area = Area(
-        name=f"{source.parent.name or domain} {source.stem}", source=source.name, pair_kind=READY_MADE,
-        registration="unknown", vertical_datum="unknown", crs="unknown", pixel_size="unknown",
-        degradation="unknown", lr_source="unknown",
-    )  # fmt: skip
+        name=f"{source.parent.name or domain} {source.stem}",
+        source=source.name,
+        pair_kind=READY_MADE,
+        registration="unknown",
+        vertical_datum="unknown",
+        crs="unknown",
+        pixel_size="unknown",
+        degradation="unknown",
+        lr_source="unknown",
+    )
     with (
-        whole_file(target) as temporary,
+        atomic_write(target) as temporary,
         PairWriter(temporary, patch_lr=pairs.patch_lr, scale=pairs.scale, attributes=attributes) as writer,
     ):
         writer.begin(area)

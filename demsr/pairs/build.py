@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from demsr.dem.grid import Grid
-from demsr.dem.header import read_header
+from demsr.dem.read.header import read_header
 from demsr.errors import PairsError
-from demsr.files import whole_file
 from demsr.pairs.cut import THREE_ARCSEC, CutRule, pair_kind
 from demsr.pairs.fitted import DegradationModel
 from demsr.pairs.region_pairs import Job, LrFile, Piece, make_piece
 from demsr.pairs.sampling import Sampling, denser_stride, drawn, quotas
 from demsr.pairs.split import SPLITS, Box, Boxes, Region, closer_than, protected_boxes
 from demsr.pairs.store import BLOCK_MEAN, FITTED, REAL, PairWriter
-from demsr.parallel import each
-from demsr.seeding import generator
+from demsr.runtime.files import atomic_write
+from demsr.runtime.processes import each
+from demsr.runtime.seeding import generator
 
 _COREGISTERED = ("east_m", "north_m", "bias_m", "std_before_m", "std_after_m")
 Regions = Callable[[str, str, Grid], list[Region]]
@@ -43,7 +43,7 @@ class Degradations:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PairPlan:
     """Which regions of which rasters of a domain give pairs.
 
     Attributes
@@ -61,7 +61,7 @@ class Plan:
 
 def plan_pairs(
     rasters: Sequence[Path], regions_of: Regions, *, domain: str, scale_free: bool, degradations: Degradations
-) -> Plan:
+) -> PairPlan:
     """Split rasters into regions and say what to make of each; only their headers are read.
 
     Parameters
@@ -82,14 +82,20 @@ def plan_pairs(
         jobs += of_raster
     used = {job.lr for job in jobs}
     left_out.update(f"{file.path.name}: covers no raster" for file in degradations.lr_files if file not in used)
-    return Plan(domain, [region for some in found.values() for region in some], jobs, left_out)
+    return PairPlan(domain, [region for some in found.values() for region in some], jobs, left_out)
 
 
 def build_pairs(
-    plan: Plan, folder: Path, rule: CutRule, *,
-    everywhere: Sequence[Region], work: Path, seed: int = 0, processes: int | Literal["auto"] = 1,
+    plan: PairPlan,
+    folder: Path,
+    rule: CutRule,
+    *,
+    everywhere: Sequence[Region],
+    work: Path,
+    seed: int = 0,
+    processes: int | Literal["auto"] = 1,
     count: int | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Write train.h5, valid.h5 and test.h5; each process holds one raster at a time.
 
     Every region is finished in a file of its own, so an interrupted build goes on from there; the files of a domain
@@ -138,7 +144,7 @@ def build_pairs(
         attributes = {"domain": plan.domain, "split": split}
         areas = {piece.area["name"]: 0 for piece in chosen if piece.area}
         with (
-            whole_file(folder / f"{split}.h5") as temporary,
+            atomic_write(folder / f"{split}.h5") as temporary,
             PairWriter(temporary, patch_lr=rule.patch_lr, scale=rule.scale, attributes=attributes) as writer,
         ):
             for piece, only in zip(chosen, kept, strict=True):
@@ -151,7 +157,7 @@ def build_pairs(
 
 
 def _enough(
-    plan: Plan, cut: Callable[[CutRule], list[Piece]], rule: CutRule, count: int
+    plan: PairPlan, cut: Callable[[CutRule], list[Piece]], rule: CutRule, count: int
 ) -> tuple[list[Piece], Sampling]:
     """Cut training patches closer together until there are as many as asked for."""
     strides: list[int] = []
@@ -165,13 +171,17 @@ def _enough(
         if candidates["train"] >= kept["train"]:
             return pieces, Sampling(count, tuple(strides), candidates, kept)
         stride_hr = denser_stride(
-            rule.stride_hr, candidates["train"], kept["train"], patch_hr=rule.patch_lr * rule.scale, step=rule.scale,
+            rule.stride_hr,
+            candidates["train"],
+            kept["train"],
+            patch_hr=rule.patch_lr * rule.scale,
+            step=rule.scale,
             domain=plan.domain,
-        )  # fmt: skip
+        )
         rule = replace(rule, stride_hr=stride_hr)
 
 
-def _of_split(plan: Plan, pieces: Sequence[Piece], split: str) -> list[Piece]:
+def _of_split(plan: PairPlan, pieces: Sequence[Piece], split: str) -> list[Piece]:
     return [piece for piece, job in zip(pieces, plan.jobs, strict=True) if job.region.split == split]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demsr.dem.average import average
-from demsr.dem.raster import Dem
+from demsr.dem.dem import Dem
 
 MIN_GAIN = 0.02  # share by which the standard deviation must fall
 MAX_SHIFT_LR_PX = 2.0  # a larger one is a mistake in one of the grids, not a shift
@@ -86,10 +86,16 @@ def coregister(lr: Dem, hr: Dem) -> Coregistration:
     cells = int(np.isfinite(start).sum())
     if cells < MIN_CELLS:
         return Coregistration(
-            east_m=0.0, north_m=0.0, bias_m=0.0, std_before_m=math.nan, std_after_m=math.nan, cells=cells,
-            applied=False, unusable=True,
+            east_m=0.0,
+            north_m=0.0,
+            bias_m=0.0,
+            std_before_m=math.nan,
+            std_after_m=math.nan,
+            cells=cells,
+            applied=False,
+            unusable=True,
             verdict=f"not applied: too few common cells, {cells} of the {MIN_CELLS} needed",
-        )  # fmt: skip
+        )
     shift_px, error_px = _estimate(lr, hr)
     moved = _difference(lr, hr, shift_px)
     common = np.isfinite(start) & np.isfinite(moved)
@@ -100,12 +106,18 @@ def coregister(lr: Dem, hr: Dem) -> Coregistration:
     reason = reason or _objection(shift_px, error_px, before, after)
     east_m, north_m = shift_px * lr.grid.pixel_size_m()
     return Coregistration(
-        east_m=float(east_m), north_m=float(north_m),
-        bias_m=float(np.nanmedian(start if reason else moved)), std_before_m=before, std_after_m=after, cells=cells,
-        applied=reason is None, unusable=unlike or (_is_beyond(shift_px) and error_px <= MAX_ERROR_LR_PX),
-        verdict=f"not applied: {reason}" if reason else
-                f"applied: standard deviation falls from {before:.1f} to {after:.1f} m",
-    )  # fmt: skip
+        east_m=float(east_m),
+        north_m=float(north_m),
+        bias_m=float(np.nanmedian(start if reason else moved)),
+        std_before_m=before,
+        std_after_m=after,
+        cells=cells,
+        applied=reason is None,
+        unusable=unlike or (_is_beyond(shift_px) and error_px <= MAX_ERROR_LR_PX),
+        verdict=f"not applied: {reason}"
+        if reason
+        else f"applied: standard deviation falls from {before:.1f} to {after:.1f} m",
+    )
 
 
 def _estimate(lr: Dem, hr: Dem) -> tuple[_Array, float]:

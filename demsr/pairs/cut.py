@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
-from demsr.dem.raster import Dem
 from demsr.dem.voids import fill_voids
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.source_types import source_shares
@@ -79,9 +79,14 @@ def pair_kind(grid: Grid) -> str:
 
 
 def cut_patches(
-    dem: Dem, region: Region, rule: CutRule, *,
-    keep_away_from: Sequence[Box], left_out: Counter[str], given: GivenLr | None = None,
-) -> Iterator[Patch]:  # fmt: skip
+    dem: Dem,
+    region: Region,
+    rule: CutRule,
+    *,
+    keep_away_from: Sequence[Box],
+    left_out: Counter[str],
+    given: GivenLr | None = None,
+) -> Iterator[Patch]:
     """Yield the patches of a region in row order.
 
     Parameters

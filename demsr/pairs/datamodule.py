@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from demsr.errors import ParamsError
 from demsr.pairs.store import PairFile
-from demsr.seeding import generator
+from demsr.runtime.seeding import generator
 
 Key = tuple[int, int]  # epoch, index
 
@@ -121,9 +121,13 @@ class PairDataModule(LightningDataModule):
             )
             raise ParamsError(message)
         return DataLoader(
-            dataset, batch_size=self.batch_size // world_size, sampler=sampler, num_workers=self.workers,
-            persistent_workers=self.workers > 0, pin_memory=torch.cuda.is_available(),
-        )  # fmt: skip
+            dataset,
+            batch_size=self.batch_size // world_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
 
 
 def oriented(image: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:

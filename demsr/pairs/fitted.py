@@ -15,7 +15,7 @@ from scipy.spatial import QhullError
 
 from demsr.dem.voids import fill_voids
 from demsr.errors import GridError, ParamsError, VoidError
-from demsr.seeding import generator
+from demsr.runtime.seeding import generator
 
 MIN_CELLS = 1000  # measured in both; fewer leave bands of the spectrum almost empty
 _BANDS = 10  # from 0 to 0.5 cycles per LR pixel
@@ -68,7 +68,7 @@ class DegradationModel:
         Parameters
         ----------
         block_mean : (H, W), metres, NaN where void; a whole region
-        random : draws the soundings; a generator of `demsr.seeding` makes them repeatable
+        random : draws the soundings; a generator of `demsr.runtime.seeding` makes them repeatable
 
         Raises
         ------
@@ -123,12 +123,17 @@ def fit_degradation(lr: _Raster, block_mean: _Raster, *, seed: int = 0) -> Degra
     grid = [np.array([blur, share]) for blur in _FIRST_BLURS_LR_PX for share in _FIRST_SHARES_LOG2]
     start = min(grid, key=misfit)
     found = optimize.minimize(
-        misfit, start, method="Nelder-Mead", bounds=[(0, _MOST_BLUR_LR_PX), (_LEAST_SHARE_LOG2, 0)],
+        misfit,
+        start,
+        method="Nelder-Mead",
+        bounds=[(0, _MOST_BLUR_LR_PX), (_LEAST_SHARE_LOG2, 0)],
         options={
             "initial_simplex": start + np.vstack([np.zeros(2), np.diag(_FIRST_STEPS)]),
-            "maxfev": _EVALUATIONS, "xatol": 0.01, "fatol": 1e-6,
+            "maxfev": _EVALUATIONS,
+            "xatol": 0.01,
+            "fatol": 1e-6,
         },
-    )  # fmt: skip
+    )
     return _model(found.x, rounding_m)
 
 

@@ -11,23 +11,23 @@ from typing import Any
 import numpy as np
 
 from demsr.dem.average import average, finer_than
+from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid, spacing
-from demsr.dem.header import Declared, raster_name, read_header
-from demsr.dem.raster import Dem
-from demsr.dem.reading import read_dem, read_elevation
+from demsr.dem.read.header import Declared, raster_name, read_header
+from demsr.dem.read.raster import read_dem, read_elevation
 from demsr.errors import GridError, VoidError
-from demsr.files import read_json, sha256_of, whole_file, write_json
-from demsr.identity import work_key
 from demsr.pairs.coregister import Coregistration, coregister
 from demsr.pairs.cut import CutRule, GivenLr, cut_patches
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.fitted import DegradationModel, fit_degradation
 from demsr.pairs.split import Box, Boxes, Region, boxes_near
 from demsr.pairs.store import BLOCK_MEAN, FITTED, Area, PairWriter
-from demsr.seeding import generator
+from demsr.runtime.files import atomic_write, read_json, sha256_of_file, write_json
+from demsr.runtime.fingerprint import work_key
+from demsr.runtime.seeding import generator
 
 _GROSS_SHARE = 0.01  # of cells, with the largest differences: blunders of either survey, which no model explains
-_CODE = ("dem", "pairs", "seeding.py")
+_CODE = ("dem", "pairs", "runtime/seeding.py")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def lr_files(
         said = declared.get(raster_name(path), Declared())
         header = read_header(path, said)
         tid = by_cells.get(_cells(header.grid))
-        sha256 = "".join(sha256_of(file) for file in (path, tid) if file)
+        sha256 = "".join(sha256_of_file(file) for file in (path, tid) if file)
         files.append(LrFile(path, tid, vertical_datum, said, sha256, header.assumptions))
     return files
 
@@ -120,7 +120,7 @@ def make_piece(job: Job, *, rule: CutRule, protected: Mapping[str, Boxes], seed:
 @lru_cache(maxsize=4)
 def _sha256_of(path: Path, _: int) -> str:
     """Hash a raster once for all its regions, which come one after the other."""
-    return sha256_of(path)
+    return sha256_of_file(path)
 
 
 def _is_finished(path: Path) -> bool:
@@ -151,7 +151,7 @@ def _write(
         return None, 0
     patches = cut_patches(dem, region, rule, keep_away_from=near, left_out=left_out, given=given)
     with (
-        whole_file(path) as temporary,
+        atomic_write(path) as temporary,
         PairWriter(temporary, patch_lr=rule.patch_lr, scale=rule.scale, attributes={}) as writer,
     ):
         count = writer.append(area, patches)
@@ -193,10 +193,17 @@ def _real(job: Job, part: Dem, own: Region, scale: int) -> tuple[Dem, Region, Gi
     hr, found = laid_on(lr, part, scale=scale)
     tid = None if lr_file.tid is None else read_elevation(read_header(lr_file.tid), within=bounds)[0]
     area = Area.of(
-        f"{own.name}, LR {raster_name(lr_file.path)}", hr, degradation=job.degradation, lr_source=lr.source,
-        coregistration=found.verdict, east_m=found.shift_m[0], north_m=found.shift_m[1], bias_m=found.bias_m,
-        std_before_m=found.std_before_m, std_after_m=found.std_after_m,
-    )  # fmt: skip
+        f"{own.name}, LR {raster_name(lr_file.path)}",
+        hr,
+        degradation=job.degradation,
+        lr_source=lr.source,
+        coregistration=found.verdict,
+        east_m=found.shift_m[0],
+        north_m=found.shift_m[1],
+        bias_m=found.bias_m,
+        std_before_m=found.std_before_m,
+        std_after_m=found.std_after_m,
+    )
     return hr, replace(own, grid=hr.grid), GivenLr(lr.elevation_m, tid), area
 
 
@@ -219,9 +226,11 @@ def laid_on(lr: Dem, hr: Dem, *, scale: int = 5) -> tuple[Dem, Coregistration]:
         np.kron(np.isnan(lr.elevation_m), np.ones((scale, scale), np.bool_))
     )
     laid = replace(
-        moved, elevation_m=moved.elevation_m + np.float32(found.bias_m), vertical_datum=lr.vertical_datum,
+        moved,
+        elevation_m=moved.elevation_m + np.float32(found.bias_m),
+        vertical_datum=lr.vertical_datum,
         source=f"{hr.source} (laid on LR from {spacing(hr.grid)})",
-    )  # fmt: skip
+    )
     return laid, found
 
 

@@ -42,9 +42,12 @@ class Sampling:
             f"{self.kept['valid']:,} were drawn at random"
         )
         return {
-            "asked": self.asked, "strides_hr": list(self.strides_hr), "candidates": dict(self.candidates),
-            "kept": dict(self.kept), "how": how,
-        }  # fmt: skip
+            "asked": self.asked,
+            "strides_hr": list(self.strides_hr),
+            "candidates": dict(self.candidates),
+            "kept": dict(self.kept),
+            "how": how,
+        }
 
 
 def quotas(asked: int, candidates: Mapping[str, int]) -> dict[Split, int]:

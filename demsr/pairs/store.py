@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from demsr.dem.raster import SYNTHETIC, Dem
+from demsr.dem.dem import SYNTHETIC, Dem
 from demsr.errors import PairsError
 from demsr.pairs.cut import Patch, pair_kind
 from demsr.pairs.source_types import KINDS
@@ -29,10 +29,17 @@ BLOCK_MEAN, FITTED, REAL = DEGRADATIONS = ("block mean", "fitted", "real")
 METRES, SCALED = "m", "scaled"  # units of the values; scaled to 0..1 over a range that is not known
 _SIZE_NAME = re.compile(r"^(\d+)_\1$")
 _SAMPLE_FIELDS = {
-    "area": np.int32, "row": np.int64, "col": np.int64, "lon": np.float64, "lat": np.float64,
-    "pixel_width_m": np.float64, "pixel_height_m": np.float64,
-    "lr_measured_share": np.float64, "lr_interpolated_share": np.float64, "lr_predicted_share": np.float64,
-}  # fmt: skip
+    "area": np.int32,
+    "row": np.int64,
+    "col": np.int64,
+    "lon": np.float64,
+    "lat": np.float64,
+    "pixel_width_m": np.float64,
+    "pixel_height_m": np.float64,
+    "lr_measured_share": np.float64,
+    "lr_interpolated_share": np.float64,
+    "lr_predicted_share": np.float64,
+}
 _CHUNK = 256  # pairs written at a time
 _MOST_PACKED = 1032  # bytes that one byte of a deflate stream can stand for (zlib Technical Details)
 _TEXT = h5py.string_dtype()
@@ -79,10 +86,15 @@ class Area:
         grid = dem.grid
         unit = "degree" if grid.is_geographic else "CRS unit"
         return cls(
-            name=name, source=dem.source, pair_kind=pair_kind(grid), registration=grid.registration,
-            vertical_datum=dem.vertical_datum, crs=grid.crs,
-            pixel_size=f"{grid.pixel_width:.10g} x {grid.pixel_height:.10g} {unit}", **lr,
-        )  # fmt: skip
+            name=name,
+            source=dem.source,
+            pair_kind=pair_kind(grid),
+            registration=grid.registration,
+            vertical_datum=dem.vertical_datum,
+            crs=grid.crs,
+            pixel_size=f"{grid.pixel_width:.10g} x {grid.pixel_height:.10g} {unit}",
+            **lr,
+        )
 
 
 class PairWriter:
@@ -175,9 +187,14 @@ class PairWriter:
     def _growing(self, name: str, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> h5py.Dataset:
         compression = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if shape else {}
         return self._file.create_dataset(
-            name, shape=(0, *shape), maxshape=(None, *shape), dtype=dtype,
-            chunks=(1 if shape else 1024, *shape), track_times=False, **compression,
-        )  # fmt: skip
+            name,
+            shape=(0, *shape),
+            maxshape=(None, *shape),
+            dtype=dtype,
+            chunks=(1 if shape else 1024, *shape),
+            track_times=False,
+            **compression,
+        )
 
 
 class _Output(io.FileIO):

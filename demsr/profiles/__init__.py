@@ -10,8 +10,8 @@ from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from demsr.errors import ParamsError
-from demsr.files import write_text
 from demsr.params import Params
+from demsr.runtime.files import write_text
 
 _FOLDER = Path(__file__).parent
 

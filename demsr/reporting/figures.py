@@ -18,7 +18,7 @@ from matplotlib.colors import LightSource, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from demsr.files import whole_file
+from demsr.runtime.files import atomic_write
 
 _LAND, _SEA, _ERROR = "gist_earth", "viridis", "RdBu_r"
 
@@ -74,7 +74,7 @@ def save_before_after(path: Path, part: BeforeAfter) -> None:
         shaded = _shaded(elevation, norm, colours, exaggeration, (width * step, height * step))
         _show(axis, shaded, f"{name}, pixels of {size}")
     figure.colorbar(ScalarMappable(norm, colours), ax=list(axes), label="elevation (m)", shrink=0.85, pad=0.01)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=80, metadata={"Software": None})
     plt.close(figure)
 
@@ -84,15 +84,22 @@ def save_comparison(path: Path, rows: list[Comparison]) -> None:
     figure, axes = plt.subplots(len(rows), 5, figsize=(17, 3.55 * len(rows)), squeeze=False, layout="constrained")
     for row, comparison in zip(axes, rows, strict=True):
         _draw_row(figure, row, comparison)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=80, metadata={"Software": None})
     plt.close(figure)
 
 
 def save_sweep(
-    path: Path, *, axis: str, unit: str, reference: float, trials: Sequence[Mapping[str, Any]],
-    finalists: Sequence[Mapping[str, Any]], baselines: Mapping[str, float], title: str,
-) -> None:  # fmt: skip
+    path: Path,
+    *,
+    axis: str,
+    unit: str,
+    reference: float,
+    trials: Sequence[Mapping[str, Any]],
+    finalists: Sequence[Mapping[str, Any]],
+    baselines: Mapping[str, float],
+    title: str,
+) -> None:
     """Draw the error against depth (or learning rate): every trial, finalists with their interval; beside it the cost.
 
     Parameters
@@ -119,7 +126,7 @@ def save_sweep(
     left.set_ylabel(f"validation RMSE ({unit})")
     left.legend(fontsize=8, framealpha=0.9)
     figure.suptitle(title, fontsize=9)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=110, metadata={"Software": None})
     plt.close(figure)
 
@@ -139,9 +146,17 @@ def _draw_errors(
             panel.scatter(where, errors, marker=marker, facecolors=face, edgecolors=edge, s=28, label=label, zorder=2)
     means = sorted((row for row in finalists if row["rmse"] is not None), key=lambda row: float(row[axis]))
     panel.errorbar(
-        [row[axis] for row in means], [row["rmse"] for row in means], [row["half_width"] or 0 for row in means],
-        color="tab:red", marker="D", markersize=5, capsize=4, linewidth=1.2, label="finalists, 95 % interval", zorder=3,
-    )  # fmt: skip
+        [row[axis] for row in means],
+        [row["rmse"] for row in means],
+        [row["half_width"] or 0 for row in means],
+        color="tab:red",
+        marker="D",
+        markersize=5,
+        capsize=4,
+        linewidth=1.2,
+        label="finalists, 95 % interval",
+        zorder=3,
+    )
     values = [row["rmse"] for row in trials if row["rmse"] is not None and row["state"] != "failed"]
     values += [row["rmse"] + sign * (row["half_width"] or 0) for row in means for sign in (-1, 1)]
     low, high = min(values), max(values)
@@ -207,9 +222,14 @@ def _shaded(
     """Return colours by height, shaded by light from the north-west; voids are grey."""
     filled = np.nan_to_num(elevation, nan=float(np.nanmean(elevation)))
     shaded: NDArray[np.float64] = LightSource(azdeg=315, altdeg=40).shade(
-        filled, cmap=plt.get_cmap(colours), norm=norm, blend_mode="soft", vert_exag=exaggeration, dx=pixel_m[0],
+        filled,
+        cmap=plt.get_cmap(colours),
+        norm=norm,
+        blend_mode="soft",
+        vert_exag=exaggeration,
+        dx=pixel_m[0],
         dy=pixel_m[1],
-    )  # fmt: skip
+    )
     shaded[np.isnan(elevation)] = (0.85, 0.85, 0.85, 1)
     return shaded
 

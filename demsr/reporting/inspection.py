@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from demsr.dem.header import DECLARED
+from demsr.dem.read.header import DECLARED
 from demsr.sources.inspection import Inspection
 
 

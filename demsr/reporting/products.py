@@ -8,14 +8,14 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from demsr.dem.dem import read_window
 from demsr.dem.grid import Grid, spacing
-from demsr.dem.raster import read_window
-from demsr.dem.stream import FileSurface
+from demsr.dem.read.stream import RasterReader
 from demsr.dem.voids import fill_voids
 from demsr.dem.windows import Window, tiles
 from demsr.errors import GridError, ParamsError
-from demsr.inference.mosaic import OpenSource
-from demsr.inference.plan import Plan
+from demsr.inference.estimate import CostEstimate
+from demsr.inference.tiles import SourceReader
 from demsr.model.baselines import Bicubic
 from demsr.reporting.figures import BeforeAfter, save_before_after
 from demsr.sources.inspection import is_lr_of_product
@@ -42,7 +42,7 @@ def print_spacing(grid: Grid, where: Path, *, scale: int) -> None:
         console.print(f"{where.name}: {became}; the nets are trained for 15 arcsec")
 
 
-def print_plan(plan: Plan, grid: Grid) -> None:
+def print_plan(plan: CostEstimate, grid: Grid) -> None:
     """Print what super-resolving a region takes."""
     west, south, east, north = grid.lonlat_bounds()
     more = 100 * (plan.computed_lr_px / plan.lr_px - 1)
@@ -87,7 +87,7 @@ def check_preview(path: Path) -> None:
         raise ParamsError(message)
 
 
-def save_preview(path: Path, source: OpenSource, target: Path, *, scale: int) -> None:
+def save_preview(path: Path, source: SourceReader, target: Path, *, scale: int) -> None:
     """Draw the roughest part of a raster as it was, by bicubic interpolation, and super-resolved."""
     surface = source.surface
     window = _roughest(surface)
@@ -96,13 +96,15 @@ def save_preview(path: Path, source: OpenSource, target: Path, *, scale: int) ->
         interpolated = Bicubic(scale=scale)(torch.tensor(fill_voids(lr))[None, None])[0, 0].numpy()
     sr = read_window(target if target.suffix else target / f"{target.name}.vrt", window.refine(scale))
     before_after = BeforeAfter(
-        lr=lr[inner.slices], bicubic=np.where(np.isnan(sr), np.nan, interpolated[inner.refine(scale).slices]), sr=sr,
+        lr=lr[inner.slices],
+        bicubic=np.where(np.isnan(sr), np.nan, interpolated[inner.refine(scale).slices]),
+        sr=sr,
         pixel_size_m=surface.grid.window(*astuple(window)).refine(scale).pixel_size_m(),
-    )  # fmt: skip
+    )
     save_before_after(path, before_after)
 
 
-def _roughest(surface: FileSurface) -> Window:
+def _roughest(surface: RasterReader) -> Window:
     """Return the window with most relief in steps from pixel to pixel, out of not too many."""
     windows = tiles(surface.grid.rows, surface.grid.cols, _PREVIEW_PX)
 

@@ -95,8 +95,10 @@ def print_needs(needs: Sequence[Need], params: Params, products: Iterable[Produc
 
 
 _USES = {
-    "land": "truth on land", "marine": "truth at sea", "lr": "input of 15 arc-seconds, with its source types",
-}  # fmt: skip
+    "land": "truth on land",
+    "marine": "truth at sea",
+    "lr": "input of 15 arc-seconds, with its source types",
+}
 
 
 def _sheet(product: Product) -> dict[str, str]:
@@ -133,9 +135,13 @@ def _cells(product: Product) -> tuple[str, ...]:
     spacing = re.sub(r" arc-seconds?", '"', product.spacing).replace(" degrees", "°").replace(" arc-minute", "'")
     forbidden = "! " if product.commercial == "forbidden" else ""
     return (
-        product.name + ("*" if product.login else ""), product.domain, spacing, marked("registration"),
-        marked("vertical_datum"), forbidden + marked("licence"),
-    )  # fmt: skip
+        product.name + ("*" if product.login else ""),
+        product.domain,
+        spacing,
+        marked("registration"),
+        marked("vertical_datum"),
+        forbidden + marked("licence"),
+    )
 
 
 def _split(need: Need, params: Params) -> str:

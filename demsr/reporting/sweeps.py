@@ -13,9 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from demsr.errors import ParamsError
-from demsr.files import read_json, write_json, write_text
 from demsr.reporting.figures import save_sweep
 from demsr.reporting.tables import write_csv
+from demsr.runtime.files import read_json, write_json, write_text
 
 _VERDICT = "verdict.json"
 
@@ -53,11 +53,18 @@ class SweepReport:
         """Return the verdict and the table of finalists, for people."""
         title = "ResBlocks" if self.axis == "num_blocks" else "Learning rate"
         columns = {
-            title: "depth", "learning rate": "rate", "of": "tried", f"RMSE ({self.unit})": "rmse",
+            title: "depth",
+            "learning rate": "rate",
+            "of": "tried",
+            f"RMSE ({self.unit})": "rmse",
             "95 % of seeds": "half",
-            f"at equal time, {self.equal_seconds:.0f} s": "early", "worse than the best by": "worse",
-            "weights": "weights", "kFLOP / LR px": "kflop", "samples / s": "speed", "": "role",
-        }  # fmt: skip
+            f"at equal time, {self.equal_seconds:.0f} s": "early",
+            "worse than the best by": "worse",
+            "weights": "weights",
+            "kFLOP / LR px": "kflop",
+            "samples / s": "speed",
+            "": "role",
+        }
         if self.axis != "num_blocks":
             columns = {head: key for head, key in columns.items() if key not in ("rate", "tried")}
         lines = ["| " + " | ".join(columns) + " |", "|" + " --: |" * len(columns)]
@@ -78,14 +85,18 @@ class SweepReport:
         sign = "" if worse is None else "" if row["differs"] else " (not resolved)"
         depth = f"{row['num_blocks']:.0f}" if "num_blocks" in row else f"{row['learning_rate']:.3g}"
         return {
-            "depth": depth, "rate": f"{row['learning_rate']:.3g}", "tried": f"{row['rates_tried']}",
+            "depth": depth,
+            "rate": f"{row['learning_rate']:.3g}",
+            "tried": f"{row['rates_tried']}",
             "rmse": _number(row["rmse"], ".4g"),
             "half": f"± {row['half_width']:.2g}" if row["half_width"] is not None else "not measured",
             "early": _number(row["rmse_at_equal_time"], ".4g"),
             "worse": "" if worse is None else f"{worse[0]:.3g}, {worse[1]:.2g} to {worse[2]:.2g}{sign}",
-            "weights": f"{row['parameters']:,}", "kflop": f"{row['flop_per_lr_px'] / 1e3:,.0f}",
-            "speed": _number(row["samples_per_second"], ".0f"), "role": row["role"],
-        }  # fmt: skip
+            "weights": f"{row['parameters']:,}",
+            "kflop": f"{row['flop_per_lr_px'] / 1e3:,.0f}",
+            "speed": _number(row["samples_per_second"], ".0f"),
+            "role": row["role"],
+        }
 
 
 def write_report(report: SweepReport, folder: Path) -> None:
@@ -186,8 +197,10 @@ class SweepProgress:
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
         self._console.print(
             f"{minutes}:{seconds:02d}  {self._done} of {self._total}  {trial_id}, {label}, {state}: {found}; "
-            f"best so far {self._best:.4g}", markup=False, soft_wrap=True,
-        )  # fmt: skip
+            f"best so far {self._best:.4g}",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _number(value: float | None, form: str) -> str:

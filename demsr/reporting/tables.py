@@ -11,7 +11,7 @@ from rich.table import Table
 
 from demsr.evaluation.methods import BICUBIC
 from demsr.evaluation.scoring import AreaScore, gains, mean_metrics
-from demsr.files import write_text
+from demsr.runtime.files import write_text
 
 Results = Mapping[str, Mapping[str, AreaScore]]  # method, area
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from demsr.files import write_json
 from demsr.model.baselines import Bicubic
 from demsr.model.checkpoint import parameter_count, save_model
 from demsr.model.predict import super_resolve_array
@@ -18,6 +17,7 @@ from demsr.pairs.cut import THREE_ARCSEC
 from demsr.pairs.store import REAL, PairFile
 from demsr.reporting.figures import Comparison, save_comparison
 from demsr.reporting.tables import write_csv
+from demsr.runtime.files import write_json
 from demsr.tracking.runs import Run
 from demsr.training.fit import FitResult
 from demsr.training.task import valid_rmse_name

@@ -5,8 +5,8 @@ from typing import Any
 
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
-from demsr.search.book import Book
 from demsr.search.space import Halving
+from demsr.search.trial_log import TrialLog
 
 
 class DepthHalving(FIFOScheduler):
@@ -16,15 +16,20 @@ class DepthHalving(FIFOScheduler):
     is ahead says nothing about a deep one. Trials are known by the book's ids, so that those of a killed sweep count.
     """
 
-    def __init__(self, halving: Halving, epochs: int, book: Book) -> None:
+    def __init__(self, halving: Halving, epochs: int, book: TrialLog) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._of_depth = {
             depth: ASHAScheduler(
-                time_attr="epoch", metric=book.metric, mode="min", max_t=epochs, grace_period=halving.grace_epochs,
-                reduction_factor=halving.keep_one_of, stop_last_trials=False,
+                time_attr="epoch",
+                metric=book.metric,
+                mode="min",
+                max_t=epochs,
+                grace_period=halving.grace_epochs,
+                reduction_factor=halving.keep_one_of,
+                stop_last_trials=False,
             )
             for depth in book.depths
-        }  # fmt: skip
+        }
         self._stopped: set[str] = set()
         for entry in book.entries():
             known = SimpleNamespace(trial_id=entry.id, config={"trial": entry.id, "choice": entry.choice})

@@ -7,12 +7,12 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from demsr.errors import WorkerError
-from demsr.ray_session import first_line
+from demsr.runtime.ray_cluster import first_line
 from demsr.search.trial import Training, check_node
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
+class TrialResources:
     """What a trial gets of the machines.
 
     Attributes
@@ -51,7 +51,7 @@ def check_nodes(training: Training) -> None:
             raise WorkerError(message) from error
 
 
-def room_for(share: Share) -> tuple[float, int]:
+def room_for(share: TrialResources) -> tuple[float, int]:
     """Return GPUs for each trial, and how many trials fit on the nodes at a time."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     most_gpus = max(node.get("GPU", 0.0) for node in nodes)

@@ -9,15 +9,17 @@ from demsr.evaluation.methods import baselines
 from demsr.evaluation.scoring import pooled_rmse
 from demsr.pairs.store import PairFile
 from demsr.reporting.sweeps import SweepReport
-from demsr.search.book import Entry
-from demsr.search.plan import Plan, Sizes
 from demsr.search.space import Choice
-from demsr.search.verdict import Finalist, Verdict, judge
+from demsr.search.sweep_plan import Sizes, SweepPlan
+from demsr.search.trial_log import TrialRecord
+from demsr.search.verdict import Finalist, SweepVerdict, judge
 
 _EDGE = 1.1  # a learning rate within this factor of the end of its range lies at the edge
 
 
-def report_of(plan: Plan, trials: Sequence[Entry], finalists: Sequence[Entry], chosen: Sequence[Choice]) -> SweepReport:
+def report_of(
+    plan: SweepPlan, trials: Sequence[TrialRecord], finalists: Sequence[TrialRecord], chosen: Sequence[Choice]
+) -> SweepReport:
     """Judge the finalists and put everything together.
 
     Parameters
@@ -36,60 +38,82 @@ def report_of(plan: Plan, trials: Sequence[Entry], finalists: Sequence[Entry], c
     ]
     best = chosen[verdict.best]
     return SweepReport(
-        name=plan.name, profile=plan.profile, unit=plan.training.unit,
+        name=plan.name,
+        profile=plan.profile,
+        unit=plan.training.unit,
         axis="num_blocks" if plan.space.num_blocks else "learning_rate",
-        reference=plan.group(chosen[0]), finalists=rows, best=rows[verdict.best], equal_seconds=seconds,
+        reference=plan.group(chosen[0]),
+        finalists=rows,
+        best=rows[verdict.best],
+        equal_seconds=seconds,
         trials=[_trial(plan, sizes, entry) for entry in (*trials, *finalists)],
-        baselines=_baselines(plan), budget=_budget(plan),
+        baselines=_baselines(plan),
+        budget=_budget(plan),
         sentences=verdict.sentences(plan.training.unit) + _cautions(plan, best, tried, trials, finalists),
         changes=plan.changes(best),
-    )  # fmt: skip
+    )
 
 
-def _finalist(plan: Plan, sizes: Sizes, choice: Choice, runs: Sequence[Entry]) -> Finalist:
+def _finalist(plan: SweepPlan, sizes: Sizes, choice: Choice, runs: Sequence[TrialRecord]) -> Finalist:
     rmse = {entry.seed: entry.best(plan.metric) for entry in runs if entry.state == "finished"}
     return Finalist(plan.label(choice), rmse, sizes.of(choice).flop_per_lr_px)
 
 
 def _row(
-    plan: Plan, sizes: Sizes, verdict: Verdict, place: int, choice: Choice, runs: Sequence[Entry], seconds: float
+    plan: SweepPlan,
+    sizes: Sizes,
+    verdict: SweepVerdict,
+    place: int,
+    choice: Choice,
+    runs: Sequence[TrialRecord],
+    seconds: float,
 ) -> dict[str, Any]:
     """Return a line of the table of finalists."""
     one, difference, size = verdict.finalists[place], verdict.differences[place], sizes.of(choice)
     done = [entry for entry in runs if entry.state == "finished"]
     early = [value for entry in done if (value := _best_within(plan, entry, seconds)) is not None]
     return {
-        **choice, "role": "best" if place == verdict.best else "reference" if place == verdict.reference else "",
-        "rmse": one.mean if one.rmse else None, "half_width": one.half_width if len(one.rmse) > 1 else None,
+        **choice,
+        "role": "best" if place == verdict.best else "reference" if place == verdict.reference else "",
+        "rmse": one.mean if one.rmse else None,
+        "half_width": one.half_width if len(one.rmse) > 1 else None,
         "rmse_by_seed": {str(seed): value for seed, value in one.rmse.items()},
         "rmse_at_equal_time": statistics.fmean(early) if done and len(early) == len(done) else None,
         "worse_by": difference and [difference.mean, difference.low, difference.high],
         "differs": difference and difference.resolved,
-        "parameters": size.parameters, "flop_per_lr_px": size.flop_per_lr_px,
+        "parameters": size.parameters,
+        "flop_per_lr_px": size.flop_per_lr_px,
         "seconds_per_epoch": statistics.median(entry.median("seconds") for entry in done) if done else None,
         "samples_per_second": statistics.median(entry.median("samples_per_second") for entry in done) if done else None,
-    }  # fmt: skip
+    }
 
 
-def _best_within(plan: Plan, entry: Entry, seconds: float) -> float | None:
+def _best_within(plan: SweepPlan, entry: TrialRecord, seconds: float) -> float | None:
     """Return the best RMSE of the epochs that ended within some seconds of training."""
     ends = accumulate(row["seconds"] for row in entry.rows)
     within = [row[plan.metric] for row, end in zip(entry.rows, ends, strict=True) if end <= seconds]
     return min(within, default=None)
 
 
-def _trial(plan: Plan, sizes: Sizes, entry: Entry) -> dict[str, Any]:
+def _trial(plan: SweepPlan, sizes: Sizes, entry: TrialRecord) -> dict[str, Any]:
     size, best = sizes.of(entry.choice), entry.best(plan.metric)
     return {
-        "trial_id": entry.id, "role": entry.id.partition("-")[0], **entry.choice, "seed": entry.seed,
-        "state": entry.state, "epochs": len(entry.rows), "rmse": best if entry.rows else None,
-        "parameters": size.parameters, "flop_per_lr_px": size.flop_per_lr_px,
+        "trial_id": entry.id,
+        "role": entry.id.partition("-")[0],
+        **entry.choice,
+        "seed": entry.seed,
+        "state": entry.state,
+        "epochs": len(entry.rows),
+        "rmse": best if entry.rows else None,
+        "parameters": size.parameters,
+        "flop_per_lr_px": size.flop_per_lr_px,
         "seconds_per_epoch": entry.median("seconds") if entry.rows else None,
-        "samples_per_second": entry.median("samples_per_second") if entry.rows else None, "error": entry.error,
-    }  # fmt: skip
+        "samples_per_second": entry.median("samples_per_second") if entry.rows else None,
+        "error": entry.error,
+    }
 
 
-def _baselines(plan: Plan) -> dict[str, float]:
+def _baselines(plan: SweepPlan) -> dict[str, float]:
     """Return the RMSE of the baselines on the validation pairs."""
     train, valid = PairFile(plan.training.train), PairFile(plan.training.valid)
     section = plan.params.evaluate
@@ -97,7 +121,7 @@ def _baselines(plan: Plan) -> dict[str, float]:
     return {name: pooled_rmse(method, valid, batch_size=section.batch_size) for name, method in methods.items()}
 
 
-def _budget(plan: Plan) -> str:
+def _budget(plan: SweepPlan) -> str:
     """Say what the verdict holds for."""
     train, valid, space = PairFile(plan.training.train), PairFile(plan.training.valid), plan.space
     all_pairs = -(-len(train) // plan.training.batch_size)
@@ -113,14 +137,14 @@ def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _rates_tried(plan: Plan, trials: Sequence[Entry], choice: Choice) -> int:
+def _rates_tried(plan: SweepPlan, trials: Sequence[TrialRecord], choice: Choice) -> int:
     """Return how many learning rates the depth of a choice was tried at."""
     of_depth = [one for one in trials if plan.group(one.choice) == plan.group(choice) and one.state != "failed"]
     return len({one.choice["learning_rate"] for one in of_depth})
 
 
 def _cautions(
-    plan: Plan, best: Choice, tried: Sequence[int], trials: Sequence[Entry], finalists: Sequence[Entry]
+    plan: SweepPlan, best: Choice, tried: Sequence[int], trials: Sequence[TrialRecord], finalists: Sequence[TrialRecord]
 ) -> list[str]:
     """Name what limits the verdict.
 

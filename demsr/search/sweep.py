@@ -12,16 +12,16 @@ from optuna.distributions import IntDistribution
 from rich.console import Console
 
 from demsr.errors import ParamsError, TrackingError, WorkerError
-from demsr.files import read_json, write_json
-from demsr.ray_session import connected
 from demsr.reporting.sweeps import SweepProgress, SweepReport, write_report
-from demsr.search.book import Book, Entry, distributions_of
-from demsr.search.nodes import Share
-from demsr.search.plan import Plan, Sizes
+from demsr.runtime.files import read_json, write_json
+from demsr.runtime.ray_cluster import connected
+from demsr.search.nodes import TrialResources
 from demsr.search.report import report_of
 from demsr.search.space import Choice
+from demsr.search.sweep_plan import Sizes, SweepPlan
+from demsr.search.trial_log import TrialLog, TrialRecord, distributions_of
 from demsr.search.tuning import run_trials
-from demsr.tracking.children import ChildRuns
+from demsr.tracking.child_runs import ChildRuns
 from demsr.tracking.runs import Run, end_run, tracked_run
 from demsr.tracking.store import EXPERIMENT
 
@@ -30,9 +30,15 @@ _STATUS = {"finished": "FINISHED", "stopped early": "FINISHED", "failed": "FAILE
 
 
 def run_sweep(
-    plan: Plan, *, share: Share, address: str = "local", resume: bool = False, anew: bool = False,
-    accept_changes: bool = False, trials: int | None = None,
-) -> SweepReport:  # fmt: skip
+    plan: SweepPlan,
+    *,
+    share: TrialResources,
+    address: str = "local",
+    resume: bool = False,
+    anew: bool = False,
+    accept_changes: bool = False,
+    trials: int | None = None,
+) -> SweepReport:
     """Search, train the finalists, judge, report.
 
     Parameters
@@ -61,13 +67,19 @@ def run_sweep(
         raise ParamsError(message) from error
 
 
-def _run(plan: Plan, identity: str, share: Share, address: str) -> SweepReport:
+def _run(plan: SweepPlan, identity: str, share: TrialResources, address: str) -> SweepReport:
     trials, finalists = _books(plan)
     with tracked_run(
-        f"{plan.name} {plan.profile}", stage=f"sweep {plan.name}", profile=plan.profile, seed=plan.space.seed,
+        f"{plan.name} {plan.profile}",
+        stage=f"sweep {plan.name}",
+        profile=plan.profile,
+        seed=plan.space.seed,
         params={"space": plan.space.model_dump(mode="json", exclude={"trials"}), "training": plan.training.fit},
-        inputs=plan.inputs, work_key=identity, experiment=_experiment(plan), take_up_finished=True,
-    ) as run:  # fmt: skip
+        inputs=plan.inputs,
+        work_key=identity,
+        experiment=_experiment(plan),
+        take_up_finished=True,
+    ) as run:
         mirror = _Mirror(plan, run)
         with mirror.left_in_order(trials, finalists), connected(address):
             trials.enqueue(plan.space.first_choices(plan.reference["learning_rate"]))
@@ -85,7 +97,7 @@ def _run(plan: Plan, identity: str, share: Share, address: str) -> SweepReport:
     return report
 
 
-def choose_finalists(plan: Plan, entries: list[Entry]) -> list[Choice]:
+def choose_finalists(plan: SweepPlan, entries: list[TrialRecord]) -> list[Choice]:
     """Return the reference and the best, each depth with its best learning rate.
 
     Raises
@@ -105,14 +117,12 @@ def choose_finalists(plan: Plan, entries: list[Entry]) -> list[Choice]:
     return [of_group.get(group) or _untried(plan, group) for group in wanted]
 
 
-def _untried(plan: Plan, group: float) -> Choice:
+def _untried(plan: SweepPlan, group: float) -> Choice:
     """Return a depth at the learning rate of the profile: its trials failed, or there were too few."""
     return plan.reference | ({"num_blocks": int(group)} if plan.space.num_blocks else {})
 
 
-def _begin(
-    plan: Plan, *, resume: bool, anew: bool, accept_changes: bool, trials: int | None
-) -> dict[str, Any]:  # fmt: skip
+def _begin(plan: SweepPlan, *, resume: bool, anew: bool, accept_changes: bool, trials: int | None) -> dict[str, Any]:
     """Return identity, reference and number of trials of a new sweep, or of the one that goes on."""
     path = plan.folder / "sweep.json"
     there = read_json(path) if path.exists() else None
@@ -146,37 +156,43 @@ def _begin(
     return began
 
 
-def _books(plan: Plan) -> tuple[Book, Book]:
+def _books(plan: SweepPlan) -> tuple[TrialLog, TrialLog]:
     path, searched = plan.folder / "optuna.db", distributions_of(plan.space)
     common: dict[str, Any] = {"seed": plan.space.seed, "metric": plan.metric}
-    trials = Book(path, "trial", distributions=searched, total=plan.space.trials, **common)
-    return trials, Book(path, "finalist", distributions=searched | {"seed": _SEEDS}, total=None, **common)
+    trials = TrialLog(path, "trial", distributions=searched, total=plan.space.trials, **common)
+    return trials, TrialLog(path, "finalist", distributions=searched | {"seed": _SEEDS}, total=None, **common)
 
 
-def _phase(plan: Plan, book: Book, mirror: "_Mirror", share: Share) -> None:
+def _phase(plan: SweepPlan, book: TrialLog, mirror: "_Mirror", share: TrialResources) -> None:
     """Run the trials of a book that are left."""
     entries = book.entries()
     done = sum(entry.state != "running" for entry in entries)
     best = min((entry.best(plan.metric) for entry in entries if entry.state != "failed"), default=math.inf)
     with mirror.progress.phase(book.kind, total=done + book.left, done=done, best=best, epochs=plan.space.epochs):
         run_trials(
-            book, plan.training, epochs=plan.space.epochs, share=share, on_change=mirror,
+            book,
+            plan.training,
+            epochs=plan.space.epochs,
+            share=share,
+            on_change=mirror,
             halving=plan.space.halving if book.kind == "trial" else None,
-        )  # fmt: skip
+        )
 
 
 class _Mirror:
     """Show trials in the terminal and in MLflow as the book has them."""
 
-    def __init__(self, plan: Plan, run: Run) -> None:
+    def __init__(self, plan: SweepPlan, run: Run) -> None:
         self.plan, self.sizes, self.progress = plan, Sizes(plan.training), SweepProgress(unit=plan.training.unit)
         self.children = ChildRuns(
-            run, experiment=_experiment(plan), inputs=plan.inputs,
+            run,
+            experiment=_experiment(plan),
+            inputs=plan.inputs,
             tags={"stage": f"sweep {plan.name}", "profile": plan.profile, "pairs.md5": plan.inputs[0].md5},
-        )  # fmt: skip
+        )
         self._behind = False
 
-    def __call__(self, entry: Entry) -> None:
+    def __call__(self, entry: TrialRecord) -> None:
         epoch = int(entry.rows[-1]["epoch"]) if entry.rows else 0
         label = self.plan.label(entry.choice)
         self.progress.show(entry.id, label, entry.state, epoch, entry.best(self.plan.metric), entry.error)
@@ -189,7 +205,7 @@ class _Mirror:
             Console(stderr=True).print(f"{error}; runs are written at the end", markup=False)
 
     @contextlib.contextmanager
-    def left_in_order(self, *books: Book) -> Iterator[None]:
+    def left_in_order(self, *books: TrialLog) -> Iterator[None]:
         """Let each run have its final state in the end, also those that a killed process has left behind."""
         self._write_all(books, running=None)
         try:
@@ -200,7 +216,7 @@ class _Mirror:
             raise
         self._write_all(books, running=None)
 
-    def _write_all(self, books: Sequence[Book], *, running: str | None) -> None:
+    def _write_all(self, books: Sequence[TrialLog], *, running: str | None) -> None:
         """Bring all runs up to date.
 
         Parameters
@@ -211,7 +227,7 @@ class _Mirror:
             if entry.state != "running" or running is not None:
                 self._write(entry, ended=running if entry.state == "running" else None)
 
-    def _write(self, entry: Entry, *, ended: str | None = None) -> None:
+    def _write(self, entry: TrialRecord, *, ended: str | None = None) -> None:
         plan = self.plan
         ended = ended or _STATUS.get(entry.state)
         tags = {"role": entry.id.partition("-")[0], "seed": str(entry.seed)}
@@ -224,21 +240,28 @@ class _Mirror:
         if entry.state != "running" and entry.rows:
             size = self.sizes.of(entry.choice)
             metrics = {
-                f"best_{plan.metric}": entry.best(plan.metric), "parameters": size.parameters,
-                "flop_per_lr_px": size.flop_per_lr_px, "seconds_per_epoch": entry.median("seconds"),
+                f"best_{plan.metric}": entry.best(plan.metric),
+                "parameters": size.parameters,
+                "flop_per_lr_px": size.flop_per_lr_px,
+                "seconds_per_epoch": entry.median("seconds"),
                 "median_samples_per_second": entry.median("samples_per_second"),
-            }  # fmt: skip
+            }
         self.children.update(
-            entry.id, name=f"{entry.id}, {plan.label(entry.choice)}", params=params | {"seed": entry.seed}, tags=tags,
-            rows=entry.rows, ended=ended, metrics=metrics,
-        )  # fmt: skip
+            entry.id,
+            name=f"{entry.id}, {plan.label(entry.choice)}",
+            params=params | {"seed": entry.seed},
+            tags=tags,
+            rows=entry.rows,
+            ended=ended,
+            metrics=metrics,
+        )
 
 
-def _experiment(plan: Plan) -> str:
+def _experiment(plan: SweepPlan) -> str:
     return f"{EXPERIMENT}-{plan.name}"
 
 
-def _log(run: Run, report: SweepReport, plan: Plan) -> None:
+def _log(run: Run, report: SweepReport, plan: SweepPlan) -> None:
     """Put the answer where people look first: on the page of the parent run."""
     for file in sorted(plan.results.iterdir()):
         run.log_file(file)

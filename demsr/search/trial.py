@@ -11,11 +11,11 @@ import torch
 from filelock import FileLock
 
 from demsr.errors import CheckpointError, WorkerError
-from demsr.identity import code_sha256
 from demsr.model.checkpoint import read_config
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import PairDataModule
 from demsr.pairs.store import PairFile
+from demsr.runtime.fingerprint import code_sha256
 from demsr.search.space import Choice
 from demsr.tracking.runs import InputData
 from demsr.training.fit import fit
@@ -63,9 +63,15 @@ class Training:
 
 
 def train_trial(
-    training: Training, trial_id: str, choice: Choice, *, seed: int, threads: int, on_epoch: Callable[[EpochRow], None],
+    training: Training,
+    trial_id: str,
+    choice: Choice,
+    *,
+    seed: int,
+    threads: int,
+    on_epoch: Callable[[EpochRow], None],
     accelerator: Literal["auto", "cpu"] = "auto",
-) -> None:  # fmt: skip
+) -> None:
     """Train one choice, from its last finished epoch if a process was killed.
 
     Raises
@@ -85,10 +91,17 @@ def train_trial(
     with FileLock(folder / "lock"):  # until a process of the same trial, whose driver was killed, is gone
         net, data = net_and_data(training, choice, seed=seed)
         fit(
-            net, data, work_dir=folder, title=trial_id, unit=training.unit, devices=1, on_epoch=checked,
-            accelerator=accelerator, tail_only=training.stage == "finetune",
+            net,
+            data,
+            work_dir=folder,
+            title=trial_id,
+            unit=training.unit,
+            devices=1,
+            on_epoch=checked,
+            accelerator=accelerator,
+            tail_only=training.stage == "finetune",
             **training.fit | _only(choice, "learning_rate"),
-        )  # fmt: skip
+        )
 
 
 def net_and_data(training: Training, choice: Choice, *, seed: int) -> tuple[DemSrNet, PairDataModule]:

@@ -16,21 +16,27 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from demsr.errors import WorkerError
-from demsr.ray_session import first_line
-from demsr.search.book import Book, Entry, State
+from demsr.runtime.ray_cluster import first_line
 from demsr.search.halving import DepthHalving
-from demsr.search.nodes import Share, check_nodes, room_for
+from demsr.search.nodes import TrialResources, check_nodes, room_for
 from demsr.search.space import Halving
 from demsr.search.trial import Training, check_node, train_trial
+from demsr.search.trial_log import State, TrialLog, TrialRecord
 
-OnChange = Callable[[Entry], None]
+OnChange = Callable[[TrialRecord], None]
 _ERROR, _NODE = "error", "node"  # what a trial reports in the place of an epoch, and beside it
 _REFUSAL = "refusal"  # likewise, where a node has something else than the driver
 _RETRIES = 2  # of a trial whose process or node was lost; an error of its own is final
 
 
 def run_trials(
-    book: Book, training: Training, *, epochs: int, halving: Halving | None, share: Share, on_change: OnChange
+    book: TrialLog,
+    training: Training,
+    *,
+    epochs: int,
+    halving: Halving | None,
+    share: TrialResources,
+    on_change: OnChange,
 ) -> None:
     """Run all trials of a book that have not ended yet.
 
@@ -58,17 +64,22 @@ def run_trials(
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": share.cpus_per_trial, "gpu": gpus}),
         tune_config=tune.TuneConfig(
-            search_alg=_Suggestions(book), num_samples=book.left,
+            search_alg=_Suggestions(book),
+            num_samples=book.left,
             max_concurrent_trials=min(room, share.max_concurrent or room),
             scheduler=DepthHalving(halving, epochs, book) if halving else FIFOScheduler(),
             reuse_actors=not gpus,  # an error may leave a GPU's context broken in its process
             trial_dirname_creator=lambda trial: str(trial.config["trial"]),
         ),
         run_config=tune.RunConfig(
-            name=book.kind, storage_path=str(scratch), callbacks=[keeper], stop=keeper.refusal,
-            failure_config=tune.FailureConfig(max_failures=_RETRIES), verbose=0,
+            name=book.kind,
+            storage_path=str(scratch),
+            callbacks=[keeper],
+            stop=keeper.refusal,
+            failure_config=tune.FailureConfig(max_failures=_RETRIES),
+            verbose=0,
         ),
-    )  # fmt: skip
+    )
     try:
         tuner.fit()
     except (RuntimeError, TuneError) as error:
@@ -83,9 +94,7 @@ def run_trials(
         raise WorkerError(message)
 
 
-def _trainable(
-    config: dict[str, Any], training: Training, threads: int, accelerator: Literal["auto", "cpu"]
-) -> None:  # fmt: skip
+def _trainable(config: dict[str, Any], training: Training, threads: int, accelerator: Literal["auto", "cpu"]) -> None:
     """Train in a worker process; an error is an answer, so that Tune repeats only what was lost."""
     os.environ["TUNE_FUNCTION_THREAD_TIMEOUT_S"] = "600"  # a trial that was stopped may take long to tidy up
     node = ray.get_runtime_context().get_node_id()
@@ -98,9 +107,14 @@ def _trainable(
         return
     try:
         train_trial(
-            training, config["trial"], config["choice"], seed=config["seed"], threads=threads, accelerator=accelerator,
+            training,
+            config["trial"],
+            config["choice"],
+            seed=config["seed"],
+            threads=threads,
+            accelerator=accelerator,
             on_epoch=lambda row: tune.report({**row, _NODE: node}),
-        )  # fmt: skip
+        )
     except Exception as error:
         traceback.print_exc()  # into the log of this process, which Ray keeps
         tune.report({_ERROR: f"{type(error).__name__}: {first_line(error)}"})
@@ -109,7 +123,7 @@ def _trainable(
 class _Suggestions(Searcher):
     """Hand out what the book wants to be tried."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: TrialLog) -> None:
         super().__init__()
         self.book = book
 
@@ -138,7 +152,7 @@ class _Suggestions(Searcher):
 class _Keeper(tune.Callback):
     """Write into the book what Tune's trials do, and throw away the checkpoints of those that have ended."""
 
-    def __init__(self, book: Book, training: Training, epochs: int, on_change: OnChange) -> None:
+    def __init__(self, book: TrialLog, training: Training, epochs: int, on_change: OnChange) -> None:
         self.book, self.training, self.epochs, self.on_change = book, training, epochs, on_change
         self._errors: dict[str, str] = {}
         self.refusal = _Refusal()
@@ -203,7 +217,10 @@ class _Refusal(tune.Stopper):
 def _quieten_tune() -> None:
     """Keep Tune's own loggers, signals, checks and texts out of the way."""
     os.environ |= {
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_DISABLE_SIGINT_HANDLER": "1",
-        "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1", "TUNE_PRINT_ALL_TRIAL_ERRORS": "0", "RAY_AIR_NEW_OUTPUT": "0",
-    }  # fmt: skip
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+        "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+        "RAY_AIR_NEW_OUTPUT": "0",
+    }
     logging.getLogger("ray.tune").setLevel(logging.ERROR)

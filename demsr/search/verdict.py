@@ -65,7 +65,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SweepVerdict:
     """The outcome of a sweep.
 
     Attributes
@@ -138,7 +138,7 @@ class Verdict:
         return f"{text} and gives up {difference.mean:.3g} {unit}, at most {difference.high:.2g} {unit}."
 
 
-def judge(finalists: Sequence[Finalist], *, reference: int) -> Verdict:
+def judge(finalists: Sequence[Finalist], *, reference: int) -> SweepVerdict:
     """Compare finalists with the best of them.
 
     Intervals are Student's of the paired differences, at a level that holds for all comparisons with the best at once
@@ -165,11 +165,10 @@ def judge(finalists: Sequence[Finalist], *, reference: int) -> Verdict:
     level_ones = [
         place
         for place, (one, difference) in enumerate(zip(finalists, differences, strict=True))
-        if difference is not None and not difference.resolved
-        and one.flop_per_lr_px < finalists[best].flop_per_lr_px
-    ]  # fmt: skip
+        if difference is not None and not difference.resolved and one.flop_per_lr_px < finalists[best].flop_per_lr_px
+    ]
     cheaper = min(level_ones, key=lambda place: finalists[place].flop_per_lr_px, default=None)
-    return Verdict(tuple(finalists), best, reference, cheaper, differences)
+    return SweepVerdict(tuple(finalists), best, reference, cheaper, differences)
 
 
 def difference_of(one: dict[int, float], best: dict[int, float], *, level: float) -> Difference | None:

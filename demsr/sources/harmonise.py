@@ -13,17 +13,17 @@ from typing import Any, Literal
 import numpy as np
 
 from demsr.dem.average import average, finer_than, product_grid
+from demsr.dem.dem import Dem, check_heights, write_dem
 from demsr.dem.geoid import convert_datum
 from demsr.dem.grid import Grid, spacing
-from demsr.dem.header import DECLARED, Declared, raster_name
-from demsr.dem.raster import Dem, check_heights, write_dem
-from demsr.dem.reading import read_raster
+from demsr.dem.read.header import DECLARED, Declared, raster_name
+from demsr.dem.read.raster import read_raster
 from demsr.dem.water import find_water, water_beside
 from demsr.errors import GridError, ParamsError, RasterError, VoidError
-from demsr.files import read_json, sha256_of_folder, write_json
-from demsr.identity import work_key
-from demsr.parallel import each
 from demsr.params import Harmonise
+from demsr.runtime.files import read_json, sha256_of_folder, write_json
+from demsr.runtime.fingerprint import work_key
+from demsr.runtime.processes import each
 from demsr.sources.local import InputFile, checked_path
 
 WRITTEN = "written"
@@ -31,7 +31,7 @@ _CODE = ("dem", "sources/harmonise.py", "sources/local.py")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class HarmoniseOptions:
     """How the rasters of a domain are read.
 
     Attributes
@@ -59,7 +59,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Record:
+class HarmoniseRecord:
     """What became of one file: `result` is WRITTEN or why it was left out."""
 
     name: str
@@ -76,19 +76,26 @@ def declared_files(section: Harmonise) -> dict[str, Declared]:
     return {name: Declared(**file.model_dump()) for name, file in section.files.items()}
 
 
-def recipe_of(section: Harmonise, domain: str) -> Recipe:
+def recipe_of(section: Harmonise, domain: str) -> HarmoniseOptions:
     """Return the recipe that params.yaml asks for."""
     common: dict[str, Any] = {
-        "declared": declared_files(section), "geoid_grids": section.geoid_grids, "proj_network": section.proj_network,
+        "declared": declared_files(section),
+        "geoid_grids": section.geoid_grids,
+        "proj_network": section.proj_network,
         "geoid_grids_sha256": sha256_of_folder(section.geoid_grids) if section.geoid_grids else "",
-    }  # fmt: skip
-    return Recipe(**getattr(section, domain).model_dump(), sea_floor=domain == "marine", **common)
+    }
+    return HarmoniseOptions(**getattr(section, domain).model_dump(), sea_floor=domain == "marine", **common)
 
 
 def harmonise(
-    entries: Sequence[InputFile], folder: Path, recipe: Recipe, *, work: Path, processes: int | Literal["auto"] = 1,
+    entries: Sequence[InputFile],
+    folder: Path,
+    recipe: HarmoniseOptions,
+    *,
+    work: Path,
+    processes: int | Literal["auto"] = 1,
     description: str = "harmonise",
-) -> list[Record]:  # fmt: skip
+) -> list[HarmoniseRecord]:
     """Write each raster to `folder` under its own name and return what became of each, in order.
 
     Parameters
@@ -113,7 +120,7 @@ def check_declared(declared: Collection[str], entries: Iterable[InputFile]) -> N
         raise ParamsError(message)
 
 
-def summarised(records: Sequence[Record]) -> dict[str, Any]:
+def summarised(records: Sequence[HarmoniseRecord]) -> dict[str, Any]:
     """Count results, and how often each assumption was made."""
     results = Counter(record.result for record in records)
     noted = (text for record in records for text in record.assumptions)
@@ -121,7 +128,7 @@ def summarised(records: Sequence[Record]) -> dict[str, Any]:
     return {"files": dict(sorted(results.items())), "assumed": dict(sorted(assumptions.items()))}
 
 
-def harmonised(path: Path, recipe: Recipe, entry: InputFile | None = None) -> tuple[Dem, Record]:
+def harmonised(path: Path, recipe: HarmoniseOptions, entry: InputFile | None = None) -> tuple[Dem, HarmoniseRecord]:
     """Read one raster and bring it to the common kind.
 
     Parameters
@@ -150,11 +157,15 @@ def harmonised(path: Path, recipe: Recipe, entry: InputFile | None = None) -> tu
     result = WRITTEN if dem.valid.any() else "left out: no pixel measured"
     if recipe.average_to_3arcsec and result == WRITTEN:
         dem, result = _averaged(dem)
-    record = Record(
-        name=name, result=result, stored=f"{reading.header.driver}, {reading.header.layer}, {reading.header.dtype}",
-        grid=described(dem.grid), vertical_datum=dem.vertical_datum,
-        void_percent=round(100 * float((~dem.valid).mean()), 3), assumptions=notes,
-    )  # fmt: skip
+    record = HarmoniseRecord(
+        name=name,
+        result=result,
+        stored=f"{reading.header.driver}, {reading.header.layer}, {reading.header.dtype}",
+        grid=described(dem.grid),
+        vertical_datum=dem.vertical_datum,
+        void_percent=round(100 * float((~dem.valid).mean()), 3),
+        assumptions=notes,
+    )
     return dem, record
 
 
@@ -166,12 +177,12 @@ def described(grid: Grid) -> str:
     return f"{grid.rows} x {grid.cols} at {width:.6g} x {height:.6g} {unit}, pixel is {grid.registration}, {crs}"
 
 
-def _finished(task: tuple[InputFile, Path], *, recipe: Recipe) -> Record:
+def _finished(task: tuple[InputFile, Path], *, recipe: HarmoniseOptions) -> HarmoniseRecord:
     """Harmonise one file to where it waits, unless that was done before."""
     entry, waiting = task
     note = waiting.with_suffix(".json")
     if note.is_file():
-        record = Record(**read_json(note))
+        record = HarmoniseRecord(**read_json(note))
         if record.result != WRITTEN or waiting.is_file():
             return record
     try:
@@ -194,7 +205,7 @@ def declared_of(name: str, entry: InputFile | None, by_user: Mapping[str, Declar
     return Declared(**{**sheet, **said})
 
 
-def _waiting(entry: InputFile, work: Path, recipe: Recipe) -> Path:
+def _waiting(entry: InputFile, work: Path, recipe: HarmoniseOptions) -> Path:
     own = {**asdict(replace(recipe, declared={})), "declared": asdict(declared_of(entry.name, entry, recipe.declared))}
     return work / f"{entry.name}.{work_key([entry.sha256, own], code=_CODE)}.tif"
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from demsr.dem.header import raster_name
+from demsr.dem.read.header import raster_name
 from demsr.errors import ParamsError
 from demsr.params import DOMAINS, Harmonise
-from demsr.sources.harmonise import WRITTEN, Recipe, harmonised, recipe_of
+from demsr.sources.harmonise import WRITTEN, HarmoniseOptions, harmonised, recipe_of
 from demsr.sources.local import RASTER_PATTERNS, find_rasters
 
 _SCALE = 5
@@ -44,7 +44,7 @@ class Fitness:
 
 
 def choose_held_out(
-    paths: Sequence[Path], recipe: Recipe, fitness: Fitness, *, where: str = "held-out files"
+    paths: Sequence[Path], recipe: HarmoniseOptions, fitness: Fitness, *, where: str = "held-out files"
 ) -> HeldOut:
     """Choose the flattest raster, the roughest and, where water is void, the one with most coast for the test.
 
@@ -87,10 +87,16 @@ def choose_held_out(
 
 
 def local_changes(
-    values: Mapping[str, Any], folders: Mapping[str, Path], *, declared: Mapping[str, Any],
-    files: Mapping[str, Sequence[str]], exclude: Sequence[str], valid: Sequence[str], test: Sequence[str],
+    values: Mapping[str, Any],
+    folders: Mapping[str, Path],
+    *,
+    declared: Mapping[str, Any],
+    files: Mapping[str, Sequence[str]],
+    exclude: Sequence[str],
+    valid: Sequence[str],
+    test: Sequence[str],
     lr: Path | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Return the values of params.yaml that point at a user's folders, held-out files chosen where none is named.
 
     Parameters

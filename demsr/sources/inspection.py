@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demsr.dem.average import average, finer_than, product_grid
+from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
-from demsr.dem.header import Declared, Header, read_header
-from demsr.dem.raster import Dem
-from demsr.dem.reading import is_large, read_elevation
+from demsr.dem.read.header import Declared, Header, read_header
+from demsr.dem.read.raster import is_large, read_elevation
 from demsr.errors import GridError
 from demsr.sources.harmonise import described
 

@@ -7,10 +7,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from demsr.dem.header import RASTER_SUFFIXES, companions, raster_name
+from demsr.dem.read.header import RASTER_SUFFIXES, companions, raster_name
 from demsr.errors import ParamsError
-from demsr.files import sha256_of, sha256_of_text, write_json
-from demsr.project import cache_folder
+from demsr.runtime.files import sha256_of_file, sha256_of_text, write_json
+from demsr.runtime.project import cache_folder
 
 RASTER_PATTERNS = [f"*{suffix}" for suffix in (*RASTER_SUFFIXES, ".zip")]
 CACHED = "cache:"
@@ -140,7 +140,7 @@ def checked_path(entry: InputFile) -> Path:
     """
     path = entry.place
     if entry.path.startswith(CACHED):
-        if not path.is_file() or sha256_of(path) != entry.sha256:
+        if not path.is_file() or sha256_of_file(path) != entry.sha256:
             path.unlink(missing_ok=True)  # else it would be taken for whole again
             message = (
                 f"{path}: this fetched file is gone or was damaged, and is now removed; run "
@@ -156,5 +156,5 @@ def checked_path(entry: InputFile) -> Path:
 def _identity(path: Path) -> str:
     """Return the SHA-256 of a file, or of its own and those of the files that GDAL reads with it."""
     beside = companions(path) if path.suffix.lower() in RASTER_SUFFIXES else []
-    own = sha256_of(path)
-    return sha256_of_text("".join([own, *map(sha256_of, beside)])) if beside else own
+    own = sha256_of_file(path)
+    return sha256_of_text("".join([own, *map(sha256_of_file, beside)])) if beside else own

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from demsr.files import sha256_of_text
+from demsr.runtime.files import sha256_of_text
 from demsr.sources.local import InputFile
 from demsr.sources.remote.catalogue import PRODUCTS, TID
 
@@ -32,13 +32,17 @@ def provenance(inputs: Mapping[str, Sequence[InputFile]], *, source: str) -> dic
         ],
         "files": [
             {
-                "kind": kind, "name": entry.name, "product": entry.product or source,
-                "origin": entry.origin or entry.path, "bytes": entry.bytes, "sha256": entry.sha256,
+                "kind": kind,
+                "name": entry.name,
+                "product": entry.product or source,
+                "origin": entry.origin or entry.path,
+                "bytes": entry.bytes,
+                "sha256": entry.sha256,
                 **({"fetched_on": entry.fetched_on} if entry.fetched_on else {}),
             }
             for kind, entry in files
         ],
-    }  # fmt: skip
+    }
 
 
 def without_dates(products: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -50,9 +54,10 @@ def _row(product: str, source: str, files: Sequence[tuple[str, InputFile]]) -> d
     entries = sorted((entry for _, entry in files), key=lambda entry: entry.sha256)
     counted: dict[str, Any] = {
         "kinds": sorted({kind for kind, _ in files}),
-        "files": len(entries), "bytes": sum(entry.bytes for entry in entries),
+        "files": len(entries),
+        "bytes": sum(entry.bytes for entry in entries),
         "sha256": sha256_of_text("".join(entry.sha256 for entry in entries)),
-    }  # fmt: skip
+    }
     if dates := [entry.fetched_on for entry in entries if entry.fetched_on]:
         counted["fetched_on"] = " to ".join(sorted({min(dates), max(dates)}))
     sheet = PRODUCTS.get(product.removesuffix(TID))

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from demsr.errors import PairsError
-from demsr.files import whole_file
+from demsr.runtime.files import atomic_write
 
 Found = TypeVar("Found")
 FILES = ("train.h5", "valid.h5", "test.h5")
@@ -40,7 +40,7 @@ def _unpacked(archive: zipfile.ZipFile, name: str, folder: Path, source: Path) -
     if needed > free:
         message = f"{source}: {name} takes {needed / 1e9:.1f} GB and {folder} has {free / 1e9:.1f}; free space there"
         raise PairsError(message)
-    with whole_file(folder / name) as temporary, archive.open(member) as packed, temporary.open("wb") as file:
+    with atomic_write(folder / name) as temporary, archive.open(member) as packed, temporary.open("wb") as file:
         shutil.copyfileobj(packed, file)
     return folder / name
 

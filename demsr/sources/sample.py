@@ -4,8 +4,8 @@ from importlib.resources import as_file, files
 
 import numpy as np
 
+from demsr.dem.dem import SYNTHETIC, Dem
 from demsr.dem.grid import Grid
-from demsr.dem.raster import SYNTHETIC, Dem
 from demsr.sources.sea_floor import synthetic_sea_floor
 
 _ARCSEC_3 = 3 / 3600
@@ -23,9 +23,15 @@ def land() -> Dem:
         elevation = archive["elevation"].astype(np.float32)
         west, north = float(archive["xmin"]), float(archive["ymax"])
     grid = Grid(
-        rows=elevation.shape[0], cols=elevation.shape[1], west=west, north=north,
-        pixel_width=_ARCSEC_3, pixel_height=_ARCSEC_3, crs="EPSG:4326", registration="point",
-    )  # fmt: skip
+        rows=elevation.shape[0],
+        cols=elevation.shape[1],
+        west=west,
+        north=north,
+        pixel_width=_ARCSEC_3,
+        pixel_height=_ARCSEC_3,
+        crs="EPSG:4326",
+        registration="point",
+    )
     return Dem(elevation_m=elevation, grid=grid, vertical_datum="EGM96", source="Jacksboro fault, Tennessee")
 
 
@@ -35,8 +41,13 @@ def sea_floor(*, seed: int) -> Dem:
     It is made, not measured: good for trying the pipeline, never evidence of accuracy at sea.
     """
     grid = Grid(
-        rows=680, cols=680, west=-33.4, north=37.4,
-        pixel_width=_ARCSEC_3, pixel_height=_ARCSEC_3, crs="EPSG:4326",
-    )  # fmt: skip
+        rows=680,
+        cols=680,
+        west=-33.4,
+        north=37.4,
+        pixel_width=_ARCSEC_3,
+        pixel_height=_ARCSEC_3,
+        crs="EPSG:4326",
+    )
     elevation = synthetic_sea_floor(grid.rows, grid.cols, pixel_size_m=grid.pixel_size_m(), seed=seed)
     return Dem(elevation_m=elevation, grid=grid, vertical_datum="MSL", source=f"{SYNTHETIC} sea floor")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from demsr.seeding import generator
+from demsr.runtime.seeding import generator
 
 Metres = NDArray[np.floating[Any]]
 

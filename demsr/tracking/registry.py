@@ -77,20 +77,31 @@ def add_version(
         return known
     mlflow.set_experiment(EXPERIMENT)
     info = Model.log(
-        artifact_path=None, name=name, flavor=mlflow.pyfunc, run_id=run_id, flavor_name="pyfunc.ModelFromCode",
-        python_model=str(Path(__file__).with_name("pyfunc_model.py")), code_paths=[str(Path(demsr.__file__).parent)],
-        artifacts={"net": str(folder)}, signature=_signature(), pip_requirements=_pinned(),
+        artifact_path=None,
+        name=name,
+        flavor=mlflow.pyfunc,
+        run_id=run_id,
+        flavor_name="pyfunc.ModelFromCode",
+        python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+        code_paths=[str(Path(demsr.__file__).parent)],
+        artifacts={"net": str(folder)},
+        signature=_signature(),
+        pip_requirements=_pinned(),
         input_example=np.linspace(0, 100, 160, dtype=np.float32).reshape(2, 1, 8, 10),
         metadata={_SHA256_TAG: weights_sha256},
-    )  # fmt: skip
+    )
     for metric, value in metrics.items():
         client.log_metric(run_id, metric, value, model_id=info.model_id)
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name, description=_MODEL_DESCRIPTIONS.get(name))
     version = client.create_model_version(
-        name, info.model_uri, run_id, tags={_SHA256_TAG: weights_sha256, **tags},
-        description=description, model_id=info.model_id,
-    )  # fmt: skip
+        name,
+        info.model_uri,
+        run_id,
+        tags={_SHA256_TAG: weights_sha256, **tags},
+        description=description,
+        model_id=info.model_id,
+    )
     return _registered(client, version)
 
 

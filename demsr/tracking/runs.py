@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
-from demsr.project import project_root
+from demsr.runtime.project import project_root
 from demsr.tracking.store import EXPERIMENT, connect, experiment_id
 
 _PACKAGES = ("demsr", "torch", "lightning", "mlflow", "dvc", "h5py", "numpy", "rasterio")

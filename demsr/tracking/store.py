@@ -11,8 +11,8 @@ from filelock import FileLock
 from mlflow import MlflowClient
 
 from demsr.errors import TrackingError
-from demsr.files import whole_file
-from demsr.project import project_root
+from demsr.runtime.files import atomic_write
+from demsr.runtime.project import project_root
 
 EXPERIMENT = "dem-srnet"
 _SQLITE = "sqlite:///"
@@ -72,7 +72,7 @@ def _make_embedded_store(path: Path) -> None:
     with FileLock(f"{path}.lock"):
         if path.exists():
             return
-        with whole_file(path) as temporary:
+        with atomic_write(path) as temporary:
             store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
                 f"{_SQLITE}{temporary}", str(path.parent / "mlartifacts")
             )

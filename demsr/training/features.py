@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from demsr.files import whole_file
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import Key
 from demsr.pairs.store import PairFile
+from demsr.runtime.files import atomic_write
 
 
 class TrunkFeatures(Dataset[tuple[Tensor, ...]]):
@@ -49,7 +49,7 @@ def cache_features(
 def _cached(net: DemSrNet, pairs: PairFile, path: Path, device: torch.device, batch_size: int) -> TrunkFeatures:
     if not path.exists():
         shape = (len(pairs), net.features, pairs.patch_lr, pairs.patch_lr)
-        with whole_file(path) as temporary, torch.inference_mode():
+        with atomic_write(path) as temporary, torch.inference_mode():
             stored = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
             net = net.to(device).eval()
             for part, lr, _ in pairs.batches(batch_size):

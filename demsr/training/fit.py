@@ -17,9 +17,9 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins import TorchCheckpointIO
 
 from demsr.errors import CheckpointError, ParamsError
-from demsr.files import whole_file, write_json
 from demsr.model.predict import multiplies_bf16
 from demsr.model.srnet import DemSrNet, scaled_units
+from demsr.runtime.files import atomic_write, write_json
 from demsr.training.progress import EpochBar, EpochReport, EpochRow, OnEpoch, peak_memory_gb
 from demsr.training.task import Loss, Optimiser, Schedule, SuperResolution
 
@@ -96,9 +96,14 @@ def fit(
     net.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
     task = SuperResolution(
         net,
-        learning_rate=learning_rate, learning_rate_decay=learning_rate_decay, loss=loss, optimiser=optimiser,
-        learning_rate_schedule=learning_rate_schedule, tail_only=tail_only, unit=unit,
-    )  # fmt: skip
+        learning_rate=learning_rate,
+        learning_rate_decay=learning_rate_decay,
+        loss=loss,
+        optimiser=optimiser,
+        learning_rate_schedule=learning_rate_schedule,
+        tail_only=tail_only,
+        unit=unit,
+    )
     report = EpochReport(on_epoch, metric=task.metric)
     newest = ModelCheckpoint(work_dir, "last-{epoch}", every_n_epochs=1, save_top_k=1, save_on_train_epoch_end=True)
     best = ModelCheckpoint(work_dir, "best-{epoch}", monitor=task.metric, save_top_k=1, save_weights_only=True)
@@ -106,13 +111,24 @@ def fit(
     callbacks: list[Callback] = [report, EpochBar(title, metric=task.metric)]
     callbacks += [stopping, best, newest] if keep == "best" else [newest]
     trainer = Trainer(
-        max_epochs=max_epochs, check_val_every_n_epoch=validate_every_epochs, gradient_clip_val=gradient_clip,
-        precision=_resolved(precision), devices=devices, accelerator=accelerator, deterministic="warn",
-        callbacks=callbacks, logger=False, limit_train_batches=steps_per_epoch,
-        limit_val_batches=1.0 if keep == "best" else 0, enable_progress_bar=False, enable_model_summary=False,
-        num_sanity_val_steps=0, use_distributed_sampler=False, default_root_dir=work_dir,
+        max_epochs=max_epochs,
+        check_val_every_n_epoch=validate_every_epochs,
+        gradient_clip_val=gradient_clip,
+        precision=_resolved(precision),
+        devices=devices,
+        accelerator=accelerator,
+        deterministic="warn",
+        callbacks=callbacks,
+        logger=False,
+        limit_train_batches=steps_per_epoch,
+        limit_val_batches=1.0 if keep == "best" else 0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        default_root_dir=work_dir,
         plugins=[WholeCheckpoints()],
-    )  # fmt: skip
+    )
     finished, last = work_dir / "finished.json", _last_checkpoint(work_dir)
     if not finished.exists():
         trainer.fit(task, datamodule=data, ckpt_path=last)
@@ -150,7 +166,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
     ) -> None:
         """Write a checkpoint, whole or not at all."""
-        with whole_file(Path(path)) as temporary:
+        with atomic_write(Path(path)) as temporary:
             torch.save(checkpoint, temporary)
 
 

@@ -74,9 +74,15 @@ class EpochBar(Callback):
         if not trainer.is_global_zero:
             return
         columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"),
-            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[rmse]}"),
-        )  # fmt: skip
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("epochs"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[rmse]}"),
+        )
         self._bar = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
         done = trainer.current_epoch
         self._bar.add_task(self.title, total=trainer.max_epochs, completed=done, rmse="")

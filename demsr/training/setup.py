@@ -9,7 +9,7 @@ from demsr.model.predict import best_device
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
 from demsr.pairs.store import PairFile
-from demsr.seeding import sub_seed
+from demsr.runtime.seeding import sub_seed
 from demsr.training.features import cache_features
 from demsr.training.fit import check_unit, new_net
 

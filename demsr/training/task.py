@@ -37,10 +37,17 @@ class SuperResolution(LightningModule):
     """
 
     def __init__(
-        self, net: DemSrNet, *, learning_rate: float, learning_rate_decay: float = 1.0,
-        learning_rate_schedule: Schedule = "exponential", loss: Loss = "mse", optimiser: Optimiser = "adam",
-        tail_only: bool = False, unit: str = "m",
-    ) -> None:  # fmt: skip
+        self,
+        net: DemSrNet,
+        *,
+        learning_rate: float,
+        learning_rate_decay: float = 1.0,
+        learning_rate_schedule: Schedule = "exponential",
+        loss: Loss = "mse",
+        optimiser: Optimiser = "adam",
+        tail_only: bool = False,
+        unit: str = "m",
+    ) -> None:
         super().__init__()
         self.net = net
         self.learning_rate, self.learning_rate_decay = learning_rate, learning_rate_decay

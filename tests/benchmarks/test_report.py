@@ -17,9 +17,19 @@ from demsr.evaluation.calibration import Pixels
 from demsr.model.checkpoint import read_config
 
 METRICS = (
-    "rmse_m", "mae_m", "bias_m", "nmad_m", "le90_m", "p95_m", "slope_rmse_deg", "aspect_rmse_deg", "roughness_rmse_m",
-    "consistency_m", "shift_east_px", "shift_south_px",
-)  # fmt: skip
+    "rmse_m",
+    "mae_m",
+    "bias_m",
+    "nmad_m",
+    "le90_m",
+    "p95_m",
+    "slope_rmse_deg",
+    "aspect_rmse_deg",
+    "roughness_rmse_m",
+    "consistency_m",
+    "shift_east_px",
+    "shift_south_px",
+)
 REGIONS = Regions(
     files=[
         Region("a", "plain A", "land", "plain", "A", "public domain"),

@@ -7,9 +7,9 @@ import pytest
 from synthetic import rough
 
 from demsr.dem.average import average, finer_than, product_grid
+from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid, metres_per_degree
-from demsr.dem.raster import Dem
-from demsr.dem.reading import read_dem
+from demsr.dem.read.raster import read_dem
 from demsr.errors import GridError
 
 SECOND = 1 / 3600
@@ -20,9 +20,15 @@ def seconds(width, height, registration="area", *, rows=160, cols=190, west=LON 
     """Return a geographic grid of so many arc-seconds; samples of a "point" grid begin at its corner."""
     half = 1 / 2 if registration == "point" else 0
     return Grid(
-        rows=rows, cols=cols, west=west - half * width * SECOND, north=north + half * height * SECOND,
-        pixel_width=width * SECOND, pixel_height=height * SECOND, crs="EPSG:4326", registration=registration,
-    )  # fmt: skip
+        rows=rows,
+        cols=cols,
+        west=west - half * width * SECOND,
+        north=north + half * height * SECOND,
+        pixel_width=width * SECOND,
+        pixel_height=height * SECOND,
+        crs="EPSG:4326",
+        registration=registration,
+    )
 
 
 def utm(size, *, rows=150, cols=160):

@@ -15,16 +15,24 @@ from synthetic import dem, plane, rough
 
 from demsr.dem import geoid
 from demsr.dem.geoid import convert_datum, geoid_undulation_m
-from demsr.dem.reading import read_dem
+from demsr.dem.read.raster import read_dem
 from demsr.errors import DatumError
 
 ELLIPSOID = "WGS84 ellipsoid"
 FOLDERS = [Path(folder) for folder in (os.environ.get("DEMSR_GEOID_GRIDS"), "/usr/share/proj") if folder]
 KINDS = {1: "VERTICAL_OFFSET_GEOGRAPHIC_TO_VERTICAL", 2: "HORIZONTAL_OFFSET"}  # TYPE in PROJ's GeoTIFFs, by bands
 TEN_PLACES = [
-    (11.02, 49.61), (-118.0, 34.0), (0.0, 0.0), (0.1, -0.1), (-0.1, 0.1),
-    (78.8, 4.7), (147.3, -8.3), (-70.1, -33.4), (179.97, 67.31), (25.3, 89.9),
-]  # fmt: skip
+    (11.02, 49.61),
+    (-118.0, 34.0),
+    (0.0, 0.0),
+    (0.1, -0.1),
+    (-0.1, 0.1),
+    (78.8, 4.7),
+    (147.3, -8.3),
+    (-70.1, -33.4),
+    (179.97, 67.31),
+    (25.3, 89.9),
+]
 
 
 def found(*names):
@@ -106,9 +114,13 @@ def test_ten_places_equal_the_bilinear_interpolation_by_hand(egm96, nodes):
 def test_places_that_nga_published_come_back(egm96):
     # OUTINTPT.DAT in the README of NGA's EGM96 grid; a spline, up to 6 cm from bilinear
     published = [
-        (38.6281550, 269.7791550, -31.628), (-14.6212170, 305.0211140, -2.969), (46.8743190, 102.4487290, -43.575),
-        (-23.6174460, 133.8747120, 15.871), (38.6254730, 359.9995000, 50.066), (-0.4667440, 0.0023000, 17.329),
-    ]  # fmt: skip
+        (38.6281550, 269.7791550, -31.628),
+        (-14.6212170, 305.0211140, -2.969),
+        (46.8743190, 102.4487290, -43.575),
+        (-23.6174460, 133.8747120, 15.871),
+        (38.6254730, 359.9995000, 50.066),
+        (-0.4667440, 0.0023000, 17.329),
+    ]
     lat, lon, expected = np.transpose(published)
     np.testing.assert_allclose(geoid_undulation_m(lon, lat, datum="EGM96", grids=egm96), expected, rtol=0, atol=0.06)
 
@@ -159,14 +171,22 @@ def test_there_and_back_is_the_same_to_a_millimetre_and_voids_stay(egm96):
 
 def test_projected_raster_gets_the_undulation_of_each_centre(egm96):
     raster = dem(
-        np.zeros((6, 7)), vertical_datum="EGM96", crs="EPSG:32633", west=400_000, north=5_400_000,
-        pixel_width=20_000, pixel_height=30_000,
-    )  # fmt: skip
+        np.zeros((6, 7)),
+        vertical_datum="EGM96",
+        crs="EPSG:32633",
+        west=400_000,
+        north=5_400_000,
+        pixel_width=20_000,
+        pixel_height=30_000,
+    )
     to_lonlat = pyproj.Transformer.from_crs("EPSG:32633", "EPSG:4326", always_xy=True)
     expected = [
-        [geoid_undulation_m(*to_lonlat.transform(*raster.grid.centre(row, col)), datum="EGM96", grids=egm96)
-         for col in range(7)] for row in range(6)
-    ]  # fmt: skip
+        [
+            geoid_undulation_m(*to_lonlat.transform(*raster.grid.centre(row, col)), datum="EGM96", grids=egm96)
+            for col in range(7)
+        ]
+        for row in range(6)
+    ]
     assert np.ptp(expected) > 1
     converted = convert_datum(raster, ELLIPSOID, grids=egm96)
     np.testing.assert_allclose(converted.elevation_m, expected, rtol=0, atol=1e-4)

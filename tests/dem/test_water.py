@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 from synthetic import dem, plane, rough
 
-from demsr.dem.reading import read_dem
+from demsr.dem.read.raster import read_dem
 from demsr.dem.water import find_water, water_beside
 from demsr.errors import RasterError
 from demsr.sources.sample import land

@@ -9,11 +9,11 @@ from synthetic import rough, write_raw
 
 from demsr.dem.windows import tiles
 from demsr.errors import RasterError, WorkerError
-from demsr.inference.cluster import Cluster
-from demsr.inference.mosaic import Source, ThisProcess, opened
-from demsr.inference.resolver import Resolver
+from demsr.inference.cluster import RayWorkers
+from demsr.inference.super_resolver import SuperResolver
+from demsr.inference.tiles import LocalWorkers, Source, opened
 from demsr.model.srnet import DemSrNet
-from demsr.ray_session import connected
+from demsr.runtime.ray_cluster import connected
 
 pytest.importorskip("ray", reason="ray is not installed; `pip install 'demsr[cluster]'` installs it")
 
@@ -32,18 +32,18 @@ def test_two_workers_of_which_one_is_killed_give_the_tiles_of_one_process(tmp_pa
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     scene = write_raw(tmp_path / "gebco_scene.tif", np.round(rough(48, 40, level=-3000)).astype(np.int16))
     source = Source(path=scene)
-    resolver = Resolver(DemSrNet(1, 8).eval(), precision="float32")
+    resolver = SuperResolver(DemSrNet(1, 8).eval(), precision="float32")
     windows = tiles(48, 40, 8)
     with opened(source) as raster, connected("local"):
-        expected = dict(ThisProcess(raster, resolver).compute(windows))
+        expected = dict(LocalWorkers(raster, resolver).compute(windows))
         found = []
-        for window, tile in Cluster(raster, resolver, workers=2, device="cpu").compute(windows):
+        for window, tile in RayWorkers(raster, resolver, workers=2, device="cpu").compute(windows):
             if not found:
                 children = psutil.Process().children(recursive=True)
                 worker = next(child for child in children if "_Worker" in " ".join(child.cmdline()))
                 os.kill(worker.pid, signal.SIGKILL)
             found.append((window, tile))
-        other = Cluster(raster, resolver, workers=1)
+        other = RayWorkers(raster, resolver, workers=1)
         other.sha256 = ["another"]
         with pytest.raises(RasterError, match="gebco_scene.tif: is another file on the node"):
             list(other.compute(windows))

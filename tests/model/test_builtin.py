@@ -6,7 +6,7 @@ import torch
 
 import demsr
 from demsr.dem.voids import fill_voids
-from demsr.load import model_folder
+from demsr.inference.load import model_folder
 from demsr.metrics.terrain import terrain_errors
 from demsr.model.baselines import Bicubic
 from demsr.model.checkpoint import parameter_count, read_config

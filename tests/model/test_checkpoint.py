@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from demsr.errors import CheckpointError, ParamsError
-from demsr.load import load_model
+from demsr.inference.load import load_model
 from demsr.model.checkpoint import CONFIG, WEIGHTS, read_config, read_model, save_model
 from demsr.model.srnet import DemSrNet
 from demsr.model.uncertainty import Uncertainty
@@ -51,9 +51,15 @@ def test_the_uncertainty_travels_along(folder):
     net = read_model(folder)
     assert net.uncertainty is None
     uncertainty = Uncertainty(
-        scale=5, log_weights=(0.1, 0.2, 0.3, 0.4, 0.5), log_offset=-1.0, raw_m=(1.0, 2.0), sigma_m=(1.5, 2.5),
-        constant_m=2.0, areas=("here", "there"), pixels=17,
-    )  # fmt: skip
+        scale=5,
+        log_weights=(0.1, 0.2, 0.3, 0.4, 0.5),
+        log_offset=-1.0,
+        raw_m=(1.0, 2.0),
+        sigma_m=(1.5, 2.5),
+        constant_m=2.0,
+        areas=("here", "there"),
+        pixels=17,
+    )
     save_model(net, folder.parent / "banded", training={}, uncertainty=uncertainty)
     assert read_model(folder.parent / "banded").uncertainty == uncertainty
 

@@ -152,7 +152,7 @@ BROKEN = {
     "two shapes for one name": (WHOLE + content(demnet(features=4)), r"the shapes \(3, 1, 3, 3\) and \(4, 1, 3, 3\)"),
     "not a number": (with_value(float("nan")), "conv_up.weight has values that are not finite"),
     "infinity": (with_value(float("-inf")), "conv_up.weight has values that are not finite"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BROKEN)

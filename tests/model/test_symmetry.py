@@ -33,10 +33,15 @@ def net(**options) -> DemSrNet:
 @pytest.mark.parametrize("orientation", range(8))
 @pytest.mark.parametrize(
     "options",
-    [{"upsampling": "subpixel"}, {"upsampling": "interpolate"}, {"formulation": "direct", "upsampling": "subpixel"},
-     {"long_skip": "input", "upsampling": "subpixel"}, {"scale": 3, "upsampling": "subpixel"}],
+    [
+        {"upsampling": "subpixel"},
+        {"upsampling": "interpolate"},
+        {"formulation": "direct", "upsampling": "subpixel"},
+        {"long_skip": "input", "upsampling": "subpixel"},
+        {"scale": 3, "upsampling": "subpixel"},
+    ],
     ids=["subpixel", "interpolate", "direct", "input skip", "scale 3"],
-)  # fmt: skip
+)
 def test_the_output_for_a_turned_input_is_the_turned_output(options, orientation):
     made = net(**options)
     lr = 100 * torch.randn(1, 1, 9, 7, generator=RNG)

@@ -19,9 +19,15 @@ from demsr.model.uncertainty import (
 )
 
 MADE = {
-    "scale": 5, "log_weights": (0.2, 0.5, 0.3, -0.1, 0.2), "log_offset": -0.5, "raw_m": (0.5, 2.0, 8.0),
-    "sigma_m": (0.6, 2.0, 12.0), "constant_m": 5.0, "areas": ("made",), "pixels": 1000,
-}  # fmt: skip
+    "scale": 5,
+    "log_weights": (0.2, 0.5, 0.3, -0.1, 0.2),
+    "log_offset": -0.5,
+    "raw_m": (0.5, 2.0, 8.0),
+    "sigma_m": (0.6, 2.0, 12.0),
+    "constant_m": 5.0,
+    "areas": ("made",),
+    "pixels": 1000,
+}
 WAYS = range(1, 8)
 
 

@@ -49,8 +49,12 @@ def test_published_pairs_stay_scaled_where_their_range_is_not_known(tmp_path):
     assert pairs._names == ["32_32", "160_160"]
     assert pairs.unit == "scaled"
     assert dict(pairs.attributes) == {
-        "units": "scaled", "positive": "up", "scale": 5, "domain": "land", "split": "train",
-    }  # fmt: skip
+        "units": "scaled",
+        "positive": "up",
+        "scale": 5,
+        "domain": "land",
+        "split": "train",
+    }
 
 
 def test_published_pairs_become_metres_over_their_range(tmp_path):

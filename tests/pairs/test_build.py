@@ -9,11 +9,11 @@ import pytest
 from scipy import ndimage
 from synthetic import ARCSEC_3, dem, rough
 
-from demsr.dem.raster import write_dem
-from demsr.dem.reading import read_dem
+from demsr.dem.dem import write_dem
+from demsr.dem.read.raster import read_dem
 from demsr.errors import PairsError
 from demsr.pairs import region_pairs
-from demsr.pairs.build import Degradations, Plan, build_pairs, plan_pairs
+from demsr.pairs.build import Degradations, PairPlan, build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.split import SPLITS, regions_of
@@ -25,9 +25,16 @@ RULE = CutRule(patch_lr=8, stride_hr=7, gap_lr=GAP_LR, max_void_share=0.1, min_r
 
 def build(rasters: Sequence[Path], folder: Path, **changes: Any) -> dict[str, Any]:
     options = {
-        "method": "quadrants", "quadrant_splits": ("train", "train", "test", "valid"), "valid": [], "test": [],
-        "gap_lr": GAP_LR, "scale": SCALE, "rule": RULE, "scale_free": False, **changes,
-    }  # fmt: skip
+        "method": "quadrants",
+        "quadrant_splits": ("train", "train", "test", "valid"),
+        "valid": [],
+        "test": [],
+        "gap_lr": GAP_LR,
+        "scale": SCALE,
+        "rule": RULE,
+        "scale_free": False,
+        **changes,
+    }
     rule, scale_free = options.pop("rule"), options.pop("scale_free")
     degradations, processes = options.pop("degradations", Degradations()), options.pop("processes", 1)
     count = options.pop("count", None)
@@ -112,7 +119,7 @@ def test_no_pixel_belongs_to_two_files_of_different_splits(tmp_path, row, col):
 
 
 def test_what_one_domain_holds_out_the_other_does_not_train_on(tmp_path):
-    def plan(domain: str, names: Sequence[str], **held_out: list[str]) -> Plan:
+    def plan(domain: str, names: Sequence[str], **held_out: list[str]) -> PairPlan:
         options = {"method": "files", "quadrant_splits": (), "gap_lr": GAP_LR, "scale": SCALE}
         rasters = [raster(tmp_path, name, row=300 * (place // 2), col=300 * (place % 2)) for place, name in names]
         splitter = partial(regions_of, **options, **held_out)
@@ -279,9 +286,7 @@ def test_a_number_of_pairs_is_drawn_from_what_there_is(tmp_path):
     kept = {split: summary[split]["pairs"] for split in SPLITS}
     assert kept["train"] + kept["valid"] == 30
     assert kept["test"] == everything["test"]["pairs"]
-    assert summary["sampling"]["candidates"] == {
-        split: everything[split]["pairs"] for split in ("train", "valid")
-    }  # fmt: skip
+    assert summary["sampling"]["candidates"] == {split: everything[split]["pairs"] for split in ("train", "valid")}
     assert {split: len(PairFile(tmp_path / "some" / f"{split}.h5")) for split in SPLITS} == kept
     assert all(summary["train"]["areas"].values())  # of all regions, not of the first
     assert_apart(tmp_path / "some")

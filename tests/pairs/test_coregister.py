@@ -5,8 +5,8 @@ import rasterio
 from synthetic import dem, plane, rough
 
 from demsr.dem.average import average
+from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
-from demsr.dem.raster import Dem
 from demsr.errors import GridError
 from demsr.pairs.coregister import Coregistration, coregister
 from demsr.pairs.degrade import block_mean

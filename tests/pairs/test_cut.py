@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from synthetic import dem, grid, plane, rough
 
-from demsr.dem.raster import Dem
+from demsr.dem.dem import Dem
 from demsr.pairs.cut import CutRule, Patch, cut_patches, pair_kind
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.split import Region

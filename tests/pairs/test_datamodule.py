@@ -82,8 +82,15 @@ def test_orientations_are_the_eight_of_the_square():
     image = np.arange(4, dtype=np.float32).reshape(1, 2, 2)
     found = {tuple(oriented(image, orientation).ravel().astype(int)) for orientation in range(8)}
     assert found == {
-        (0, 1, 2, 3), (1, 3, 0, 2), (3, 2, 1, 0), (2, 0, 3, 1), (1, 0, 3, 2), (3, 1, 2, 0), (2, 3, 0, 1), (0, 2, 1, 3)
-    }  # fmt: skip
+        (0, 1, 2, 3),
+        (1, 3, 0, 2),
+        (3, 2, 1, 0),
+        (2, 0, 3, 1),
+        (1, 0, 3, 2),
+        (3, 1, 2, 0),
+        (2, 3, 0, 1),
+        (0, 2, 1, 3),
+    }
 
 
 def test_augmentation_is_a_function_of_seed_epoch_and_index(pairs):

@@ -4,7 +4,7 @@ from synthetic import plane, rough
 
 from demsr.errors import GridError, ParamsError, VoidError
 from demsr.pairs.fitted import DegradationModel, fit_degradation
-from demsr.seeding import generator
+from demsr.runtime.seeding import generator
 from demsr.sources.sea_floor import synthetic_sea_floor
 
 NOTHING = DegradationModel(0.0, 1.0, 0.0)

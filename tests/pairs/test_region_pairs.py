@@ -11,10 +11,10 @@ import pytest
 from rasterio.transform import Affine
 from synthetic import dem, write_raw
 
+from demsr.dem.dem import write_dem
 from demsr.dem.grid import Grid, metres_per_degree
-from demsr.dem.header import Declared
-from demsr.dem.raster import write_dem
-from demsr.dem.reading import read_dem
+from demsr.dem.read.header import Declared
+from demsr.dem.read.raster import read_dem
 from demsr.errors import GridError, PairsError, VoidError
 from demsr.evaluation.scoring import group_slug
 from demsr.pairs.build import Degradations, build_pairs, plan_pairs
@@ -24,7 +24,7 @@ from demsr.pairs.fitted import DegradationModel
 from demsr.pairs.region_pairs import LrFile, Piece, fitted_model, lr_files, make_piece
 from demsr.pairs.split import SPLITS, Region, protected_boxes, regions_of
 from demsr.pairs.store import BLOCK_MEAN, DEGRADATIONS, FITTED, REAL, PairFile
-from demsr.seeding import generator
+from demsr.runtime.seeding import generator
 
 SECOND, CELL = 1 / 3600, 15 / 3600  # degrees; a cell is one of LR
 WEST, NORTH = 10.0, 45.0
@@ -46,9 +46,13 @@ def axes_of_hills(lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def means(
-    arcsec: int, shape: tuple[int, int], *, place: tuple[float, float] = (0, 0),
-    moved_s: tuple[float, float] = (0, 0), bias_m: float = 0,
-) -> np.ndarray:  # fmt: skip
+    arcsec: int,
+    shape: tuple[int, int],
+    *,
+    place: tuple[float, float] = (0, 0),
+    moved_s: tuple[float, float] = (0, 0),
+    bias_m: float = 0,
+) -> np.ndarray:
     """Return means of the ground over cells of whole arc-seconds; shape and place (row, col) are in LR cells."""
     rows, cols = (15 * side for side in shape)
     lon = WEST + place[1] * CELL + (np.arange(cols) + 0.5 - moved_s[0]) * SECOND
@@ -64,9 +68,14 @@ def on_grid(arcsec: int, place: tuple[float, float], **options: Any) -> dict[str
 
 
 def hr_raster(
-    folder: Path, name: str = "hr", *, arcsec: int = 3, shape: tuple[int, int] = (20, 20),
-    place: tuple[float, float] = (0, 0), **options: Any,
-) -> Path:  # fmt: skip
+    folder: Path,
+    name: str = "hr",
+    *,
+    arcsec: int = 3,
+    shape: tuple[int, int] = (20, 20),
+    place: tuple[float, float] = (0, 0),
+    **options: Any,
+) -> Path:
     elevation = means(arcsec, shape, place=place)
     write_dem(folder / f"{name}.tif", dem(elevation, **on_grid(arcsec, place, **{"source": name, **options})))
     return folder / f"{name}.tif"
@@ -83,10 +92,17 @@ def utm_raster(folder: Path, *, crs: str = "EPSG:25832") -> Path:
 
 
 def lr_raster(
-    folder: Path, name: str = "real", *, shape: tuple[int, int] = (26, 26), place: tuple[float, float] = (-3, -3),
-    moved_s: tuple[float, float] = MOVED_S, bias_m: float = BIAS_M, whole_metres: bool = False,
-    void: Sequence[tuple[int, int]] = (), **options: Any,
-) -> Path:  # fmt: skip
+    folder: Path,
+    name: str = "real",
+    *,
+    shape: tuple[int, int] = (26, 26),
+    place: tuple[float, float] = (-3, -3),
+    moved_s: tuple[float, float] = MOVED_S,
+    bias_m: float = BIAS_M,
+    whole_metres: bool = False,
+    void: Sequence[tuple[int, int]] = (),
+    **options: Any,
+) -> Path:
     elevation = means(15, shape, place=place, moved_s=moved_s, bias_m=bias_m)
     elevation = np.round(elevation) if whole_metres else elevation
     for row, col in void:
@@ -260,8 +276,9 @@ def test_real_grids_of_one_source_give_areas_of_their_own(tmp_path):
     pairs = PairFile(tmp_path / "pairs" / "test.h5")
     assert summary["test"] == {"pairs": 2, "areas": {"test_tile, LR east": 1, "test_tile, LR west": 1}}
     assert [(area.name, area.lr_source) for area in pairs.areas] == [
-        ("test_tile, LR east", "GEBCO"), ("test_tile, LR west", "GEBCO"),
-    ]  # fmt: skip
+        ("test_tile, LR east", "GEBCO"),
+        ("test_tile, LR west", "GEBCO"),
+    ]
 
 
 def test_lr_with_too_few_common_cells_makes_no_pair(tmp_path):
@@ -364,9 +381,16 @@ def test_training_keeps_the_gap_to_a_held_out_region(tmp_path, kind, arcsec):
 
 def quarters(name: str, source: str, grid: Grid) -> list[Region]:
     return regions_of(
-        name, source, grid, method="quadrants", quadrant_splits=("train", "train", "test", "valid"), valid=(), test=(),
-        gap_lr=2, scale=5,
-    )  # fmt: skip
+        name,
+        source,
+        grid,
+        method="quadrants",
+        quadrant_splits=("train", "train", "test", "valid"),
+        valid=(),
+        test=(),
+        gap_lr=2,
+        scale=5,
+    )
 
 
 def test_every_fitted_lr_is_cut_from_one_degraded_region(tmp_path):
@@ -422,8 +446,10 @@ def test_degradations_of_one_region_differ_in_name_and_never_share_a_group(tmp_p
     assert [area.name for area in areas] == ["hr", "hr, fitted degradation", "hr, LR real"]
     assert [area.degradation for area in areas] == ["block mean", "fitted", "real"]
     assert [area.lr_source for area in areas] == [
-        "mean of each block", "blur 0.6 LR px, 50.0% sounded, steps of 1 m", "real",
-    ]  # fmt: skip
+        "mean of each block",
+        "blur 0.6 LR px, 50.0% sounded, steps of 1 m",
+        "real",
+    ]
     groups = [group_slug("marine", area) for area in areas]
     assert groups == ["marine_3arcsec", "marine_3arcsec_fitted", "marine_3arcsec_real"]
 

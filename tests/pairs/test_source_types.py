@@ -21,10 +21,17 @@ def test_shares_equal_a_slow_count():
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (10, "measured"), (11, "measured"), (14, "measured"), (17, "measured"), (40, "predicted"),
-        (41, "interpolated"), (44, "interpolated"), (45, "predicted"), (46, "predicted"),
+        (10, "measured"),
+        (11, "measured"),
+        (14, "measured"),
+        (17, "measured"),
+        (40, "predicted"),
+        (41, "interpolated"),
+        (44, "interpolated"),
+        (45, "predicted"),
+        (46, "predicted"),
     ],
-)  # fmt: skip
+)
 def test_kind_of_a_source_is_that_of_gebco(code, kind):
     assert source_shares(np.full((2, 2), code)) == {name: float(name == kind) for name in KINDS}
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from synthetic import ARCSEC_3, dem, grid, plane
 
-from demsr.dem.reading import read_dem
+from demsr.dem.read.raster import read_dem
 from demsr.errors import GridError, ParamsError
 from demsr.pairs.split import (
     Region,

@@ -18,10 +18,10 @@ import pytest
 from synthetic import dem, patches, plane, write_pairs
 
 from demsr.errors import PairsError, reported
-from demsr.files import whole_file
 from demsr.pairs import store
 from demsr.pairs.cut import Patch
 from demsr.pairs.store import Area, PairFile, PairWriter
+from demsr.runtime.files import atomic_write
 
 
 def test_layout_is_that_of_the_paper(tmp_path):
@@ -59,10 +59,19 @@ def test_sample_knows_the_place_of_its_middle_and_its_pixel_size(tmp_path):
 def test_area_knows_source_datum_registration_and_spacing(tmp_path):
     pairs = PairFile(write_pairs(tmp_path / "a.h5", (1, 1)))
     known = {
-        "source": "made", "pair_kind": "3 arc-second", "registration": "area", "vertical_datum": "EGM96",
-        "crs": "EPSG:4326", "pixel_size": "0.0008333333333 x 0.0008333333333 degree", "degradation": "block mean",
-        "lr_source": "mean of each block", "coregistration": "", "east_m": 0, "north_m": 0, "bias_m": 0,
-    }  # fmt: skip
+        "source": "made",
+        "pair_kind": "3 arc-second",
+        "registration": "area",
+        "vertical_datum": "EGM96",
+        "crs": "EPSG:4326",
+        "pixel_size": "0.0008333333333 x 0.0008333333333 degree",
+        "degradation": "block mean",
+        "lr_source": "mean of each block",
+        "coregistration": "",
+        "east_m": 0,
+        "north_m": 0,
+        "bias_m": 0,
+    }
     for area, name in zip(pairs.areas, ("area 0", "area 1"), strict=True):
         stored = dataclasses.asdict(area)
         assert math.isnan(stored.pop("std_before_m"))
@@ -200,7 +209,7 @@ def test_full_disk_gives_one_line_and_nothing_under_the_final_name(tmp_path, mon
         with (
             pytest.raises(SystemExit) as stop,
             reported("pairs"),
-            whole_file(tmp_path / "a.h5") as temporary,
+            atomic_write(tmp_path / "a.h5") as temporary,
             PairWriter(temporary, patch_lr=32, scale=5, attributes={}) as writer,
         ):
             writer.append(Area.of("x", dem(plane(160, 160))), some)
@@ -358,8 +367,11 @@ def test_values_belong_to_the_area_begun_last_and_what_is_not_known_is_void(tmp_
     for name, stored in pairs.samples.items():
         np.testing.assert_array_equal(stored, known.get(name, [np.nan] * 4))
     assert [tuple(image.mean() for image in pairs.pair(index)) for index in range(4)] == [
-        (1, -1), (2, -2), (2, -2), (1, -1),
-    ]  # fmt: skip
+        (1, -1),
+        (2, -2),
+        (2, -2),
+        (1, -1),
+    ]
 
 
 @pytest.mark.parametrize(("units", "unit"), [({}, "m"), ({"units": "m"}, "m"), ({"units": "scaled"}, "scaled")])

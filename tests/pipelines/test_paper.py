@@ -11,7 +11,7 @@ from fault_server import FaultServer, Served
 from providers import cell_at, geotiff, path_of, serve_gebco, serve_nasadem, served_by, zipped
 from ruamel.yaml import YAML
 
-from demsr.dem.reading import read_dem
+from demsr.dem.read.raster import read_dem
 from demsr.pairs.store import PairFile
 from demsr.sources.remote.catalogue import PRODUCTS
 from demsr.sources.remote.pieces import Region, pieces_of
@@ -81,8 +81,9 @@ def fetched(root: Path, shared: Path, server: FaultServer, tmp_path_factory: pyt
     yaml = YAML()
     params = yaml.load(path.read_text())
     params["fetch"]["remote"] |= {
-        "regions": regions, "mirrors": served_by(server, "nasadem", "gebco-2021", "gmrt"),
-    }  # fmt: skip
+        "regions": regions,
+        "mirrors": served_by(server, "nasadem", "gebco-2021", "gmrt"),
+    }
     params["pairs"] |= {"patch_lr": 16, "max_void_share": 0.5, "min_relief_m": 0.5}
     params["pairs"]["land"] |= {
         "valid": ["thuringia__*"],

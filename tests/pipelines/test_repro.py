@@ -22,9 +22,12 @@ def reproduced(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pr
     folder = tmp_path_factory.mktemp("clone") / "demsr"
     project = copy_of(root, folder)
     project.set_params(
-        model__num_blocks=1, model__features=6, pretrain__max_epochs=2, finetune__max_epochs=2,
+        model__num_blocks=1,
+        model__features=6,
+        pretrain__max_epochs=2,
+        finetune__max_epochs=2,
         pretrain__precision="32-true",
-    )  # fmt: skip
+    )
     project.commit()
     printed = project.run("dvc", "repro")
     project.commit()

@@ -125,9 +125,15 @@ def test_a_sweep_s_trials_lie_within_both_panels_and_baselines_outside_are_named
     trials = [sweep_row(value, 15 + place / 10, axis) for place, value in enumerate(values)]
     trials.append(sweep_row(values[0], 16.0, axis, state="stopped early"))
     save_sweep(
-        tmp_path / "sweep.png", axis=axis, unit="m", reference=values[1], trials=trials, finalists=trials[:2],
-        baselines={"linear_7x7": 15.5, "bicubic": 17.6}, title="a budget",
-    )  # fmt: skip
+        tmp_path / "sweep.png",
+        axis=axis,
+        unit="m",
+        reference=values[1],
+        trials=trials,
+        finalists=trials[:2],
+        baselines={"linear_7x7": 15.5, "bicubic": 17.6},
+        title="a budget",
+    )
     left, right = kept[0].axes[:2]
     for panel in (left, right):
         low, high = panel.transData.inverted().transform(panel.transAxes.transform([(0.02, 0), (0.98, 0)]))[:, 0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic import write_raw
 
-from demsr.dem.header import Declared
+from demsr.dem.read.header import Declared
 from demsr.reporting.inspection import print_assumptions, print_inspection
 from demsr.sources.inspection import Inspection, inspect_raster
 
@@ -23,9 +23,8 @@ def test_printed_text_names_file_facts_assumptions_and_uses_at_any_width(capsys,
     print_inspection(FOUND)
     printed = words(capsys.readouterr().out)
     assert printed == words(
-        "a [dem] :smile:.tif grid 4 x 5 sign up "
-        f"assumed {' '.join(ASSUMED)} good for this and that nothing"
-    )  # fmt: skip
+        f"a [dem] :smile:.tif grid 4 x 5 sign up assumed {' '.join(ASSUMED)} good for this and that nothing"
+    )
 
 
 def test_nothing_assumed_is_said_too(capsys):

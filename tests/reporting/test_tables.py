@@ -40,9 +40,14 @@ def test_row_has_means_over_the_areas_and_the_gain_over_bicubic():
     found = summary(in_metres())["land_3arcsec"]
     assert list(found) == [BICUBIC, "net"]
     assert found["net"] == {
-        "bias_m": -0.845, "rmse_m": 8.45, "slope_rmse_deg": 2.25, "gain_percent": 15.0, "worst_area_gain_percent": 5.0,
-        "slope_gain_percent": 25.0, "areas": 2,
-    }  # fmt: skip
+        "bias_m": -0.845,
+        "rmse_m": 8.45,
+        "slope_rmse_deg": 2.25,
+        "gain_percent": 15.0,
+        "worst_area_gain_percent": 5.0,
+        "slope_gain_percent": 25.0,
+        "areas": 2,
+    }
     assert (found[BICUBIC]["gain_percent"], found[BICUBIC]["slope_gain_percent"]) == (0.0, 0.0)
 
 
@@ -50,15 +55,21 @@ def test_row_of_scaled_pairs_has_neither_metres_nor_slope_and_keeps_four_digits(
     assert summary(scaled()) == {
         "land_ready_made_scaled": {
             BICUBIC: {
-                "bias_scaled": -1.235e-05, "rmse_scaled": 0.0001235, "gain_percent": 0.0,
-                "worst_area_gain_percent": 0.0, "areas": 1,
+                "bias_scaled": -1.235e-05,
+                "rmse_scaled": 0.0001235,
+                "gain_percent": 0.0,
+                "worst_area_gain_percent": 0.0,
+                "areas": 1,
             },
             "net": {
-                "bias_scaled": -1.111e-05, "rmse_scaled": 0.0001111, "gain_percent": 9.9995,
-                "worst_area_gain_percent": 9.9995, "areas": 1,
+                "bias_scaled": -1.111e-05,
+                "rmse_scaled": 0.0001111,
+                "gain_percent": 9.9995,
+                "worst_area_gain_percent": 9.9995,
+                "areas": 1,
             },
         }
-    }  # fmt: skip
+    }
 
 
 def both_kinds() -> dict[str, dict[str, AreaScore]]:
@@ -124,8 +135,13 @@ def test_every_area_and_method_has_a_line(tmp_path):
     write_areas(tmp_path / "areas.csv", both_kinds())
     rows = rows_of(tmp_path / "areas.csv")
     assert [row["label"] for row in rows] == [
-        "alps: bicubic", "plain: bicubic", "test: bicubic", "alps: net", "plain: net", "test: net",
-    ]  # fmt: skip
+        "alps: bicubic",
+        "plain: bicubic",
+        "test: bicubic",
+        "alps: net",
+        "plain: net",
+        "test: net",
+    ]
     of_plain, of_test = rows[4], rows[5]
     assert (of_plain["group"], of_plain["rmse_m"], of_plain["gain_percent"]) == ("land_3arcsec", "1.9", "5.0")
     assert (of_plain["rmse_scaled"], of_test["rmse_m"], of_test["slope_rmse_deg"]) == ("", "", "")

@@ -4,9 +4,9 @@ import pytest
 
 pytest.importorskip("ray", reason="ray is not installed; `pip install 'demsr[sweep]'` installs it")
 
-from demsr.search.book import Entry
 from demsr.search.halving import DepthHalving
 from demsr.search.space import Halving
+from demsr.search.trial_log import TrialRecord
 
 HALVING = Halving(grace_epochs=2, keep_one_of=2)
 
@@ -51,8 +51,8 @@ def test_the_worse_of_equal_depth_stops():
 
 
 def test_trials_of_a_killed_sweep_count_and_one_that_goes_on_counts_once():
-    past = Entry("past", {"num_blocks": 8, "learning_rate": 1e-3}, 1, "finished", [{"epoch": 2, "rmse": 5.0}])
-    half = Entry("half", {"num_blocks": 8, "learning_rate": 2e-3}, 1, "running", [{"epoch": 2, "rmse": 4.0}])
+    past = TrialRecord("past", {"num_blocks": 8, "learning_rate": 1e-3}, 1, "finished", [{"epoch": 2, "rmse": 5.0}])
+    half = TrialRecord("half", {"num_blocks": 8, "learning_rate": 2e-3}, 1, "running", [{"epoch": 2, "rmse": 4.0}])
     scheduler = DepthHalving(HALVING, 8, book([past, half]))
     again = trial("half", 8)
     scheduler.on_trial_add(None, again)

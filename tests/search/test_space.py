@@ -6,8 +6,8 @@ from ruamel.yaml import YAML
 
 from demsr.errors import ParamsError
 from demsr.params import Params
-from demsr.search.plan import with_training_of
 from demsr.search.space import Space, read_space
+from demsr.search.sweep_plan import with_training_of
 
 SPACE = {
     "num_blocks": {"low": 2, "high": 12, "step": 2, "reference": 8, "enqueue": [2, 12, 8]},

@@ -19,17 +19,17 @@ from demsr.errors import CheckpointError, ParamsError, TrackingError, WorkerErro
 from demsr.params import Params
 from demsr.profiles import write_changes
 from demsr.search import sweep
-from demsr.search.book import Entry
-from demsr.search.nodes import Share
-from demsr.search.plan import Plan, read_plan
+from demsr.search.nodes import TrialResources
 from demsr.search.sweep import _books, choose_finalists, run_sweep
+from demsr.search.sweep_plan import SweepPlan, read_plan
 from demsr.search.trial import check_node, train_trial
+from demsr.search.trial_log import TrialRecord
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray, about files and sockets of its own
-ONE = Share(max_concurrent=1)
+ONE = TrialResources(max_concurrent=1)
 
 
-def plan_of(name: str = "resblocks", **changes) -> Plan:
+def plan_of(name: str = "resblocks", **changes) -> SweepPlan:
     stage = "pretrain" if name == "resblocks" else "finetune"
     return read_plan(name, stage, Path("sweeps") / f"{name}.yaml", changes=changes)
 
@@ -38,9 +38,13 @@ def started(project: Path, *words: str) -> subprocess.Popen:
     command = [sys.executable, "-u", "sweeps/resblocks.py", "--max-concurrent", "1", *words]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True,
+        command,
+        cwd=project,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
-    )  # fmt: skip
+    )
 
 
 def stopped_after(process: subprocess.Popen, line: str, how: signal.Signals) -> int:
@@ -118,7 +122,7 @@ def test_trials_run_on_all_nodes_of_a_cluster_and_a_failed_one_does_not_stop_the
         cluster.add_node(num_cpus=1)
         cluster.wait_for_nodes()
         (plan.folder / "sweep.json").write_text("{}")
-        report = run_sweep(plan, share=Share(), address=cluster.address)
+        report = run_sweep(plan, share=TrialResources(), address=cluster.address)
     finally:
         cluster.shutdown()
     entries = trials.entries()
@@ -135,7 +139,7 @@ def test_trials_run_on_all_nodes_of_a_cluster_and_a_failed_one_does_not_stop_the
 
 @pytest.mark.slow
 def test_fine_tuning_is_searched_the_same_way_and_mlflow_may_be_away_meanwhile(project, monkeypatch, capsys):
-    from demsr.tracking.children import ChildRuns
+    from demsr.tracking.child_runs import ChildRuns
 
     plan, update, failures = plan_of("finetune"), ChildRuns.update, []
 
@@ -169,7 +173,7 @@ def test_fine_tuning_is_searched_the_same_way_and_mlflow_may_be_away_meanwhile(p
     assert {run.info.run_id for run in runs} <= {run.info.run_id for run in again}
 
 
-def begin(plan: Plan, **how) -> dict:
+def begin(plan: SweepPlan, **how) -> dict:
     return sweep._begin(plan, **{"resume": False, "anew": False, "accept_changes": False, "trials": None, **how})
 
 
@@ -207,14 +211,18 @@ def test_one_process_at_a_time_runs_a_sweep(project):
 
 
 def test_finalists_are_the_reference_and_the_best_and_never_a_trial_that_failed(project):
-    def entry(number: int, depth: int, rate: float, rmse: float, state: str = "finished") -> Entry:
+    def entry(number: int, depth: int, rate: float, rmse: float, state: str = "finished") -> TrialRecord:
         choice = {"num_blocks": depth, "learning_rate": rate}
-        return Entry(f"trial-{number:03d}", choice, 1, state, [{"epoch": 1, "valid_rmse_m": rmse}])
+        return TrialRecord(f"trial-{number:03d}", choice, 1, state, [{"epoch": 1, "valid_rmse_m": rmse}])
 
     entries = [
-        entry(0, 2, 0.003, 9.0), entry(1, 2, 0.001, 8.0), entry(2, 2, 0.01, 1.0, "failed"), entry(3, 3, 0.002, 7.0),
-        entry(4, 3, 0.004, 7.5, "stopped early"), entry(5, 1, 0.003, 1.0, "failed"),
-    ]  # fmt: skip
+        entry(0, 2, 0.003, 9.0),
+        entry(1, 2, 0.001, 8.0),
+        entry(2, 2, 0.01, 1.0, "failed"),
+        entry(3, 3, 0.002, 7.0),
+        entry(4, 3, 0.004, 7.5, "stopped early"),
+        entry(5, 1, 0.003, 1.0, "failed"),
+    ]
     plan = plan_of(finalists={"best": 1, "always": [1], "seeds": [1, 2]})
     assert choose_finalists(plan, entries) == [
         {"num_blocks": 2, "learning_rate": 0.001},  # the reference, at its best rate
@@ -263,10 +271,20 @@ def test_the_best_goes_into_params_yaml_unless_it_was_found_for_another_profile(
     folder = project / "results/sweeps/resblocks"
     folder.mkdir(parents=True)
     report = {
-        "name": "resblocks", "profile": "sample", "unit": "m", "axis": "num_blocks", "reference": 2, "trials": [],
-        "finalists": [], "best": {}, "baselines": {}, "equal_seconds": 1.0, "budget": "", "sentences": ["Best: 3."],
+        "name": "resblocks",
+        "profile": "sample",
+        "unit": "m",
+        "axis": "num_blocks",
+        "reference": 2,
+        "trials": [],
+        "finalists": [],
+        "best": {},
+        "baselines": {},
+        "equal_seconds": 1.0,
+        "budget": "",
+        "sentences": ["Best: 3."],
         "changes": {"model": {"num_blocks": 3, "features": 4}, "pretrain": {"learning_rate": 0.0025}},
-    }  # fmt: skip
+    }
     (folder / "verdict.json").write_text(json.dumps(report))
 
     def command(*words: str) -> subprocess.CompletedProcess:

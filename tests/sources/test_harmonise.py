@@ -9,14 +9,14 @@ from raster_files import write_hgt
 from rasterio.transform import Affine
 from synthetic import ARCSEC_3, NORTH_UP, plane, rough, write_raw
 
-from demsr.dem.header import Declared
-from demsr.dem.reading import read_dem
+from demsr.dem.read.header import Declared
+from demsr.dem.read.raster import read_dem
 from demsr.errors import DatumError, ParamsError
 from demsr.sources import harmonise as module
-from demsr.sources.harmonise import Recipe, Record, check_declared, harmonise, summarised
+from demsr.sources.harmonise import HarmoniseOptions, HarmoniseRecord, check_declared, harmonise, summarised
 from demsr.sources.local import InputFile, describe_file
 
-RECIPE = Recipe(vertical_datum="EGM96")
+RECIPE = HarmoniseOptions(vertical_datum="EGM96")
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def out(tmp_path):
     return tmp_path / "out"
 
 
-def run(paths: list[Path], out: Path, recipe: Recipe = RECIPE, **options: Any) -> list[Record]:
+def run(paths: list[Path], out: Path, recipe: HarmoniseOptions = RECIPE, **options: Any) -> list[HarmoniseRecord]:
     return harmonise([describe_file(path) for path in paths], out, recipe, work=out.with_name("work"), **options)
 
 
@@ -145,7 +145,7 @@ def test_interrupted_run_goes_on_where_it_was(tmp_path, out, monkeypatch):
     unbroken = run(paths, tmp_path / "other" / "out")
     read: list[str] = []
 
-    def killed(path: Path, recipe: Recipe, entry: InputFile) -> Any:
+    def killed(path: Path, recipe: HarmoniseOptions, entry: InputFile) -> Any:
         if path.stem == "c" and "c" not in read:
             read.append("c")
             raise KeyboardInterrupt
@@ -173,12 +173,17 @@ def test_file_that_changed_since_it_was_listed_is_refused(tmp_path, out):
 @pytest.mark.parametrize(
     "change",
     [
-        {"declared": {"a": Declared(unit="ft")}}, {"declared": {"a": Declared(positive="down")}},
-        {"vertical_datum": "EGM2008"}, {"sea_level_m": 0, "min_water_km2": 0.001}, {"average_to_3arcsec": True},
-        {"convert_to": "MSL"}, {"geoid_grids_sha256": "other"}, {"sea_floor": True},
+        {"declared": {"a": Declared(unit="ft")}},
+        {"declared": {"a": Declared(positive="down")}},
+        {"vertical_datum": "EGM2008"},
+        {"sea_level_m": 0, "min_water_km2": 0.001},
+        {"average_to_3arcsec": True},
+        {"convert_to": "MSL"},
+        {"geoid_grids_sha256": "other"},
+        {"sea_floor": True},
     ],
     ids=lambda change: next(iter(change)),
-)  # fmt: skip
+)
 def test_finished_file_of_another_recipe_is_not_taken(tmp_path, change):
     entry = describe_file(write_raw(tmp_path / "a.tif", rough(8, 8)))
     assert module._waiting(entry, tmp_path, RECIPE) == module._waiting(entry, tmp_path, replace(RECIPE))
@@ -190,7 +195,7 @@ def test_finished_file_of_another_content_or_other_code_is_not_taken(tmp_path, m
     other = describe_file(write_raw(tmp_path / "a.tif", rough(8, 8, seed=1)))
     before = module._waiting(entry, tmp_path, RECIPE)
     assert module._waiting(other, tmp_path, RECIPE) != before
-    monkeypatch.setattr("demsr.identity.code_sha256", lambda parts: "other" if "dem" in parts else "same")
+    monkeypatch.setattr("demsr.runtime.fingerprint.code_sha256", lambda parts: "other" if "dem" in parts else "same")
     assert module._waiting(entry, tmp_path, RECIPE) != before
 
 

@@ -6,11 +6,11 @@ import pytest
 from synthetic import rough, write_raw
 
 from demsr.errors import ParamsError
-from demsr.sources.harmonise import Recipe
+from demsr.sources.harmonise import HarmoniseOptions
 from demsr.sources.held_out import Fitness, HeldOut, choose_held_out, local_changes, ready_changes
 
-DRY = Recipe(vertical_datum="EGM96")
-WET = Recipe(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.05)
+DRY = HarmoniseOptions(vertical_datum="EGM96")
+WET = HarmoniseOptions(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.05)
 ANY = Fitness()
 RELIEF_M = {"plain": 1, "low": 5, "middle": 20, "high": 60, "alps": 200}
 
@@ -82,16 +82,23 @@ def folders(tmp_path):
 
 
 READ = {
-    "vertical_datum": "EGM96", "convert_to": None, "sea_level_m": None, "min_water_km2": None,
+    "vertical_datum": "EGM96",
+    "convert_to": None,
+    "sea_level_m": None,
+    "min_water_km2": None,
     "average_to_3arcsec": True,
-}  # fmt: skip
+}
 VALUES = {
     "harmonise": {
-        "geoid_grids": None, "proj_network": False, "files": {}, "lr": {"vertical_datum": "MSL"},
-        "land": READ, "marine": READ,
+        "geoid_grids": None,
+        "proj_network": False,
+        "files": {},
+        "lr": {"vertical_datum": "MSL"},
+        "land": READ,
+        "marine": READ,
     },
     "pairs": {"patch_lr": 2, "land": {"scale_free": False}, "marine": {"scale_free": True}},
-}  # fmt: skip
+}
 
 
 def changes_for(folders: dict[str, Path], **options: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-from demsr.files import sha256_of_text
+from demsr.runtime.files import sha256_of_text
 from demsr.sources.local import InputFile, write_manifest
 from demsr.sources.provenance import provenance, without_dates
 
@@ -19,9 +19,13 @@ def test_each_product_has_a_row_with_licence_citation_and_checksum():
     assert nasadem["commercial"] == "allowed"
     assert nasadem["kinds"] == ["land"]
     assert own == {
-        "product": "local", "kinds": ["marine"], "title": "Rasters of the user", "files": 1, "bytes": 5,
+        "product": "local",
+        "kinds": ["marine"],
+        "title": "Rasters of the user",
+        "files": 1,
+        "bytes": 5,
         "sha256": sha256_of_text("c" * 64),
-    }  # fmt: skip
+    }
 
 
 def test_the_checksum_does_not_depend_on_the_order_of_files():

@@ -3,7 +3,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from demsr.dem.raster import SYNTHETIC
+from demsr.dem.dem import SYNTHETIC
 from demsr.pairs.cut import THREE_ARCSEC, pair_kind
 from demsr.sources import sample
 from demsr.sources.sea_floor import synthetic_sea_floor

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from demsr.seeding import generator
+from demsr.runtime.seeding import generator
 from demsr.sources import sea_floor
 from demsr.sources.sea_floor import synthetic_sea_floor
 

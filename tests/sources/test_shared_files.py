@@ -18,13 +18,13 @@ from ruamel.yaml import YAML
 from scipy.io import netcdf_file
 
 from demsr import profiles
-from demsr.dem.header import raster_name, read_header
-from demsr.dem.reading import read_dem, read_elevation
+from demsr.dem.read.header import raster_name, read_header
+from demsr.dem.read.raster import read_dem, read_elevation
 from demsr.pairs.build import Degradations, plan_pairs
 from demsr.pairs.cut import CutRule, cut_patches
 from demsr.pairs.split import regions_of
 from demsr.params import Harmonise
-from demsr.sources.harmonise import Recipe, Record, harmonise, recipe_of
+from demsr.sources.harmonise import HarmoniseOptions, Record, harmonise, recipe_of
 from demsr.sources.held_out import Fitness, choose_held_out
 from demsr.sources.inspection import inspect_raster
 from demsr.sources.local import describe_file
@@ -85,27 +85,64 @@ def counted(patches: int | str) -> str:
 def srtm3(void_percent: float, low: float, high: float, *, cols: int = 1201, patches: int = 49) -> Known:
     """Return a tile of nodes on multiples of 3 arc-seconds, as a GeoTIFF that says nothing but its CRS."""
     return Known(
-        TIFF, (1201, cols), (3, 3), "point", "EPSG:4326", "EGM96", void_percent, (low, high),
-        NODES_DATUM, patches, OWN,
-    )  # fmt: skip
+        TIFF,
+        (1201, cols),
+        (3, 3),
+        "point",
+        "EPSG:4326",
+        "EGM96",
+        void_percent,
+        (low, high),
+        NODES_DATUM,
+        patches,
+        OWN,
+    )
 
 
 def glo30(low: float, high: float) -> Known:
     return Known(
-        FLOAT, (361, 361), (1, 1), "point", "EPSG:4326", None, 0, (low, high), NODES, 4, (120, 120, FEW),
-    )  # fmt: skip
+        FLOAT,
+        (361, 361),
+        (1, 1),
+        "point",
+        "EPSG:4326",
+        None,
+        0,
+        (low, high),
+        NODES,
+        4,
+        (120, 120, FEW),
+    )
 
 
 KNOWN = {
     "land/N43E007.hgt.zip": Known(
-        "SRTMHGT, band 1, int16 in m", (1201, 1201), (3, 3), "point", "EPSG:4326", "EGM96", 0.1, (-11, 2064),
-        "vertical datum", 49, OWN,
+        "SRTMHGT, band 1, int16 in m",
+        (1201, 1201),
+        (3, 3),
+        "point",
+        "EPSG:4326",
+        "EGM96",
+        0.1,
+        (-11, 2064),
+        "vertical datum",
+        49,
+        OWN,
     ),
     "land/glo30_los_angeles_ellipsoid.tif": glo30(5.8, 386.8),
     "land/glo30_los_angeles_geoid.tif": glo30(41.1, 421.8),
     "land/srtm1_N48W125_olympic_peninsula.tif": Known(
-        TIFF, (1801, 3601), (1, 1), "point", "EPSG:4326", "EGM96", 0, (-13, 1095), NODES_DATUM,
-        242, (600, 1200, 21),
+        TIFF,
+        (1801, 3601),
+        (1, 1),
+        "point",
+        "EPSG:4326",
+        "EGM96",
+        0,
+        (-13, 1095),
+        NODES_DATUM,
+        242,
+        (600, 1200, 21),
     ),
     "land/srtm3_N41E001_catalonia_coast.tif": srtm3(0, -20, 1204),
     "land/srtm3_N42E001_pyrenees.tif": srtm3(0.5, 349, 3100),
@@ -119,8 +156,17 @@ KNOWN = {
     "land/srtm3_N53E027_belarus_plain.tif": srtm3(0, 142, 354),
     "land/srtm3_S29W072_atacama_coast.tif": srtm3(0, -3, 1899, cols=561, patches=21),
     "land/srtm3_oetztal_alps.tif": Known(
-        TIFF, (444, 582), (2.99999, 2.99999), "area", "EPSG:4326", "EGM96", 0, (387, 3727), SILENT_DATUM,
-        6, OWN,
+        TIFF,
+        (444, 582),
+        (2.99999, 2.99999),
+        "area",
+        "EPSG:4326",
+        "EGM96",
+        0,
+        (387, 3727),
+        SILENT_DATUM,
+        6,
+        OWN,
     ),
     "land/utm30m_bigtujunga_san_gabriel.tif": Known(
         TIFF, (643, 1197), (30, 30), "area", "EPSG:32611", None, 0, (315, 2295), SILENT, 28, (212, 470, 2)
@@ -129,14 +175,43 @@ KNOWN = {
         TIFF, (600, 857), (30, 30), "area", "EPSG:32605", None, 0, (23, 1505), SILENT, 15, (198, 295, 1)
     ),
     "land/utm50m_meghalaya_shillong_plateau.tif": Known(
-        TIFF, (1056, 1800), (50, 50.0009), "area", "EPSG:32646", None, 8.6, (2, 1964), SILENT, 65, (580, 1077, 18),
+        TIFF,
+        (1056, 1800),
+        (50, 50.0009),
+        "area",
+        "EPSG:32646",
+        None,
+        8.6,
+        (2, 1964),
+        SILENT,
+        65,
+        (580, 1077, 18),
     ),
     "marine/F00788_SR_8m.bag": Known(
-        "BAG, elevation, float32 in m", (179, 179), (8, 8), "point", "EPSG:26910", None, 79.6, (-68.4, -36.2), "layer",
-        EMPTY.format(1), (14, 22, FEW),
+        "BAG, elevation, float32 in m",
+        (179, 179),
+        (8, 8),
+        "point",
+        "EPSG:26910",
+        None,
+        79.6,
+        (-68.4, -36.2),
+        "layer",
+        EMPTY.format(1),
+        (14, 22, FEW),
     ),
     "marine/cudem_sabine_lake.tif": Known(
-        FLOAT, (648, 648), (1.11111, 1.11111), "area", "EPSG:4269", None, 0, (-17.6, 10.5), SILENT, 16, (239, 239, 1),
+        FLOAT,
+        (648, 648),
+        (1.11111, 1.11111),
+        "area",
+        "EPSG:4269",
+        None,
+        0,
+        (-17.6, 10.5),
+        SILENT,
+        16,
+        (239, 239, 1),
     ),
     "marine/emodnet_wadden_sea_ameland.tif": Known(
         FLOAT, (316, 674), (3.75, 3.75), "area", "EPSG:4326", None, 22.5, (-40.6, 3.2), SILENT, 4, COARSE
@@ -145,8 +220,17 @@ KNOWN = {
         TIFF, (1200, 1400), (9, 9), "area", "EPSG:4326", None, 11.9, (-5853, 0), SILENT, 51, COARSE
     ),
     "marine/gmrt_balanus_seamount.tif": Known(
-        FLOAT, (1332, 1082), (1.97937, 1.52904), "area", "EPSG:4326", None, 0.1, (-4849.5, -1424.9), SILENT,
-        48, (678, 713, 16),
+        FLOAT,
+        (1332, 1082),
+        (1.97937, 1.52904),
+        "area",
+        "EPSG:4326",
+        None,
+        0.1,
+        (-4849.5, -1424.9),
+        SILENT,
+        48,
+        (678, 713, 16),
     ),
     "marine/ncei_monterey_bay_7arcsec.tif": Known(
         FLOAT, (540, 540), (6.66667, 6.66667), "area", "EPSG:4269", None, 0, (-2805.5, 1515.9), SILENT, 9, COARSE
@@ -155,8 +239,17 @@ KNOWN = {
         FLOAT, (1000, 1000), (4.09875, 4.2825), "area", "EPSG:4326", None, 0, (-100.9, 104.3), SILENT, 36, COARSE
     ),
     "marine/utm50m_ningaloo_multibeam.tif": Known(
-        FLOAT, (2941, 1914), (50, 50), "area", "EPSG:32749", None, 92.7, (-195, -50), SILENT,
-        4, (1611, 1145, EMPTY.format(70)),
+        FLOAT,
+        (2941, 1914),
+        (50, 50),
+        "area",
+        "EPSG:32749",
+        None,
+        92.7,
+        (-195, -50),
+        SILENT,
+        4,
+        (1611, 1145, EMPTY.format(70)),
     ),
     "gebco/gebco_2020_n56.3_s55.2_w12.2_e13.1.nc": Known(
         NETCDF, (264, 216), (15, 15), "area", "EPSG:4326", "MSL", 0, (-43, 185), "CRS", 1, COARSE
@@ -173,7 +266,7 @@ KNOWN = {
     "gebco/gebco_western_india_margin.tif": Known(
         TIFF, (1080, 1128), (15, 15), "area", "EPSG:4326", "MSL", 0, (-3701, 92), SILENT_DATUM, 42, COARSE
     ),
-}  # fmt: skip
+}
 each_file = pytest.mark.parametrize("name", KNOWN)
 
 
@@ -223,8 +316,9 @@ def test_table_agrees_with_the_data_card(data, name):
     sizes = list(map(float, numbers(pixel)))
     np.testing.assert_allclose(sizes, known.pixel[: len(sizes)], atol=0.006)
     assert crs.removesuffix(" (not in file)") == known.crs or (crs, known.crs) == (
-        "NAD83 / UTM 10N (compound)", "EPSG:26910"
-    )  # fmt: skip
+        "NAD83 / UTM 10N (compound)",
+        "EPSG:26910",
+    )
     assert known.datum is None or {"MSL": "mean sea level"}.get(known.datum, known.datum) in datum
     assert float(numbers(nodata)[-1]) == pytest.approx(100 - known.void_percent, abs=0.6)
     np.testing.assert_allclose(list(map(float, numbers(lowest_highest))), known.range_m, atol=0.01)
@@ -264,7 +358,7 @@ def test_file_is_understood_as_the_table_says(data, name):
     assert found.uses[1:] == known.uses
 
 
-def recipe(domain: str) -> Recipe:
+def recipe(domain: str) -> HarmoniseOptions:
     """Return what the profile `local` does to a domain."""
     values = YAML(typ="safe").load((Path(profiles.__file__).parent / "local.yaml").read_text(encoding="utf-8"))
     section = Harmonise.model_validate({"geoid_grids": None, "proj_network": False, **values["harmonise"]})

@@ -121,9 +121,13 @@ def test_fine_tuning_moves_the_tail_and_not_a_bit_of_the_rest(data, tmp_path):
     pairs = [data.train.pairs, data.valid.pairs]
     features = cache_features(net, pairs, tmp_path / "features", device=torch.device("cpu"), batch_size=4)
     fit(
-        net, PairDataModule(*features, batch_size=2, workers=0, seed=1),
-        work_dir=tmp_path / "finetune", max_epochs=2, tail_only=True, **OPTIONS,
-    )  # fmt: skip
+        net,
+        PairDataModule(*features, batch_size=2, workers=0, seed=1),
+        work_dir=tmp_path / "finetune",
+        max_epochs=2,
+        tail_only=True,
+        **OPTIONS,
+    )
     moved = {name for name, value in net.state_dict().items() if not torch.equal(value, before[name])}
     assert moved == {"before.weight", "last.weight"}
 
@@ -233,7 +237,7 @@ def test_work_key_changes_with_parameters_and_data_and_nothing_else():
 def test_work_key_changes_with_the_code_of_training(name, tmp_path, monkeypatch):
     package = tmp_path / "demsr"
     shutil.copytree(Path(demsr.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr("demsr.identity._PACKAGE", package)
+    monkeypatch.setattr("demsr.runtime.fingerprint._PACKAGE", package)
     key = work_key({}, [])
     (package / "metrics" / "terrain.py").write_text("")
     assert work_key({}, []) == key

@@ -18,8 +18,8 @@ from filelock import FileLock, Timeout
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from demsr.errors import FetchError
-from demsr.files import read_json, sha256_of, sha256_of_text, write_json
-from demsr.project import cache_folder
+from demsr.runtime.files import read_json, sha256_of_file, sha256_of_text, write_json
+from demsr.runtime.project import cache_folder
 from demsr.sources.remote.transfer import AbsentError, Kind, OnBytes, Patience, Remote, StoppedError, transfer
 from demsr.sources.remote.visitor import Visitor
 
@@ -90,7 +90,7 @@ class Cache:
         if sha256 not in (None, found.sha256):
             return None
         if found.path.stat().st_mtime_ns != note.get("changed_ns"):  # copied, or damaged
-            if sha256_of(found.path) != found.sha256:
+            if sha256_of_file(found.path) != found.sha256:
                 return None
             with contextlib.suppress(OSError):
                 self._write_note(found)
@@ -113,9 +113,12 @@ class Cache:
         total = sum(size for size in sizes if size is not None) if None not in sizes else None
         self.check_room(sum(size or 0 for size in sizes))
         columns = (
-            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
             TimeRemainingColumn(),
-        )  # fmt: skip
+        )
         with Progress(*columns) as bar, Visitor(self.logins, connections=self.at_once) as visitor:
             task = bar.add_task(f"{description}, {len(missing)} of {len(remotes)} files", total=total)
             return self.each(lambda one: self._fetched(one, visitor, lambda n: bar.advance(task, n)), remotes)
@@ -190,9 +193,13 @@ class Cache:
             asked = mirrored if self.is_mirrored(remote.url) else remote
             try:
                 transfer(
-                    asked, place / remote.name, session=visitor, patience=self.patience, on_bytes=on_bytes,
+                    asked,
+                    place / remote.name,
+                    session=visitor,
+                    patience=self.patience,
+                    on_bytes=on_bytes,
                     stop=self._stop,
-                )  # fmt: skip
+                )
             except AbsentError:
                 return None
             return self._kept(remote.url, place / remote.name)
@@ -220,7 +227,7 @@ class Cache:
         """Give a whole file its place, and note where it came from."""
         with arrived.open("rb") as file:
             os.fsync(file.fileno())
-        sha256 = sha256_of(arrived)
+        sha256 = sha256_of_file(arrived)
         kept = self.folder / "files" / sha256[:2] / sha256 / arrived.name
         kept.parent.mkdir(parents=True, exist_ok=True)
         arrived.replace(kept)

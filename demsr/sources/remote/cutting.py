@@ -21,12 +21,12 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask
 
+from demsr.dem.dem import Dem, check_heights
 from demsr.dem.grid import Grid
-from demsr.dem.header import METRES_PER_UNIT, Declared, Header, read_header
-from demsr.dem.raster import Dem, check_heights
-from demsr.dem.reading import read_raster
+from demsr.dem.read.header import METRES_PER_UNIT, Declared, Header, read_header
+from demsr.dem.read.raster import read_raster
 from demsr.errors import FetchError, OutsideError, RasterError
-from demsr.files import whole_file
+from demsr.runtime.files import atomic_write
 from demsr.sources.remote.catalogue import Box, Product
 from demsr.sources.remote.pieces import Piece
 from demsr.sources.remote.transfer import AbsentError, Patience
@@ -67,8 +67,9 @@ def checked_header(path: Path, product: Product) -> Header:
     header = read_header(path, Declared(vertical_datum=product.vertical_datum))
     grid = header.grid
     right_crs = {
-        "projected": not grid.is_geographic, "as the file says": True,
-    }.get(product.horizontal, grid.crs == product.horizontal)  # fmt: skip
+        "projected": not grid.is_geographic,
+        "as the file says": True,
+    }.get(product.horizontal, grid.crs == product.horizontal)
     if not right_crs:
         message = f"{path}: its CRS is {grid.crs[:60]!r}, {product.name} has {product.horizontal}; is it that product?"
         raise FetchError(message)
@@ -134,7 +135,7 @@ def _unpack(archive: Path, pattern: str, target: Path) -> None:
         if len(names) != 1:
             message = f"{archive}: holds {len(names)} files like {pattern!r} of {packed.namelist()[:8]}; one is needed"
             raise FetchError(message)
-        with whole_file(target) as temporary, packed.open(names[0]) as source, temporary.open("wb") as file:
+        with atomic_write(target) as temporary, packed.open(names[0]) as source, temporary.open("wb") as file:
             shutil.copyfileobj(source, file, _COPIED)
 
 
@@ -198,7 +199,7 @@ def _copy_window(url: str, target: Path, box: Box, patience: Patience) -> None:
         values = source.read(window=window)
         place = {"height": window.height, "width": window.width, "transform": transform}
         profile = {**source.profile, **_TILED, **place}
-        with whole_file(target) as temporary, rasterio.open(temporary, "w", **profile) as written:
+        with atomic_write(target) as temporary, rasterio.open(temporary, "w", **profile) as written:
             written.write(values)
             written.update_tags(**{key: text for key, text in source.tags().items() if key == "AREA_OR_POINT"})
 
@@ -218,14 +219,20 @@ def assemble(parts: Sequence[Path], target: Path) -> None:
     signed = np.issubdtype(np.dtype(dtype), np.signedinteger)
     limits = np.iinfo(dtype)
     profile = {
-        **_TILED, "blockxsize": _STRIP, "blockysize": _STRIP, "sparse_ok": True,
-        "count": 1, "dtype": dtype, "crs": "EPSG:4326",
+        **_TILED,
+        "blockxsize": _STRIP,
+        "blockysize": _STRIP,
+        "sparse_ok": True,
+        "count": 1,
+        "dtype": dtype,
+        "crs": "EPSG:4326",
         "nodata": (limits.min if signed else limits.max) if nodata is None else nodata,
-        "width": round(360 / spacing_deg), "height": round(180 / spacing_deg),
+        "width": round(360 / spacing_deg),
+        "height": round(180 / spacing_deg),
         "transform": Affine(spacing_deg, 0, -180, 0, -spacing_deg, 90),
-    }  # fmt: skip
+    }
     with contextlib.ExitStack() as stack:
-        temporary = stack.enter_context(whole_file(target))
+        temporary = stack.enter_context(atomic_write(target))
         whole = stack.enter_context(rasterio.open(temporary, "w", **profile))
         sources = [stack.enter_context(rasterio.open(part)) for part in parts]
         placed = sorted((*_place_of(source, whole, dtype), number) for number, source in enumerate(sources))
@@ -260,9 +267,13 @@ def _beyond(grid: Grid, box: Box) -> NDArray[np.bool_]:
         [west + (east - west) * there, np.full(_CORNERS, east), west + (east - west) * back, np.full(_CORNERS, west)]
     )
     lats = np.concatenate(
-        [np.full(_CORNERS, south), south + (north - south) * there, np.full(_CORNERS, north),
-         south + (north - south) * back]
-    )  # fmt: skip
+        [
+            np.full(_CORNERS, south),
+            south + (north - south) * there,
+            np.full(_CORNERS, north),
+            south + (north - south) * back,
+        ]
+    )
     x, y = to_grid.transform(lons, lats)
     outline = {"type": "Polygon", "coordinates": [[*zip(x, y, strict=True), (x[0], y[0])]]}
     transform = Affine(grid.pixel_width, 0, grid.west, 0, -grid.pixel_height, grid.north)
@@ -276,9 +287,13 @@ def _regular(spacing_deg: float) -> float:
 
 
 _TILED: dict[str, Any] = {
-    "driver": "GTiff", "tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK, "compress": "deflate",
+    "driver": "GTiff",
+    "tiled": True,
+    "blockxsize": _BLOCK,
+    "blockysize": _BLOCK,
+    "compress": "deflate",
     "interleave": "band",
-}  # fmt: skip
+}
 
 
 def _window(source: rasterio.DatasetReader, box: Box) -> tuple[windows.Window, Affine]:
@@ -297,10 +312,15 @@ def _window(source: rasterio.DatasetReader, box: Box) -> tuple[windows.Window, A
 def _http_options(patience: Patience) -> dict[str, Any]:
     """Return options of GDAL: try again as `transfer` does, send no login, remember no failure."""
     return {
-        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO", "GDAL_HTTP_NETRC": "NO",
-        "GDAL_HTTP_MAX_RETRY": "2", "GDAL_HTTP_RETRY_DELAY": str(patience.first_wait_s),
-        "GDAL_HTTP_RETRY_CODES": "ALL", "GDAL_HTTP_CONNECTTIMEOUT": str(math.ceil(patience.connect_s)),
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+        "GDAL_PAM_ENABLED": "NO",
+        "GDAL_HTTP_NETRC": "NO",
+        "GDAL_HTTP_MAX_RETRY": "2",
+        "GDAL_HTTP_RETRY_DELAY": str(patience.first_wait_s),
+        "GDAL_HTTP_RETRY_CODES": "ALL",
+        "GDAL_HTTP_CONNECTTIMEOUT": str(math.ceil(patience.connect_s)),
         "GDAL_HTTP_LOW_SPEED_TIME": str(math.ceil(patience.window_s)),
         "GDAL_HTTP_LOW_SPEED_LIMIT": str(math.ceil(patience.least_bytes_per_s)),
-        "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/", "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff",
-    }  # fmt: skip
+        "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/",
+        "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff",
+    }

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from rich.progress import track
 
-from demsr.dem.header import Declared
-from demsr.dem.raster import write_dem
+from demsr.dem.dem import write_dem
+from demsr.dem.read.header import Declared
 from demsr.errors import DemsrError, FetchError, RasterError
-from demsr.identity import work_key
+from demsr.runtime.fingerprint import work_key
 from demsr.sources.local import CACHED, InputFile
 from demsr.sources.remote.cache import Cache, Fetched
 from demsr.sources.remote.catalogue import AS_SERVED, EARTHDATA, Product, product_of
@@ -187,9 +187,7 @@ def _part(where: str, source: Fetched, piece: Piece, product: Product, cache: Ca
 
 def _by_ranges(piece: Piece, cache: Cache) -> Fetched:
     url, name = cache.address(piece.remote.url), f"{Path(piece.remote.name).stem}_part.tif"
-    return cache.made(
-        piece.origin, name, lambda path: copy_window(url, path, piece.place, patience=cache.patience)
-    )  # fmt: skip
+    return cache.made(piece.origin, name, lambda path: copy_window(url, path, piece.place, patience=cache.patience))
 
 
 def _unpacked(member: str, archive: Fetched, cache: Cache) -> Fetched:
@@ -219,7 +217,7 @@ def _told(where: str, fetched: Fetched, cache: Cache) -> Iterator[None]:
 
 def _described(
     fetched: Fetched, name: str, product: Product, declared: Declared, origin: str, cache: Cache
-) -> InputFile:  # fmt: skip
+) -> InputFile:
     """Return the entry of a file in the manifest.
 
     Parameters
@@ -227,11 +225,16 @@ def _described(
     origin : address, and what was cut out of it
     """
     return InputFile(
-        path=f"{CACHED}{fetched.path.relative_to(cache.folder).as_posix()}", bytes=fetched.bytes, sha256=fetched.sha256,
-        given_name=name, product=product.name, origin=_bare(origin) if product.takes_urls else origin,
-        declared={key: value for key, value in asdict(declared).items() if value is not None}, range_m=product.range_m,
+        path=f"{CACHED}{fetched.path.relative_to(cache.folder).as_posix()}",
+        bytes=fetched.bytes,
+        sha256=fetched.sha256,
+        given_name=name,
+        product=product.name,
+        origin=_bare(origin) if product.takes_urls else origin,
+        declared={key: value for key, value in asdict(declared).items() if value is not None},
+        range_m=product.range_m,
         fetched_on=fetched.fetched_at[:10] if product.version == AS_SERVED else "",
-    )  # fmt: skip
+    )
 
 
 def _bare(origin: str) -> str:

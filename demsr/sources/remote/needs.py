@@ -60,10 +60,14 @@ def _need(region: str, product: Product, pieces: Sequence[Piece], cache: Cache, 
     seen.update(new)
     sizes = {origin: piece.expected_bytes(product) for origin, piece in new.items()}
     return Need(
-        region=region, product=product.name, domain=product.domain, rasters=len(pieces), files=len(new),
+        region=region,
+        product=product.name,
+        domain=product.domain,
+        rasters=len(pieces),
+        files=len(new),
         bytes=sum(sizes.values()),
         here_bytes=sum(size for origin, size in sizes.items() if cache.known(origin) is not None),
-    )  # fmt: skip
+    )
 
 
 def _pairs(product: Product, rasters: int, patch_lr: int) -> int:

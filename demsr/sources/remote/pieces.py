@@ -98,9 +98,13 @@ def raster_of(region: str, tile: str) -> str:
 def pieces_of(product: Product, region: Region, *, token: str | None = None) -> list[Piece]:
     """Return all pieces that a region can have; over the sea or beyond a survey some do not exist."""
     ways = {
-        "tiles": _tiles, "files": _parts_of_files, "wcs": _coverages, "gmrt": _grids, "ncss": _subsets,
+        "tiles": _tiles,
+        "files": _parts_of_files,
+        "wcs": _coverages,
+        "gmrt": _grids,
+        "ncss": _subsets,
         "urls": _named_files,
-    }  # fmt: skip
+    }
     pieces = list(ways[product.how](product, region))
     if not pieces:
         message = f"region {region.name}: {product.name} covers nothing of {_text(region.box)}; choose another product"
@@ -173,9 +177,11 @@ def _tiles(product: Product, region: Region) -> Iterator[Piece]:
         part = next((part for part in parts if part is not None), cell)
         windowed = product.windows and part != cell
         yield Piece(
-            name=raster_of(region.name, name), remote=_remote(product, file), place=part if windowed else cell,
+            name=raster_of(region.name, name),
+            remote=_remote(product, file),
+            place=part if windowed else cell,
             by_ranges=windowed,
-        )  # fmt: skip
+        )
 
 
 def _parts_of_files(product: Product, region: Region) -> Iterator[Piece]:
@@ -192,9 +198,7 @@ def _parts_of_files(product: Product, region: Region) -> Iterator[Piece]:
             if file.box is None or overlap(cell, file.box) is not None:
                 tile = tile_name(cell) + (f"-{file.tag}" if file.tag else "")
                 remote = _remote(product, file)
-                yield Piece(
-                    name=raster_of(region.name, tile), remote=remote, place=cell, member=file.member, cut=True
-                )  # fmt: skip
+                yield Piece(name=raster_of(region.name, tile), remote=remote, place=cell, member=file.member, cut=True)
 
 
 def _coverages(product: Product, region: Region) -> Iterator[Piece]:
@@ -202,10 +206,15 @@ def _coverages(product: Product, region: Region) -> Iterator[Piece]:
     for cell in cells(region.box, product.cell_deg):
         west, south, east, north = cell
         words = [
-            ("service", "WCS"), ("version", "2.0.1"), ("request", "GetCoverage"), ("coverageId", product.coverage),
-            ("format", "image/tiff"), ("subsettingcrs", _DEGREES),
-            ("subset", f"{product.axes[0]}({west:g},{east:g})"), ("subset", f"{product.axes[1]}({south:g},{north:g})"),
-        ]  # fmt: skip
+            ("service", "WCS"),
+            ("version", "2.0.1"),
+            ("request", "GetCoverage"),
+            ("coverageId", product.coverage),
+            ("format", "image/tiff"),
+            ("subsettingcrs", _DEGREES),
+            ("subset", f"{product.axes[0]}({west:g},{east:g})"),
+            ("subset", f"{product.axes[1]}({south:g},{north:g})"),
+        ]
         yield _requested(product, region, cell, words)
 
 
@@ -242,9 +251,11 @@ def _named_files(product: Product, region: Region) -> Iterator[Piece]:
     for url in region.urls:
         file = ProductFile(url=url, kind=product.kind)
         yield Piece(
-            name=raster_of(region.name, _stem(url)), remote=_remote(product, file), place=region.box,
+            name=raster_of(region.name, _stem(url)),
+            remote=_remote(product, file),
+            place=region.box,
             member=product.member,
-        )  # fmt: skip
+        )
 
 
 def _remote(product: Product, file: ProductFile) -> Remote:

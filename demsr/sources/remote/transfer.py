@@ -22,7 +22,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from demsr.errors import FetchError
-from demsr.files import sha256_of, write_json
+from demsr.runtime.files import sha256_of_file, write_json
 from demsr.sources.remote.visitor import Bearer
 
 Kind = Literal["zip", "tiff", "netcdf", "bag", "json", "any"]
@@ -106,9 +106,14 @@ class StoppedError(Exception):
 
 
 def transfer(
-    remote: Remote, path: Path, *, session: requests.Session, patience: Patience,
-    on_bytes: OnBytes = lambda _: None, stop: threading.Event | None = None,
-) -> None:  # fmt: skip
+    remote: Remote,
+    path: Path,
+    *,
+    session: requests.Session,
+    patience: Patience,
+    on_bytes: OnBytes = lambda _: None,
+    stop: threading.Event | None = None,
+) -> None:
     """Bring a file to `path`, which must be in a folder of its own; what has arrived lies beside it until it is whole.
 
     Parameters
@@ -152,9 +157,13 @@ def transfer(
 
 
 def _one_try(
-    remote: Remote, partial: Path, session: requests.Session, patience: Patience, on_bytes: OnBytes,
+    remote: Remote,
+    partial: Path,
+    session: requests.Session,
+    patience: Patience,
+    on_bytes: OnBytes,
     stop: threading.Event,
-) -> None:  # fmt: skip
+) -> None:
     """Ask once for what is missing, and write what comes."""
     have, validator = _size(partial), _validator(partial, remote.url)
     if have and validator is None:
@@ -253,7 +262,7 @@ def _check_length(remote: Remote, answer: requests.Response) -> None:
 
 def _write(
     answer: requests.Response, partial: Path, have: int, patience: Patience, on_bytes: OnBytes, stop: threading.Event
-) -> None:  # fmt: skip
+) -> None:
     """Append what comes; a server that crawls is left like one that is silent."""
     expected = answer.headers.get("Content-Length")
     came, since, in_window = 0, time.monotonic(), 0
@@ -301,7 +310,7 @@ def _fault(remote: Remote, path: Path) -> str | None:
         return f"in the place of a file came a page: {_shown(first)!r}"
     if not first.startswith(_MAGIC[remote.kind]):
         return f"it begins with {first[:16]!r}, which is no {remote.kind}"
-    if remote.sha256 is not None and (found := sha256_of(path)) != remote.sha256:
+    if remote.sha256 is not None and (found := sha256_of_file(path)) != remote.sha256:
         return f"its sha256 is {found}, the provider names {remote.sha256}"
     if remote.kind == "zip":
         return _fault_of_zip(path)

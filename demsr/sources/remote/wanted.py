@@ -109,4 +109,4 @@ def tid_of(product: Product) -> Product:
         raise FetchError(message)
     return replace(
         product, name=product.name + TID, path=product.tid_path, coverage="tid", files=(product.tid,), range_m=None
-    )  # fmt: skip
+    )

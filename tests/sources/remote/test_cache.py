@@ -8,8 +8,8 @@ from fault_server import FaultServer, Served
 from filelock import FileLock
 
 from demsr.errors import FetchError
-from demsr.files import sha256_of_text
-from demsr.project import cache_folder
+from demsr.runtime.files import sha256_of_text
+from demsr.runtime.project import cache_folder
 from demsr.sources.remote.cache import Cache
 from demsr.sources.remote.transfer import Patience, Remote
 
@@ -99,7 +99,7 @@ def test_a_cache_that_was_copied_is_hashed_once_and_then_believed(server, tmp_pa
     (found,) = cache(tmp_path).fetch([remote])
     os.utime(found.path, ns=(1, 1))
     assert cache(tmp_path).known(remote.url) == found
-    monkeypatch.setattr("demsr.sources.remote.cache.sha256_of", None)  # not asked again
+    monkeypatch.setattr("demsr.sources.remote.cache.sha256_of_file", None)  # not asked again
     assert cache(tmp_path).known(remote.url) == found
 
 

@@ -3,7 +3,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from demsr.dem.header import METRES_PER_UNIT
+from demsr.dem.read.header import METRES_PER_UNIT
 from demsr.dem.vertical import DATUMS
 from demsr.errors import ParamsError
 from demsr.sources.remote.catalogue import PRODUCTS, Product, product_of
@@ -27,8 +27,9 @@ def test_each_data_sheet_is_whole(product):
 
 def test_licences_that_forbid_commercial_use_are_marked():
     assert {name for name, product in PRODUCTS.items() if product.commercial == "forbidden"} == {
-        "tandem-x-90", "srtm-cgiar",
-    }  # fmt: skip
+        "tandem-x-90",
+        "srtm-cgiar",
+    }
 
 
 def test_an_unknown_product_is_refused_with_those_that_there_are():

@@ -12,8 +12,8 @@ from fault_server import FaultServer, Served
 from providers import geotiff, zipped
 from synthetic import dem, rough
 
-from demsr.dem.raster import write_dem
-from demsr.dem.reading import read_dem
+from demsr.dem.dem import write_dem
+from demsr.dem.read.raster import read_dem
 from demsr.errors import FetchError, VoidError
 from demsr.sources.remote.catalogue import PRODUCTS, Product
 from demsr.sources.remote.cutting import assemble, checked_header, copy_window, part_of, unpack
@@ -48,8 +48,9 @@ def test_a_window_has_the_numbers_of_the_file_and_only_its_bytes_are_asked_for(s
         assert (dataset.nodata, dataset.crs.to_epsg()) == (-32768, 4326)
 
 
-@pytest.mark.parametrize("faults", [["503"], ["", "", "503"], ["", "", "429 0"], ["", "", "drip"], ["", "", "shorter"],
-                                    ["", "", "page"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "faults", [["503"], ["", "", "503"], ["", "", "429 0"], ["", "", "drip"], ["", "", "shorter"], ["", "", "page"]]
+)
 def test_a_window_is_whole_whatever_came_in_between(server, tmp_path, faults):
     server.files[PATH] = Served(CONTENT, faults=list(faults))
     np.testing.assert_array_equal(window(server, tmp_path / "part.tif"), ROUGH[225:450, 225:450])
@@ -65,7 +66,7 @@ def test_a_window_is_whole_whatever_came_in_between(server, tmp_path, faults):
         (Served(CONTENT[:40_000]), "cannot be read"),
         (Served(CONTENT[:20_000] + bytes(len(CONTENT) - 20_000)), "cannot be read"),
     ],
-)  # fmt: skip
+)
 def test_a_window_that_does_not_come_leaves_no_file(server, tmp_path, served, message):
     server.files[PATH] = served
     with pytest.raises(FetchError, match=message) as raised:
@@ -136,7 +137,7 @@ def test_a_place_without_measured_pixels_is_absent(tmp_path):
         ("EPSG:4326", product(horizontal="projected"), "gmrt has projected"),
         ("EPSG:4326", product(horizontal="EPSG:9354"), "gmrt has EPSG:9354"),
     ],
-)  # fmt: skip
+)
 def test_a_file_in_another_crs_than_the_sheet_says_is_refused(tmp_path, crs, sheet, message):
     (tmp_path / "a.tif").write_bytes(geotiff(ROUGH, BOX, crs=crs))
     with pytest.raises(FetchError, match=message):

@@ -7,9 +7,9 @@ from fault_server import FaultServer, Served
 from providers import QUICK, fetched, geotiff, lr_grid, netcdf, path_of, quick_cache, serve_gebco, serve_nasadem, zipped
 from synthetic import rough
 
-from demsr.dem.header import Declared
-from demsr.dem.raster import Dem
-from demsr.dem.reading import read_dem
+from demsr.dem.dem import Dem
+from demsr.dem.read.header import Declared
+from demsr.dem.read.raster import read_dem
 from demsr.errors import FetchError, ParamsError, RasterError
 from demsr.sources.local import InputFile, checked_path, read_manifest, write_manifest
 from demsr.sources.remote.cache import Cache
@@ -217,7 +217,7 @@ def test_a_damaged_file_of_the_cache_is_removed_and_comes_again(server):
         (Wanted(regions=(ALPS,), lr="gmrt"), {}, "fetch.remote.lr is 'gmrt', no input of 15 arc-seconds"),
         (Wanted(regions=(ALPS,)), {"land": ["alp__*"]}, r"no raster fits 'alp__\*'; .* REGION__\*, with one of alps"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_that_can_be_told_before_are_told_before(wanted, held_out, message):
     with pytest.raises(ParamsError, match=message):
         wanted.check(held_out)

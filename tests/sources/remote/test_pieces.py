@@ -20,12 +20,16 @@ def pieces(product: str, *box: float, **more: Any):
 @pytest.mark.parametrize(
     ("cell", "name"),
     [
-        ((-121, 43, -120, 44), "n43w121"), ((0, 0, 1, 1), "n00e000"), ((-1, -1, 0, 0), "s01w001"),
-        ((178, -18, 179, -17), "s18e178"), ((-180, -90, -179, -89), "s90w180"),
-        ((-124.5, 48.25, -124, 48.75), "n4825w12450"), ((-0.5, -0.5, 0, 0), "s0050w00050"),
+        ((-121, 43, -120, 44), "n43w121"),
+        ((0, 0, 1, 1), "n00e000"),
+        ((-1, -1, 0, 0), "s01w001"),
+        ((178, -18, 179, -17), "s18e178"),
+        ((-180, -90, -179, -89), "s90w180"),
+        ((-124.5, 48.25, -124, 48.75), "n4825w12450"),
+        ((-0.5, -0.5, 0, 0), "s0050w00050"),
         ((5.0, 50.0, 10.0, 55.0), "n50e005"),
     ],
-)  # fmt: skip
+)
 def test_cells_are_named_by_their_south_western_corner(cell, name):
     assert tile_name(cell) == name
 
@@ -69,23 +73,48 @@ def test_copernicus_tiles_are_whole_or_parts_as_the_region_covers_them(metres, c
     ("product", "box", "host", "words"),
     [
         (
-            "gmrt", (-65.6, 39.1, -65.1, 39.6), "www.gmrt.org",
-            {"minlongitude": ["-66"], "maxlongitude": ["-65"], "minlatitude": ["39"], "maxlatitude": ["40"],
-             "format": ["geotiff"], "resolution": ["max"], "layer": ["topo-mask"]},
+            "gmrt",
+            (-65.6, 39.1, -65.1, 39.6),
+            "www.gmrt.org",
+            {
+                "minlongitude": ["-66"],
+                "maxlongitude": ["-65"],
+                "minlatitude": ["39"],
+                "maxlatitude": ["40"],
+                "format": ["geotiff"],
+                "resolution": ["max"],
+                "layer": ["topo-mask"],
+            },
         ),
         (
-            "nonna-10", (-124.5, 48, -124, 48.5), "nonna-geoserver.data.chs-shc.ca",
-            {"service": ["WCS"], "version": ["2.0.1"], "request": ["GetCoverage"], "format": ["image/tiff"],
-             "coverageId": ["nonna__NONNA 10 Coverage"], "subset": ["Long(-124.5,-124)", "Lat(48,48.5)"],
-             "subsettingcrs": ["http://www.opengis.net/def/crs/EPSG/0/4326"]},
+            "nonna-10",
+            (-124.5, 48, -124, 48.5),
+            "nonna-geoserver.data.chs-shc.ca",
+            {
+                "service": ["WCS"],
+                "version": ["2.0.1"],
+                "request": ["GetCoverage"],
+                "format": ["image/tiff"],
+                "coverageId": ["nonna__NONNA 10 Coverage"],
+                "subset": ["Long(-124.5,-124)", "Lat(48,48.5)"],
+                "subsettingcrs": ["http://www.opengis.net/def/crs/EPSG/0/4326"],
+            },
         ),
         (
-            "gebco-2024", (85, 27, 86, 28), "dap.ceda.ac.uk",
-            {"var": ["elevation"], "west": ["85"], "east": ["90"], "south": ["25"], "north": ["30"],
-             "accept": ["netcdf"]},
+            "gebco-2024",
+            (85, 27, 86, 28),
+            "dap.ceda.ac.uk",
+            {
+                "var": ["elevation"],
+                "west": ["85"],
+                "east": ["90"],
+                "south": ["25"],
+                "north": ["30"],
+                "accept": ["netcdf"],
+            },
         ),
     ],
-)  # fmt: skip
+)
 def test_services_are_asked_for_whole_cells(product, box, host, words):
     (one,) = pieces(product, *box)
     parts = urlsplit(one.remote.url)
@@ -103,8 +132,10 @@ def test_large_files_are_cut_into_cells_of_the_files_that_lie_there():
         pieces("crm", 0, 0, 1, 1)
 
 
-@pytest.mark.parametrize(("product", "way_out"), [("boem", "copy the addresses of its files from https://www.boem.gov"),
-                                                  ("bag", "name them under `urls`")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("product", "way_out"),
+    [("boem", "copy the addresses of its files from https://www.boem.gov"), ("bag", "name them under `urls`")],
+)
 def test_files_that_a_user_must_name_are_asked_for(product, way_out):
     with pytest.raises(FetchError, match=way_out):
         pieces(product, -90, 27, -89, 28)

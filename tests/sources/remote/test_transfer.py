@@ -49,10 +49,18 @@ def nothing_left(folder: Path) -> bool:
 @pytest.mark.parametrize(
     "faults",
     [
-        [], ["reset"], ["reset", "reset"], ["stall"], ["drip"], ["429 0"], ["503"], ["500", "reset", "503 0"],
-        ["longer"], ["408", "425"],
+        [],
+        ["reset"],
+        ["reset", "reset"],
+        ["stall"],
+        ["drip"],
+        ["429 0"],
+        ["503"],
+        ["500", "reset", "503 0"],
+        ["longer"],
+        ["408", "425"],
     ],
-)  # fmt: skip
+)
 def test_what_is_told_to_be_whole_is_whole_whatever_came_in_between(server, tmp_path, faults):
     server.files[PATH] = Served(CONTENT, faults=list(faults))
     path = fetched(server, tmp_path)
@@ -109,9 +117,12 @@ def test_servers_that_ask_to_wait_are_obeyed_up_to_a_limit(server, tmp_path):
     clock = Clock()
     server.files[PATH] = Served(CONTENT, faults=["429 3600", "429 0", "503 Wed, 21 Oct 2015 07:28:00 GMT"])
     transfer(
-        Remote(url=server.url + PATH, name="a.zip", kind="zip"), tmp_path / "a.zip", session=Visitor(),
-        patience=replace(QUICK, tries=5), stop=clock,
-    )  # fmt: skip
+        Remote(url=server.url + PATH, name="a.zip", kind="zip"),
+        tmp_path / "a.zip",
+        session=Visitor(),
+        patience=replace(QUICK, tries=5),
+        stop=clock,
+    )
     assert clock.waited == [0.5, 0, 0]  # an hour, cut to the longest wait; at once; a date that is past
 
 
@@ -164,7 +175,7 @@ def test_a_full_disk_is_no_broken_connection(server, tmp_path):
         (Served(b"II*\x00" + bytes(50)), {}, "which is no zip"),
         (Served(CONTENT), {"kind": "tiff"}, "which is no tiff"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_the_file_never_gets_its_name(server, tmp_path, served, remote, message):
     server.files[PATH] = served
     with pytest.raises(FetchError, match=message) as raised:

@@ -1,0 +1,1 @@
+"""Read rasters of any format as elevation in metres."""

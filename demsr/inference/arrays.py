@@ -1,0 +1,166 @@
+"""Apply a model to an array in memory that knows its coordinates."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from demsr.dem.dem import HIGHEST_M, LOWEST_M, impossible
+from demsr.dem.read.header import METRES_PER_UNIT
+from demsr.dem.read.stream import ArrayReader
+from demsr.dem.windows import tiles
+from demsr.errors import GridError, VoidError
+from demsr.inference.estimate import default_tile_px
+from demsr.inference.load import BUILTIN, load_model
+from demsr.inference.super_resolver import Precision, SuperResolver
+from demsr.model.srnet import DemSrNet
+
+_NAMES = {"y": ("lat", "latitude", "y"), "x": ("lon", "longitude", "x")}
+_UNEVEN = 1e-3  # of a step: how far coordinates may lie from even ones
+_GEO_TRANSFORM = "GeoTransform"
+_OF_STORED = ("_FillValue", "missing_value", "scale_factor", "add_offset")  # xarray moves them away when it decodes
+
+
+def super_resolve(
+    elevation: xr.DataArray,
+    model: str | Path | DemSrNet = BUILTIN,
+    *,
+    device: str = "auto",
+    precision: Precision = "auto",
+    consistent: bool = False,
+    uncertain: bool = False,
+    tile_px: int | None = None,
+) -> xr.DataArray:
+    """Replace every cell by 5 x 5 cells; NaN stays exactly NaN, and what it says about itself stays.
+
+    Parameters
+    ----------
+    elevation : metres, positive up, with evenly spaced coordinates along two dimensions, in either direction
+    model : see `demsr.load_model`, or a net
+    device : "auto", "cpu", "cuda", ...
+    precision, consistent : see `demsr.inference.super_resolver.SuperResolver`
+    uncertain : give the standard error of each cell in metres, as the coordinate `uncertainty`
+    tile_px : side of a tile in LR pixels; None takes what fits in memory
+
+    Raises
+    ------
+    GridError : coordinates that are missing or uneven, heights that are not metres and positive up
+    VoidError : nothing was measured, or values that cannot be elevations
+    CheckpointError, ParamsError, TrackingError : see `demsr.load_model`
+    """
+    _check_type(elevation)
+    plane = elevation.squeeze(drop=False)
+    where = str(elevation.name or "elevation")
+    rows, cols = _dimensions(plane, where)
+    _check_heights(plane, where)
+    net = model if isinstance(model, DemSrNet) else load_model(model, device=device)
+    resolver = SuperResolver(net, precision=precision, consistent=consistent, uncertain=uncertain)
+    north_up, turned = _north_up(plane.transpose(rows, cols), rows, cols)
+    values = north_up.to_numpy().astype(np.float32)
+    _check_range(values, where)
+    if not np.isfinite(values).any():
+        message = f"{where}: all {values.size} cells are void; give an array with measured ones"
+        raise VoidError(message)
+    surface = ArrayReader(values, goes_around=_goes_around(north_up[cols]))
+    fine, *errors = _resolved(surface, resolver, tile_px or default_tile_px(resolver))
+    coordinates = {name: _refined(north_up[name], resolver.scale) for name in (rows, cols)}
+    kept = {name: _rescaled(coord, resolver.scale) for name, coord in plane.coords.items() if not coord.dims}
+    result = xr.DataArray(fine, {**coordinates, **kept}, (rows, cols), elevation.name, elevation.attrs)
+    for sigma_m in errors:
+        result = result.assign_coords(uncertainty=((rows, cols), sigma_m, {"units": "m"}))
+    return result.isel(turned).transpose(*plane.dims)
+
+
+def _check_type(elevation: object) -> None:
+    if not isinstance(elevation, xr.DataArray):
+        message = f"elevation is a {type(elevation).__name__}; pass a DataArray of xarray, such as dataset.elevation"
+        raise TypeError(message)
+
+
+def _resolved(surface: ArrayReader, resolver: SuperResolver, tile_px: int) -> NDArray[np.float32]:
+    rows, cols = surface.shape
+    fine = np.empty((1 + resolver.uncertain, rows * resolver.scale, cols * resolver.scale), np.float32)
+    for window in tiles(rows, cols, tile_px):
+        place = (slice(None), *window.refine(resolver.scale).slices)
+        fine[place] = resolver(*surface.around(window, resolver.reach_px))
+    return fine
+
+
+def _dimensions(plane: xr.DataArray, where: str) -> tuple[str, str]:
+    """Return the names of the dimensions of rows and columns."""
+    if plane.ndim != 2 or min(plane.shape) < 2:
+        message = f"{where}: has shape {plane.shape}; two dimensions of 2 or more cells are needed"
+        raise GridError(message)
+    first, second = map(str, plane.dims)
+    rows, cols = (second, first) if first.lower() in _NAMES["x"] or second.lower() in _NAMES["y"] else (first, second)
+    for name in (rows, cols):
+        if name not in plane.coords:
+            message = f"{where}: dimension {name} has no coordinates; assign those of the cell centres"
+            raise GridError(message)
+        centres = plane[name].to_numpy()
+        values = centres.astype(np.float64)
+        even = np.linspace(values[0], values[-1], len(values))
+        rounding = 2 * np.spacing(np.abs(centres).max()) if np.issubdtype(centres.dtype, np.floating) else 0.0
+        allowed = _UNEVEN * abs(even[1] - even[0]) + rounding
+        if not np.abs(values - even).max() <= allowed or even[0] == even[-1]:
+            message = f"{where}: coordinates {name} are not evenly spaced; interpolate to even ones first"
+            raise GridError(message)
+    return rows, cols
+
+
+def _check_heights(plane: xr.DataArray, where: str) -> None:
+    if packed := [name for name in _OF_STORED if name in plane.attrs]:
+        message = (
+            f"{where}: has {', '.join(packed)}, so its values are as stored; decode them, with xarray.decode_cf or "
+            "rioxarray.open_rasterio(..., masked=True)"
+        )
+        raise GridError(message)
+    unit, positive = str(plane.attrs.get("units", "m")).lower(), str(plane.attrs.get("positive", "up")).lower()
+    if METRES_PER_UNIT.get(unit) != 1 or positive != "up":
+        message = (
+            f"{where}: units {unit!r}, positive {positive}; heights in metres, positive up, "
+            "are needed: convert the values and their attributes"
+        )
+        raise GridError(message)
+
+
+def _check_range(values: NDArray[np.float32], where: str) -> None:
+    wrong = impossible(values)
+    if wrong.any():
+        message = (
+            f"{where}: {int(wrong.sum())} values lie outside {LOWEST_M:.0f} to {HIGHEST_M:.0f} m, such as "
+            f"{values[wrong][0]:g}; make voids NaN, for example with elevation.where(...), and heights metres"
+        )
+        raise VoidError(message)
+
+
+def _north_up(plane: xr.DataArray, rows: str, cols: str) -> tuple[xr.DataArray, dict[str, slice]]:
+    """Return the array from north to south and west to east, and how to turn the result back."""
+    backwards = {rows: plane[rows][0] < plane[rows][-1], cols: plane[cols][0] > plane[cols][-1]}
+    turned = {name: slice(None, None, -1) for name, is_backwards in backwards.items() if bool(is_backwards)}
+    return plane.isel(turned), turned
+
+
+def _goes_around(longitudes: xr.DataArray) -> bool:
+    """Whether the last column is beside the first, around the globe."""
+    in_degrees = str(longitudes.name).lower().startswith("lon") or "degree" in str(longitudes.attrs.get("units", ""))
+    step = float(longitudes[1] - longitudes[0])
+    return in_degrees and abs(len(longitudes) * step - 360) < step / 2
+
+
+def _refined(centres: xr.DataArray, scale: int) -> xr.DataArray:
+    """Return the centres of cells that are `scale` times as fine."""
+    values = centres.to_numpy().astype(np.float64)
+    step = (values[-1] - values[0]) / (len(values) - 1)
+    fine = values[0] - step / 2 + (np.arange(len(values) * scale) + 0.5) * (step / scale)
+    return xr.DataArray(fine, dims=centres.dims, attrs=centres.attrs)
+
+
+def _rescaled(coordinate: xr.DataArray, scale: int) -> xr.DataArray:
+    """Return a coordinate of the whole array, such as its CRS; if it holds a transform, that of the finer cells."""
+    if _GEO_TRANSFORM not in coordinate.attrs:
+        return coordinate
+    x, x_per_col, x_per_row, y, y_per_col, y_per_row = map(float, str(coordinate.attrs[_GEO_TRANSFORM]).split())
+    steps = (x, x_per_col / scale, x_per_row / scale, y, y_per_col / scale, y_per_row / scale)
+    return coordinate.assign_attrs({_GEO_TRANSFORM: " ".join(map(repr, steps))})

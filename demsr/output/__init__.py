@@ -1,0 +1,1 @@
+"""Write finished products: COG, NetCDF-CF, folders of one-degree tiles with a STAC catalogue."""

@@ -1,0 +1,129 @@
+"""Write files so that a reader finds either nothing or the whole: temporary name, fsync, rename."""
+
+import contextlib
+import glob
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path, *, clear: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` if the block ends well, else remove it.
+
+    The temporary name keeps the suffix, because GDAL and HDF5 choose drivers by it.
+
+    Parameters
+    ----------
+    clear : look for what killed processes have left, which takes long in a folder with very many files
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if clear:
+        _remove_orphans(path.parent, path.stem)
+    temporary = path.with_name(f".{path.stem}.{_process()}.part{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256_of_text(text: str) -> str:
+    """Return the SHA-256 of a text as 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_of_folder(folder: Path) -> str:
+    """Return one SHA-256 over the names and the contents of the files in a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.glob("*") if path.is_file()):
+        digest.update(f"{path.name}\n{sha256_of_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; it takes the place of `path` if the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_orphans(path.parent, path.name)
+    temporary = path.with_name(f".{path.name}.{_process()}.part")
+    try:
+        temporary.mkdir()
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all; NaN is refused."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remove_orphans(folder: Path, name: str) -> None:
+    """Remove what a killed process of this machine has left; a process that lives may still be writing.
+
+    Libraries put files of their own beside a temporary one, whose names begin with its name.
+    """
+    host, _, _ = _process().rpartition("-")
+    for leftover in folder.glob(f".{glob.escape(name)}.*.part*"):
+        number = re.fullmatch(rf"{re.escape(host)}-(\d+)\.part.*", leftover.name[len(name) + 2 :])
+        if number is None or _is_alive(int(number[1])):
+            continue
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def _process() -> str:
+    """Return a name of this process that no other has, on other machines with the same disk neither."""
+    return f"{platform.node().replace('.', '_') or 'host'}-{os.getpid()}"
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is another user's
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+import torch
+from synthetic import plane, rough
+
+from demsr.dem.read.stream import ArrayReader
+from demsr.dem.windows import Window, tiles
+from demsr.errors import CheckpointError, ParamsError
+from demsr.inference.super_resolver import SuperResolver
+from demsr.model.srnet import DemSrNet
+from demsr.model.uncertainty import Uncertainty
+
+NETS = {
+    "sub-pixel, symmetric": {"upsampling": "subpixel", "symmetric": True},
+    "interpolated": {},
+    "direct": {"formulation": "direct"},
+}
+
+
+def make_net(**options):
+    torch.manual_seed(0)
+    net = DemSrNet(2, 8, **options)
+    for weight in net.last.parameters():
+        torch.nn.init.normal_(weight, std=10 / net.elevation_scale_m)
+    return net.eval()
+
+
+def hills(rows, cols, *, voids=0.0):
+    elevation = rough(rows, cols, level=-4000, rms=200)
+    generator = np.random.default_rng(1)
+    elevation[generator.random((rows, cols)) < voids] = np.nan
+    if voids:
+        elevation[20:31, 8:22] = np.nan
+    return elevation
+
+
+def whole(resolver, surface):
+    window = Window(0, 0, *surface.shape)
+    return resolver(*surface.around(window, resolver.reach_px))[0]
+
+
+def mosaic(resolver, surface, side):
+    scale, size = resolver.scale, surface.shape
+    result = np.full((size[0] * scale, size[1] * scale), np.inf, np.float32)
+    for window in tiles(*size, side):
+        result[window.refine(scale).slices] = resolver(*surface.around(window, resolver.reach_px))[0]
+    return result
+
+
+@pytest.mark.parametrize("side", [7, 16, 40])
+@pytest.mark.parametrize("voids", [0.0, 0.2])
+@pytest.mark.parametrize("options", NETS.values(), ids=NETS.keys())
+def test_tiles_are_parts_of_the_whole(options, voids, side):
+    resolver = SuperResolver(make_net(**options), precision="float32", consistent=side == 16)
+    surface = ArrayReader(hills(44, 38, voids=voids))
+    expected = whole(resolver, surface)
+    assert np.isnan(expected).any() == bool(voids)
+    np.testing.assert_allclose(mosaic(resolver, surface, side), expected, rtol=2.4e-7, atol=2e-3)
+
+
+def test_standard_errors_agree_where_tiles_meet():
+    net = make_net()
+    with pytest.raises(CheckpointError, match="carries no calibration"):
+        SuperResolver(net, uncertain=True)
+    net.uncertainty = Uncertainty(
+        scale=5,
+        log_weights=(0.1, 0.2, 0.3, 0.2, 0.1),
+        log_offset=0.2,
+        raw_m=(1, 10),
+        sigma_m=(2, 15),
+        constant_m=5,
+        areas=("hills",),
+        pixels=1000,
+    )
+    resolver, surface = SuperResolver(net, precision="float32", uncertain=True), ArrayReader(hills(44, 38, voids=0.1))
+    window = Window(0, 0, *surface.shape)
+    elevation, sigma = resolver(*surface.around(window, resolver.reach_px))
+    np.testing.assert_array_equal(np.isnan(sigma), np.isnan(elevation))
+    assert np.nanmin(sigma) > 0
+    part = Window(11, 9, 16, 16)
+    np.testing.assert_allclose(
+        resolver(*surface.around(part, resolver.reach_px))[1], sigma[part.refine(5).slices], rtol=1e-4
+    )
+
+
+def test_less_halo_than_needed_leaves_seams():
+    net = make_net()
+    surface = ArrayReader(hills(44, 38))
+    exact, cheap = (SuperResolver(net, precision="float32", halo_px=halo) for halo in (None, 2))
+    seams = np.abs(mosaic(cheap, surface, 16) - whole(exact, surface))
+    assert seams.max() > 1e-1
+    assert cheap.halo_px == 2 < cheap.exact_halo_px == net.reach_px
+
+
+def test_voids_stay_exactly_void():
+    elevation = hills(30, 30, voids=0.3)
+    result = whole(SuperResolver(make_net(), precision="float32"), ArrayReader(elevation))
+    np.testing.assert_array_equal(np.isnan(result), np.kron(np.isnan(elevation), np.ones((5, 5), bool)))
+
+
+def test_plane_with_voids_comes_out_as_the_plane_around_them():
+    elevation = plane(30, 32, level=-2000, per_row=40, per_col=-25)
+    elevation[4:13, 7:20] = np.nan
+    resolver = SuperResolver(make_net(**NETS["sub-pixel, symmetric"]), precision="float32")
+    fine = plane(150, 160, level=-2000 - 2 * 8 + 2 * 5, per_row=8, per_col=-5)
+    result = whole(resolver, ArrayReader(elevation))
+    np.testing.assert_allclose(result, np.where(np.isnan(result), np.nan, fine), rtol=2.4e-7, atol=2e-3)
+
+
+def test_window_without_measurements_is_void():
+    elevation = np.full((20, 20), np.nan, np.float32)
+    result = SuperResolver(make_net())(elevation, Window(5, 5, 4, 3))
+    assert result.shape == (1, 20, 15)
+    assert np.isnan(result).all()
+
+
+def test_block_means_are_the_input_where_it_is_trusted():
+    elevation = hills(24, 24)
+    trusted = np.zeros((24, 24), bool)
+    trusted[:, :10] = True
+    net, inner = make_net(), Window(0, 0, 24, 24)
+    result, plain = (
+        SuperResolver(net, precision="float32", consistent=how)(elevation, inner, trusted)[0] for how in (1, 0)
+    )
+    lacking = np.abs(result.astype(np.float64).reshape(24, 5, 24, 5).mean(axis=(1, 3)) - elevation)
+    assert lacking[:, :10].max() < 1e-3
+    assert lacking[:, 10:].max() > 1
+    np.testing.assert_array_equal(result[:, 5 * 17 :], plain[:, 5 * 17 :])
+
+
+def test_around_the_globe_the_first_column_follows_the_last():
+    elevation = hills(20, 36)
+    resolver = SuperResolver(make_net(), precision="float32")
+    result = mosaic(resolver, ArrayReader(elevation, goes_around=True), 9)
+    turned = mosaic(resolver, ArrayReader(np.roll(elevation, 11, axis=1), goes_around=True), 9)
+    np.testing.assert_allclose(np.roll(turned, -55, axis=1), result, rtol=2.4e-7, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("net", "options", "message"),
+    [
+        (DemSrNet(1, 8, in_channels=2), {}, "takes 2 channels"),
+        (DemSrNet(1, 8), {"precision": "float16"}, "precision is 'float16'"),
+        (DemSrNet(1, 8), {"halo_px": 1}, "halo is 1"),
+    ],
+)
+def test_what_cannot_be_applied_is_refused(net, options, message):
+    with pytest.raises((CheckpointError, ParamsError), match=message):
+        SuperResolver(net, **options)

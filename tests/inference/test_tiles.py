@@ -1,0 +1,243 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from rasterio.transform import Affine
+from synthetic import NORTH_UP, rough, write_raw
+
+import demsr.inference.tile_store
+from demsr.dem.read.header import Declared
+from demsr.dem.read.raster import read_dem
+from demsr.errors import GridError, RasterError, VoidError
+from demsr.inference.files import InferenceOptions, apply_to_file
+from demsr.inference.tiles import Source, opened
+from demsr.model.checkpoint import save_model
+from demsr.model.srnet import DemSrNet
+
+SCENE = (60, 48)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.manual_seed(0)
+    net = DemSrNet(1, 8, upsampling="subpixel", symmetric=True)
+    for weight in net.last.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    folder = tmp_path_factory.mktemp("models") / "net"
+    save_model(net, folder, training={})
+    return str(folder)
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return write_raw(tmp_path / "gebco_scene.tif", np.round(rough(*SCENE, level=-3000, rms=100)).astype(np.int16))
+
+
+def run(
+    scene,
+    target,
+    model,
+    *,
+    within=None,
+    declared=None,
+    tid=None,
+    resume=False,
+    overwrite=False,
+    command="as told",
+    **recipe,
+):
+    options = {"tile_px": 16, "precision": "float32", "device": "cpu"}
+    with opened(Source(path=scene, declared=declared or Declared(), within=within, tid=tid)) as raster:
+        return apply_to_file(
+            raster,
+            target,
+            InferenceOptions(model=model, **options | recipe),
+            command=command,
+            resume=resume,
+            overwrite=overwrite,
+        )
+
+
+def elevation_of(path):
+    with rasterio.open(path) as file:
+        return file.read(1)
+
+
+def test_result_does_not_depend_on_the_tiles(scene, model, tmp_path):
+    for side in (60, 7):
+        run(scene, tmp_path / f"{side}.tif", model, tile_px=side)
+    whole, tiled = (elevation_of(tmp_path / f"{side}.tif") for side in (60, 7))
+    np.testing.assert_allclose(tiled, whole, rtol=2.4e-7, atol=2e-3)
+    assert whole.shape == (300, 240)
+
+
+def test_cells_are_replaced_by_exactly_five_by_five(scene, model, tmp_path):
+    run(scene, tmp_path / "fine.tif", model)
+    with rasterio.open(scene) as before, rasterio.open(tmp_path / "fine.tif") as after:
+        np.testing.assert_allclose(after.bounds, before.bounds, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(np.multiply(after.res, 5), before.res, rtol=1e-12)
+
+
+def test_box_is_a_part_of_the_whole(scene, model, tmp_path):
+    run(scene, tmp_path / "whole.tif", model)
+    size = NORTH_UP.a
+    box = (10 + 8.2 * size, 50 - 31.5 * size, 10 + 20.9 * size, 50 - 12.1 * size)
+    run(scene, tmp_path / "part.tif", model, within=box)
+    part = elevation_of(tmp_path / "part.tif")
+    expected = elevation_of(tmp_path / "whole.tif")[12 * 5 : 32 * 5, 8 * 5 : 21 * 5]
+    np.testing.assert_allclose(part, expected, rtol=2.4e-7, atol=2e-3)
+
+
+def test_how_numbers_are_stored_does_not_matter(scene, model, tmp_path):
+    stored = elevation_of(scene)
+    flipped = Affine(NORTH_UP.a, 0, 370, 0, -NORTH_UP.e, NORTH_UP.f + NORTH_UP.e * SCENE[0])
+    packed = ((stored + 5000) / 0.5).astype(np.int16)
+    for name, values, options in (
+        ("gebco_float", stored.astype(np.float32), {}),
+        ("gebco_packed", packed, {"scale": 0.5, "offset": -5000}),
+        ("gebco_south_up_0_360", stored[::-1], {"transform": flipped}),
+    ):
+        write_raw(tmp_path / f"{name}.tif", values, **options)
+        run(tmp_path / f"{name}.tif", tmp_path / f"{name}_fine.tif", model)
+    run(scene, tmp_path / "fine.tif", model)
+    expected = read_dem(tmp_path / "fine.tif")
+    for path in tmp_path.glob("gebco_*_fine.tif"):
+        found = read_dem(path)
+        np.testing.assert_array_equal(found.elevation_m, expected.elevation_m)
+        np.testing.assert_allclose(found.grid.west, expected.grid.west, rtol=0, atol=1e-9)
+
+
+def moved(cols, rows):
+    """Return where a raster begins so many cells to the east and to the south."""
+    return Affine(NORTH_UP.a, 0, NORTH_UP.c + cols * NORTH_UP.a, 0, NORTH_UP.e, NORTH_UP.f + rows * NORTH_UP.e)
+
+
+class Killed(BaseException):
+    """What ends a run in the middle of it."""
+
+
+def kill_after(count, monkeypatch, scene, target, model):
+    """End a run when so many tiles are kept."""
+    kept = []
+    add = demsr.inference.tile_store.TileStore.add
+
+    def add_some(store, window, content):
+        if len(kept) == count:
+            raise Killed
+        kept.append(window)
+        return add(store, window, content)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(demsr.inference.tile_store.TileStore, "add", add_some)
+        run(scene, target, model)
+
+
+@pytest.mark.parametrize("name", ["fine.tif", "fine.nc", "fine"])
+def test_broken_run_goes_on_to_the_same_bytes(scene, model, tmp_path, monkeypatch, name):
+    run(scene, tmp_path / "unbroken" / name, model)
+    target = tmp_path / "broken" / name
+    add = demsr.inference.tile_store.TileStore.add
+    kill_after(5, monkeypatch, scene, target, model)
+    assert not target.exists()
+    with pytest.raises(RasterError, match="add --resume to go on"):
+        run(scene, target, model)
+    spoilt = next(target.parent.glob(".*/*.tif"))
+    spoilt.write_bytes(spoilt.read_bytes()[:-1] + b"?")
+    again = []
+
+    def add_and_count(store, window, content):
+        again.append(window)
+        return add(store, window, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(demsr.inference.tile_store.TileStore, "add", add_and_count)
+        run(scene, target, model, resume=True)
+    assert len(again) == 12 - 5 + 1  # the spoilt one is done again
+    assert contents(target) == contents(tmp_path / "unbroken" / name)
+    assert [path.name for path in target.parent.iterdir()] == [name]
+
+
+def contents(path: Path):
+    files = [path] if path.is_file() else sorted(path.rglob("*"))
+    return {file.name: file.read_bytes() for file in files if file.is_file()}
+
+
+def test_run_that_was_another_one_is_not_resumed(scene, model, tmp_path, monkeypatch):
+    kill_after(1, monkeypatch, scene, tmp_path / "fine.tif", model)
+    with pytest.raises(RasterError, match="TILE_PX was 16, is 8"):
+        run(scene, tmp_path / "fine.tif", model, tile_px=8, resume=True)
+    with pytest.raises(RasterError, match="ASSUMED was unit: the file names none; metres taken"):
+        run(scene, tmp_path / "fine.tif", model, resume=True, declared=Declared(unit="ft"))
+    run(scene, tmp_path / "fine.tif", model, tile_px=8, overwrite=True)
+    assert (tmp_path / "fine.tif").is_file()
+
+
+def test_input_that_changes_while_it_is_read_ends_the_run(scene, model, tmp_path):
+    with opened(Source(path=scene)) as raster:
+        os.utime(scene, ns=(1, 1))
+        with pytest.raises(RasterError, match="changed while it was read"):
+            apply_to_file(raster, tmp_path / "fine.tif", InferenceOptions(model=model, device="cpu"), command="")
+    assert not (tmp_path / "fine.tif").exists()
+
+
+def test_product_says_how_it_was_made(scene, model, tmp_path):
+    run(scene, tmp_path / "fine.tif", model, command="demsr super-resolve a b", halo_px=2, consistent=True)
+    with rasterio.open(tmp_path / "fine.tif") as file:
+        tags = file.tags()
+    assert tags["COMMAND"] == "demsr super-resolve a b"
+    assert len(tags["MODEL_SHA256"]) == len(tags["INPUT_SHA256"]) == 64
+    assert tags["VERTICAL_DATUM"] == "MSL"
+    assert tags["HALO_PX"] == "2"
+    assert float(tags["SEAM_M"]) > 0.01
+    assert "vertical datum: the file names none; MSL taken" in tags["ASSUMED"]
+
+
+def test_consistent_only_where_it_was_measured(scene, model, tmp_path):
+    identifiers = np.full(SCENE, 40, np.int16)
+    identifiers[:, :20] = 11
+    tid = write_raw(tmp_path / "tid.tif", identifiers)
+    run(scene, tmp_path / "fine.tif", model, tid=tid, consistent=True)
+    means = elevation_of(tmp_path / "fine.tif").astype(float).reshape(60, 5, 48, 5).mean(axis=(1, 3))
+    lacking = np.abs(means - elevation_of(scene))
+    assert lacking[:, :20].max() < 2e-3 < 1 < lacking[:, 20:].max()
+    part = write_raw(
+        tmp_path / "part.tif", identifiers[9:41, 5:30], transform=moved(5, 9)
+    )  # of a part of the raster: elsewhere nothing is known
+    run(scene, tmp_path / "part_fine.tif", model, tid=part, consistent=True)
+    means = elevation_of(tmp_path / "part_fine.tif").astype(float).reshape(60, 5, 48, 5).mean(axis=(1, 3))
+    lacking = np.abs(means - elevation_of(scene))
+    assert lacking[9:41, 5:20].max() < 2e-3 < 1 < lacking[:9, :20].max()
+    aside = write_raw(tmp_path / "aside.tif", identifiers, transform=moved(0.4, 0))
+    for wrong, message in ((aside, "0.4 of a cell aside"), (scene, "no type identifiers")):
+        with pytest.raises(GridError, match=message):
+            run(scene, tmp_path / "again.tif", model, tid=wrong, consistent=True)
+
+
+def test_undeclared_voids_beside_a_box_stay_voids(model, tmp_path):
+    heights = rough(*SCENE, level=-3000)
+    heights[:, 30:] = -9999
+    scene = write_raw(tmp_path / "gebco_voids.tif", heights)
+    run(scene, tmp_path / "whole.tif", model)
+    run(scene, tmp_path / "part.tif", model, within=(10, 49.96, 10 + 29.5 * NORTH_UP.a, 49.99))
+    part = elevation_of(tmp_path / "part.tif")
+    rows = slice(60, 60 + len(part))
+    np.testing.assert_allclose(part, elevation_of(tmp_path / "whole.tif")[rows, :150], rtol=2.4e-7, atol=2e-3)
+
+
+def test_input_is_not_replaced(scene, model):
+    before = scene.read_bytes()
+    with pytest.raises(RasterError, match="is what is read; name another OUT"):
+        run(scene, scene, model, overwrite=True)
+    assert scene.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("values", "error"), [(np.full((9, 9), np.nan, np.float32), VoidError), (np.ones((1, 9), np.float32), GridError)]
+)
+def test_raster_without_anything_to_resolve_is_refused(model, tmp_path, values, error):
+    with pytest.raises(error, match="gebco_bad"):
+        run(write_raw(tmp_path / "gebco_bad.tif", values), tmp_path / "fine.tif", model)
+    assert [path.name for path in tmp_path.iterdir()] == ["gebco_bad.tif"]

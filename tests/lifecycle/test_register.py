@@ -1,0 +1,165 @@
+import shutil
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+from pair_files import make_pairs
+
+from demsr.errors import TrackingError
+from demsr.evaluation.promotion import PromotionRule
+from demsr.inference.load import load_model
+from demsr.lifecycle.register import Outcome, register_trained
+from demsr.model.checkpoint import save_model
+from demsr.model.srnet import DemSrNet
+from demsr.tracking.registry import list_versions
+from demsr.tracking.store import connect
+from demsr.training.fit import new_net
+
+RULE = PromotionRule(min_gain_percent=1.0, max_loss_percent=0.5, resamples=200, seed=1)
+NAME = "dem-srnet-pretrained"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemSrNet, DemSrNet]:
+    """A test set, a net that is better than bicubic on it, and one that is better still."""
+    from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
+    from demsr.training.fit import fit
+
+    folder = tmp_path_factory.mktemp("trained")
+    pairs = make_pairs(folder / "test.h5", count=4)
+    nets = []
+    for epochs in (2, 25):
+        net = new_net(seed=1, num_blocks=1, features=8)
+        data = PairDataModule(
+            TrainPairs(pairs, seed=1, augment=True), ValidPairs(pairs), batch_size=2, workers=0, seed=1
+        )
+        options = {"learning_rate": 5e-3, "learning_rate_decay": 0.97, "patience": 30, "devices": 1}
+        fit(net, data, work_dir=folder / f"work{epochs}", max_epochs=epochs, **options)
+        nets.append(net)
+    return pairs.path, nets[0], nets[1]
+
+
+def register(net: DemSrNet, test: Path, folder: Path, **more: object) -> Outcome:
+    training = {"stage": "pretrain", "profile": "test", "seed": 1, "params": {"model": {"num_blocks": 1}}, **more}
+    save_model(net, folder / "pretrained", training=training)
+    (folder / "curves.csv").write_text("epoch,train_loss,valid_rmse_m\n1,0.5,4.5\n2,0.25,3.5\n")
+    results = {"land_3arcsec": {"rmse_m": 3.5, "gain_percent": 12.0}}
+    return register_trained(
+        "pretrained", folder / "pretrained", test, RULE, run_file=folder / "run.json", results=results
+    )
+
+
+def test_a_better_model_takes_the_place_of_the_champion_and_a_worse_one_is_refused_visibly(store, trained):
+    test, good, better = trained
+    first = register(good, test, store)
+    assert (first.version, first.promoted) == (1, True)
+    second = register(better, test, store)
+    assert (second.version, second.promoted) == (2, True)
+    assert second.numbers["gain_over_champion_percent"] > 1
+    third = register(good, test, store)
+    assert (third.version, third.promoted) == (1, False)  # known already, and no longer good enough
+    versions = {version.version: version for version in list_versions(connect())}
+    assert versions[2].aliases == ("champion",)
+    assert versions[1].aliases == ("challenger",)
+    assert versions[1].tags["promotion"] == "refused"
+    assert "% over the champion" in versions[1].tags["promotion_reason"]
+
+
+def test_registering_twice_changes_nothing(store, trained):
+    test, good, _ = trained
+    first = register(good, test, store)
+    again = register(good, test, store)
+    assert again == first
+    (version,) = list_versions(connect())
+    assert version.version == 1
+    steps = [point.step for point in connect().get_metric_history(version.run_id, "valid_rmse_m")]
+    assert steps == [1, 2]  # the store had no run of this training, so one was made from the files
+
+
+def test_a_model_worse_than_bicubic_is_no_champion(store, trained):
+    test, good, _ = trained
+    torch.manual_seed(0)
+    bad = DemSrNet(1, 8)
+    torch.nn.init.normal_(bad.last.weight)
+    outcome = register(bad, test, store)
+    assert not outcome.promoted
+    assert "RMSE gain over bicubic" in outcome.reason
+    assert list_versions(connect())[0].aliases == ("challenger",)
+
+
+def test_a_registered_model_can_be_pulled_in_each_way(store, trained, monkeypatch):
+    test, good, _ = trained
+    register(good, test, store)
+    lr = (40 * np.random.default_rng(1).normal(size=(2, 1, 6, 9)) - 3000).astype(np.float32)
+    with torch.inference_mode():
+        expected = good(torch.from_numpy(lr)).numpy()
+    net = load_model(f"models:/{NAME}@champion", device="cpu")
+    with torch.inference_mode():
+        np.testing.assert_allclose(net(torch.from_numpy(lr)).numpy(), expected, atol=2e-3)
+    served = mlflow.pyfunc.load_model(f"models:/{NAME}@champion", model_config={"device": "cpu"})
+    np.testing.assert_allclose(served.predict(lr), expected, atol=2e-3)
+    lr[0, 0, 2, 3] = np.nan
+    assert np.isnan(served.predict(lr)).sum() == 25
+    version = connect().get_model_version_by_alias(NAME, "champion")
+    assert "gain over bicubic" in version.description
+    assert served.metadata.signature.inputs.inputs[0].shape == (-1, 1, -1, -1)
+
+
+def test_nothing_in_a_registered_model_is_pickled(store, trained):
+    test, good, _ = trained
+    register(good, test, store)
+    files = [path for path in (store / "mlartifacts").rglob("*") if path.is_file()]
+    assert any(path.name == "weights.safetensors" for path in files)
+    assert not [path for path in files if path.suffix in (".pkl", ".pickle", ".pt", ".pth", ".bin")]
+
+
+def test_a_model_that_does_not_exist_is_named(store):
+    with pytest.raises(TrackingError, match="models:/nothing@champion: no such model.*registered are: none"):
+        load_model("models:/nothing@champion")
+
+
+def test_a_champion_that_cannot_be_reached_is_not_replaced(store, trained, monkeypatch):
+    test, good, better = trained
+    register(good, test, store)
+
+    def time_out(**_):
+        raise OSError("timed out")
+
+    monkeypatch.setattr("mlflow.artifacts.list_artifacts", time_out)
+    with pytest.raises(OSError, match="timed out"):
+        register(better, test, store)
+    assert [version.version for version in list_versions(connect())] == [1]
+
+
+def test_lost_artifacts_are_registered_again(store, trained):
+    test, good, _ = trained
+    register(good, test, store)
+    shutil.rmtree(store / "mlartifacts")
+    with pytest.raises(TrackingError, match="demsr models --restore"):
+        load_model(f"models:/{NAME}@champion")
+    again = register(good, test, store)
+    assert (again.version, again.promoted) == (2, True)
+    assert load_model(f"models:/{NAME}@champion", device="cpu").num_blocks == 1
+
+
+def test_the_card_of_a_model_names_its_data_with_licence_checksum_and_citation(store, trained):
+    test, good, _ = trained
+    sheet = {
+        "version": "001",
+        "vertical_datum": "EGM96",
+        "licence": "open",
+        "commercial": "allowed",
+        "citation": "NASADEM.",
+        "doi": "10.5067/X",
+    }
+    data = [
+        {"product": "nasadem", "title": "NASADEM Merged DEM", "files": 1200, "bytes": 1, "sha256": "ab" * 32, **sheet},
+        {"product": "local", "title": "Rasters of the user", "files": 2, "bytes": 1, "sha256": "cd" * 32},
+    ]
+    register(good, test, store, data=data)
+    (version,) = connect().search_model_versions(f"name='{NAME}'")
+    assert "| NASADEM Merged DEM 001 | EGM96 | open | allowed | 1,200 | abababababab |" in version.description
+    assert "| Rasters of the user  |  |  |  | 2 | cdcdcdcdcdcd |" in version.description
+    assert version.description.rstrip().endswith("- NASADEM. 10.5067/X")

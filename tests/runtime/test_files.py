@@ -1,0 +1,134 @@
+import errno
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from demsr.runtime.files import atomic_folder, atomic_write, sha256_of_file, write_json, write_text
+
+HOST = platform.node().replace(".", "_")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_file_appears_under_its_name_when_the_block_ends(tmp_path):
+    with atomic_write(tmp_path / "new" / "a.tif") as temporary:
+        temporary.write_text("x")
+        assert (temporary.parent, temporary.suffix) == (tmp_path / "new", ".tif")
+        assert not (tmp_path / "new" / "a.tif").exists()
+    assert names(tmp_path / "new") == ["a.tif"]
+    assert (tmp_path / "new" / "a.tif").read_text() == "x"
+
+
+def half_written(path: Path) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text("half")
+        message = "stop"
+        raise RuntimeError(message)
+
+
+def test_file_that_fails_in_the_middle_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError, match="stop"):
+        half_written(tmp_path / "a.tif")
+    assert names(tmp_path) == []
+
+
+def test_file_that_fails_in_the_middle_leaves_the_old_one(tmp_path):
+    write_text(tmp_path / "a.tif", "old")
+    with pytest.raises(RuntimeError, match="stop"):
+        half_written(tmp_path / "a.tif")
+    assert names(tmp_path) == ["a.tif"]
+    assert (tmp_path / "a.tif").read_text() == "old"
+
+
+def test_full_disk_at_the_last_moment_leaves_the_old_file(tmp_path, monkeypatch):
+    write_text(tmp_path / "a.txt", "old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("demsr.runtime.files.os.fsync", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_text(tmp_path / "a.txt", "new")
+    assert names(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_block_that_writes_nothing_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"\.part"), atomic_write(tmp_path / "a.txt"):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_folder_takes_the_place_of_the_old_one(tmp_path):
+    for content in ("old", "new"):
+        with atomic_folder(tmp_path / "model") as temporary:
+            (temporary / content).write_text(content)
+    assert names(tmp_path) == ["model"]
+    assert names(tmp_path / "model") == ["new"]
+
+
+def test_folder_that_fails_in_the_middle_leaves_the_old_one(tmp_path):
+    with atomic_folder(tmp_path / "model") as temporary:
+        (temporary / "old").write_text("old")
+
+    def fail() -> None:
+        with atomic_folder(tmp_path / "model") as temporary:
+            (temporary / "new").write_text("half")
+            message = "stop"
+            raise RuntimeError(message)
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert names(tmp_path) == ["model"]
+    assert names(tmp_path / "model") == ["old"]
+
+
+def test_what_a_killed_process_has_left_goes_and_what_a_living_one_writes_stays(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in ("a", "b", "model"):
+        for process in (dead.pid, os.getppid()):
+            write_text(tmp_path / f".{name}.{HOST}-{process}.part.tif.ovr.tmp", "half")
+            (tmp_path / f".{name}.{HOST}-{process}.part").mkdir()
+    write_text(tmp_path / "a.tif", "whole")
+    with atomic_folder(tmp_path / "model") as temporary:
+        (temporary / "new").write_text("new")
+    write_text(tmp_path / f".a.elsewhere-{dead.pid}.part", "half, by another machine")
+    alive = [f".{name}.{HOST}-{os.getppid()}.part{end}" for name in ("a", "b", "model") for end in ("", ".tif.ovr.tmp")]
+    untouched = [f".b.{HOST}-{dead.pid}.part{end}" for end in ("", ".tif.ovr.tmp")]
+    untouched.append(f".a.elsewhere-{dead.pid}.part")
+    assert names(tmp_path) == sorted([*alive, *untouched, "a.tif", "model"])
+
+
+def test_text_is_utf8_whatever_the_locale(tmp_path):
+    write_text(tmp_path / "a.txt", "Ötztal 15″\n")
+    assert (tmp_path / "a.txt").read_bytes() == "Ötztal 15″\n".encode()
+
+
+def test_json_comes_back_as_it_was_written(tmp_path):
+    value = {"rmse_m": 1.25, "areas": ["a", "b"], "nothing": None}
+    write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text) == value
+    assert text.endswith("}\n")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_json_refuses_what_is_no_number(tmp_path, value):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"rmse_m": value})
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", bytes(3_000_000)])
+def test_checksum_is_that_of_the_whole_content(tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    assert sha256_of_file(tmp_path / "a") == hashlib.sha256(content).hexdigest()
