@@ -98,14 +98,14 @@ def _swept(
 ) -> Any:
     """Run a sweep; what it needs is imported here, so that --help answers at once."""
     try:
-        from demsr.search.nodes import Share
+        from demsr.search.nodes import TrialResources
         from demsr.search.sweep import run_sweep
         from demsr.search.sweep_plan import read_plan
     except ImportError as error:
         message = f"{error.name} is not installed; `pip install 'demsr[sweep]'` installs it"
         raise WorkerError(message) from error
     plan = read_plan(name, stage, space, profile=profile, changes=changes, workers=workers)
-    return plan, run_sweep(plan, share=Share(**share), **how)
+    return plan, run_sweep(plan, share=TrialResources(**share), **how)
 
 
 def _use(changes: dict[str, Any], *, profile: str) -> None:
