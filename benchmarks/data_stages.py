@@ -34,13 +34,13 @@ from demsr.pairs.cut import CutRule
 from demsr.pairs.split import boxes_near, protected_boxes, regions_of
 from demsr.runtime.files import sha256_of_file, write_json
 from demsr.runtime.seeding import generator
-from demsr.sources.harmonise import InferenceOptions, harmonise
+from demsr.sources.harmonise import HarmoniseOptions, harmonise
 from demsr.sources.local import describe_file
 
 Row = dict[str, Any]
 ALL_TILES = 14_520  # of NASADEM
 NODES, CELLS = 3601, 1200  # along a side, of a tile and of its 3 arc-second result
-RECIPE = InferenceOptions(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True)
+RECIPE = HarmoniseOptions(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True)
 RULE = CutRule(patch_lr=32, stride_hr=160, gap_lr=2, max_void_share=0.25, min_relief_m=1)
 MOST_GROWTH = 1.1  # of peak memory, from N to 4N tiles
 MOST_BOOKKEEPING_S = 60  # for all tiles

@@ -14,7 +14,7 @@ from demsr.pairs.cut import CutRule
 from demsr.pairs.fitted import DegradationModel
 from demsr.pairs.split import regions_of
 from demsr.pairs.store import BLOCK_MEAN, FITTED
-from demsr.sources.harmonise import InferenceOptions, harmonise
+from demsr.sources.harmonise import HarmoniseOptions, harmonise
 from demsr.sources.local import RASTER_PATTERNS, describe_file, find_rasters
 
 NEVER_TRAINED = "test"
@@ -23,8 +23,8 @@ RULE = CutRule(patch_lr=32, stride_hr=36, gap_lr=2, max_void_share=0.25, min_rel
 WHOLE_METRES = DegradationModel(blur_lr_px=0, sounding_share=1, rounding_m=1)  # as GEBCO: half of the pairs
 _LIST = Path(__file__).with_name("regions.yaml")
 _RECIPES = {
-    "land": InferenceOptions(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True),
-    "marine": InferenceOptions(vertical_datum="MSL", sea_floor=True),
+    "land": HarmoniseOptions(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True),
+    "marine": HarmoniseOptions(vertical_datum="MSL", sea_floor=True),
 }
 
 

@@ -22,7 +22,7 @@ from pystac.validation import validate_dict
 from rasterio.errors import RasterioIOError
 from synthetic import grid, plane, rough
 
-from demsr.dem import product as module
+from demsr.output import product as module
 from demsr.dem import windows
 from demsr.dem.grid import Grid
 from demsr.dem.read.raster import read_raster

@@ -24,7 +24,7 @@ from demsr.pairs.build import Degradations, plan_pairs
 from demsr.pairs.cut import CutRule, cut_patches
 from demsr.pairs.split import regions_of
 from demsr.params import Harmonise
-from demsr.sources.harmonise import HarmoniseOptions, Record, harmonise, recipe_of
+from demsr.sources.harmonise import HarmoniseOptions, HarmoniseRecord, harmonise, recipe_of
 from demsr.sources.held_out import Fitness, choose_held_out
 from demsr.sources.inspection import inspect_raster
 from demsr.sources.local import describe_file
@@ -366,7 +366,7 @@ def recipe(domain: str) -> HarmoniseOptions:
 
 
 @pytest.fixture(scope="module")
-def harmonised(data, tmp_path_factory) -> dict[str, tuple[Path, dict[str, Record]]]:
+def harmonised(data, tmp_path_factory) -> dict[str, tuple[Path, dict[str, HarmoniseRecord]]]:
     """Folder and records of both domains, read by the recipes of the profile `local`."""
     result = {}
     for domain in ("land", "marine"):
