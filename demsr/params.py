@@ -5,17 +5,15 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from demsr import options
 from demsr.errors import ParamsError
+from demsr.options import DOMAINS, Domain, Split
+from demsr.runtime.validation import explain, read_yaml
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-SplitName = Literal["train", "valid", "test"]
-Domain = Literal["land", "marine"]
-DOMAINS: tuple[Domain, ...] = ("land", "marine")
 
 
 class _Section(BaseModel):
@@ -139,9 +137,9 @@ class DeclaredFile(_Section):
     crs: str | None = None
     vertical_datum: str | None = None
     unit: str | None = None
-    positive: Literal["up", "down"] | None = None
+    positive: options.Positive | None = None
     nodata: float | None = None
-    registration: Literal["area", "point"] | None = None
+    registration: options.Registration | None = None
     layer: str | None = None
 
 
@@ -182,13 +180,13 @@ class Harmonise(_Section):
 class PairsDomain(_Section):
     """How pairs of one domain are cut and split."""
 
-    split: Literal["quadrants", "files"]
-    quadrants: Annotated[list[SplitName], Field(min_length=4, max_length=4)]
+    split: options.SplitMethod
+    quadrants: Annotated[list[Split], Field(min_length=4, max_length=4)]
     valid: list[str]
     test: list[str]
     scale_free: bool
     """Cut pairs at any spacing, marked as such; otherwise only 3 arc-second grids are used."""
-    degradations: Annotated[list[Literal["block mean", "fitted", "real"]], Field(min_length=1)]
+    degradations: Annotated[list[options.Degradation], Field(min_length=1)]
     """Where LR comes from: the mean of HR, that mean through the fitted model, or a real grid where there is one."""
     stride_hr: PositiveInt
     """HR pixels from one training patch to the next; validation and test patches do not overlap."""
@@ -244,10 +242,10 @@ class Model(_Section):
 
     num_blocks: PositiveInt
     features: PositiveInt
-    formulation: Literal["residual", "direct"]
-    long_skip: Literal["head", "input"]
-    upsampling: Literal["interpolate", "subpixel"]
-    interpolation: Literal["half_pixel", "corner"]
+    formulation: options.Formulation
+    long_skip: options.LongSkip
+    upsampling: options.Upsampling
+    interpolation: options.Interpolation
     symmetric: bool
     residual_scale: Positive
     elevation_scale_m: Positive | None
@@ -259,15 +257,15 @@ class Training(_Section):
 
     max_epochs: PositiveInt
     batch_size: PositiveInt
-    optimiser: Literal["adam", "muon"]
-    loss: Literal["mse", "balanced"]
+    optimiser: options.Optimiser
+    loss: options.Loss
     learning_rate: Positive
-    learning_rate_schedule: Literal["exponential", "cosine"]
+    learning_rate_schedule: options.LearningRateSchedule
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)]
     patience: PositiveInt
     validate_every_epochs: PositiveInt
     gradient_clip: Positive
-    precision: Literal["32-true", "bf16-mixed", "auto"]
+    precision: options.TrainingPrecision
     devices: PositiveInt | Literal["auto"]
     workers: Annotated[int, Field(ge=0)]
 
@@ -324,12 +322,7 @@ class Params(_Section):
         ------
         ParamsError : it is missing, no YAML, or a key is missing, unknown or has a value that is not allowed
         """
-        try:
-            content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, YAMLError) as error:
-            message = f"{path}: cannot be read as YAML ({error}); correct it or get it back with `git checkout {path}`"
-            raise ParamsError(message) from error
-        return cls.checked(content, where=str(path))
+        return cls.checked(read_yaml(path), where=str(path))
 
     @classmethod
     def checked(cls, content: Any, *, where: str) -> Self:
@@ -337,7 +330,7 @@ class Params(_Section):
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            raise ParamsError(explained(error, where)) from error
+            raise ParamsError(explain(error, where)) from error
 
     @model_validator(mode="after")
     def _has_an_input_for_real_pairs(self) -> Self:
@@ -352,23 +345,3 @@ class Params(_Section):
     def net_options(self) -> dict[str, Any]:
         """Return the keyword arguments of `DemSrNet`."""
         return self.model.model_dump()
-
-
-_IN_WORDS = {
-    "extra_forbidden": "unknown key, remove it or correct its name",
-    "string_pattern_mismatch": "names have small letters, digits and hyphens, such as gulf-of-mexico",
-}
-
-
-def explained(error: ValidationError, where: str) -> str:
-    """Return key, value found and what is allowed for every mistake."""
-    lines = []
-    for mistake in error.errors():
-        key = ".".join(str(part) for part in mistake["loc"]) or "the whole file"
-        secret = "@" in str(mistake["input"]) and "://" in str(mistake["input"])
-        found = "" if mistake["type"] == "missing" or secret else f" is {mistake['input']!r}"
-        if isinstance(mistake["input"], dict):
-            found = ""
-        allowed = _IN_WORDS.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
-        lines.append(f"{key}{found}: {allowed}")
-    return f"{where}: " + "; ".join(lines)

@@ -8,8 +8,9 @@ from demsr.evaluation.methods import baselines
 from demsr.evaluation.scoring import score
 from demsr.model.checkpoint import read_model
 from demsr.model.predict import best_device
+from demsr.options import DOMAINS
 from demsr.pairs.store import PairFile
-from demsr.params import DOMAINS, Params
+from demsr.params import Params
 from demsr.reporting.figures import save_comparison
 from demsr.reporting.tables import summary, write_areas
 from demsr.reporting.training import comparisons

@@ -2,7 +2,8 @@
 
 from demsr.dem.dem import write_dem
 from demsr.errors import reported
-from demsr.params import DOMAINS, Params
+from demsr.options import DOMAINS
+from demsr.params import Params
 from demsr.reporting.sources import print_licences
 from demsr.runtime.files import write_json
 from demsr.sources import sample

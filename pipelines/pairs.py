@@ -7,13 +7,14 @@ from typing import Any
 
 from demsr.dem.read.header import raster_name
 from demsr.errors import PairsError, reported
+from demsr.options import DOMAINS, SPLITS
 from demsr.pairs.adopt import adopt_pairs
 from demsr.pairs.build import Degradations, build_pairs, headlines, plan_pairs
 from demsr.pairs.cut import CutRule
 from demsr.pairs.fitted import DegradationModel
 from demsr.pairs.region_pairs import lr_files
-from demsr.pairs.split import SPLITS, check_named_files, regions_of
-from demsr.params import DOMAINS, Params
+from demsr.pairs.split import check_named_files, regions_of
+from demsr.params import Params
 from demsr.runtime.files import write_json
 from demsr.sources.harmonise import declared_files, declared_of
 from demsr.sources.local import InputFile, checked_path, read_manifest

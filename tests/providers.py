@@ -15,10 +15,10 @@ from rasterio.io import MemoryFile
 
 from demsr.dem.average import average
 from demsr.dem.dem import Dem
-from demsr.dem.grid import Grid
+from demsr.dem.grid import Box, Grid
 from demsr.sources.local import InputFile
 from demsr.sources.remote.cache import Cache
-from demsr.sources.remote.catalogue import PRODUCTS, Box
+from demsr.sources.remote.catalogue import PRODUCTS
 from demsr.sources.remote.fetch import fetch_all
 from demsr.sources.remote.pieces import Region, cells, pieces_of
 from demsr.sources.remote.transfer import Patience

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from demsr.errors import ParamsError
-from demsr.params import DOMAINS, Params
+from demsr.options import DOMAINS
+from demsr.params import Params
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from demsr.options import InferencePrecision
 
 if TYPE_CHECKING:
     from demsr.dem.read.header import Declared
@@ -21,7 +23,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it 
 Model = Annotated[str, typer.Option(help="builtin, models:/NAME@ALIAS, a model folder or a .safetensors file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Precision = Annotated[
-    Literal["float32", "bf16", "auto"],
+    InferencePrecision,
     typer.Option(help="Of the net's blocks; auto takes bf16 where the hardware multiplies it."),
 ]
 Tile = Annotated[int | None, typer.Option(help="Side of a tile in LR pixels; by default what fits in memory.", min=8)]

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
 from demsr.dem.dem import Dem
-from demsr.dem.grid import Grid, Registration, metres_per_degree
+from demsr.dem.grid import Grid, metres_per_degree
 from demsr.errors import GridError
+from demsr.options import Registration
 
 _PER_DEGREE = 1200  # cells of 3 arc-seconds
 _ALIKE = 1e-6  # of a target cell: edges that differ by less coincide

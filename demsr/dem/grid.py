@@ -8,13 +8,15 @@ import math
 import warnings
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
 
 import pyproj
 
 from demsr.errors import GridError
+from demsr.options import Registration
 
-Registration = Literal["area", "point"]
+Box = tuple[float, float, float, float]
+"""West, south, east and north edge in degrees; east exceeds 180 across the antimeridian."""
+
 _NEAR_M = 5.0
 
 
@@ -175,7 +177,7 @@ class Grid:
         factors = pyproj.Proj(crs).get_factors(lon, lat)
         return self.pixel_width * metres / factors.parallel_scale, self.pixel_height * metres / factors.meridional_scale
 
-    def lonlat_bounds(self) -> tuple[float, float, float, float]:
+    def lonlat_bounds(self) -> Box:
         """Return (west, south, east, north) in degrees; for projected grids the box around the outline.
 
         East is never less than west: across the antimeridian it exceeds 180.
@@ -186,7 +188,7 @@ class Grid:
         west, south, east, north = to_lonlat.transform_bounds(self.west, self.south, self.east, self.north)
         return west, south, east if east >= west else east + 360, north
 
-    def box_of_lonlat(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    def box_of_lonlat(self, box: Box) -> Box:
         """Return the box around (west, south, east, north) in degrees, in the coordinates of the grid.
 
         Raises

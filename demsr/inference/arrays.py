@@ -13,8 +13,9 @@ from demsr.dem.windows import tiles
 from demsr.errors import GridError, VoidError
 from demsr.inference.estimate import default_tile_px
 from demsr.inference.load import BUILTIN, load_model
-from demsr.inference.super_resolver import Precision, SuperResolver
+from demsr.inference.super_resolver import SuperResolver
 from demsr.model.srnet import DemSrNet
+from demsr.options import InferencePrecision
 
 _NAMES = {"y": ("lat", "latitude", "y"), "x": ("lon", "longitude", "x")}
 _UNEVEN = 1e-3  # of a step: how far coordinates may lie from even ones
@@ -27,7 +28,7 @@ def super_resolve(
     model: str | Path | DemSrNet = BUILTIN,
     *,
     device: str = "auto",
-    precision: Precision = "auto",
+    precision: InferencePrecision = "auto",
     consistent: bool = False,
     uncertain: bool = False,
     tile_px: int | None = None,

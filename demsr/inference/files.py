@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import demsr
-from demsr.dem.grid import Grid, spacing
+from demsr.dem.grid import Box, Grid, spacing
 from demsr.dem.read.header import read_header
-from demsr.dem.read.raster import Box, window_within
+from demsr.dem.read.raster import window_within
 from demsr.errors import ParamsError, RasterError
 from demsr.inference.estimate import GLOBE, CostEstimate, default_tile_px, plan
 from demsr.inference.load import BUILTIN, load_model
-from demsr.inference.super_resolver import Precision, SuperResolver
+from demsr.inference.super_resolver import SuperResolver
 from demsr.inference.tiles import (
     LocalWorkers,
     SourceReader,
@@ -22,6 +22,7 @@ from demsr.inference.tiles import (
     measured_seam_m,
     super_resolve_file,
 )
+from demsr.options import InferencePrecision
 from demsr.output.product import check_target
 
 
@@ -41,7 +42,7 @@ class InferenceOptions:
 
     model: str = BUILTIN
     device: str = "auto"
-    precision: Precision = "auto"
+    precision: InferencePrecision = "auto"
     consistent: bool = False
     uncertain: bool = False
     halo_px: int | None = None

@@ -1,6 +1,6 @@
 """Apply a net to windows of a raster so that they agree where they meet. Needs neither rasterio nor PROJ."""
 
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -15,8 +15,8 @@ from demsr.model import uncertainty
 from demsr.model.fold import FoldedNet
 from demsr.model.predict import device_of, multiplies_bf16
 from demsr.model.srnet import DemSrNet
+from demsr.options import InferencePrecision
 
-Precision = Literal["float32", "bf16", "auto"]
 METRES = "m"
 
 _BACK_PROJECTIONS = 3
@@ -51,7 +51,7 @@ class SuperResolver:
         self,
         net: DemSrNet,
         *,
-        precision: Precision = "auto",
+        precision: InferencePrecision = "auto",
         consistent: bool = False,
         uncertain: bool = False,
         halo_px: int | None = None,
@@ -59,7 +59,7 @@ class SuperResolver:
         _check(net, precision, halo_px, uncertain=uncertain)
         self.device = device_of(net)
         half = precision == "bf16" or (precision == "auto" and multiplies_bf16(self.device))
-        self.precision: Precision = "bf16" if half else "float32"
+        self.precision: InferencePrecision = "bf16" if half else "float32"
         self.net = net
         self.folded = FoldedNet(net, dtype=torch.bfloat16 if half else torch.float32)
         self.scale, self.consistent, self.uncertain = net.scale, consistent, uncertain
@@ -144,8 +144,8 @@ def _check(net: DemSrNet, precision: str, halo_px: int | None, *, uncertain: boo
     if uncertain and net.uncertainty is None:
         message = "the model carries no calibration of its uncertainty; train it again, or give another one"
         raise CheckpointError(message)
-    if precision not in get_args(Precision):
-        message = f"precision is {precision!r}; it must be one of {', '.join(get_args(Precision))}"
+    if precision not in get_args(InferencePrecision):
+        message = f"precision is {precision!r}; it must be one of {', '.join(get_args(InferencePrecision))}"
         raise ParamsError(message)
     if halo_px is not None and halo_px < _BASE_REACH_PX:
         message = f"halo is {halo_px} LR pixels; the interpolation alone needs {_BASE_REACH_PX}"

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from demsr.dem.grid import Grid, spacing
+from demsr.dem.grid import Box, Grid, spacing
 from demsr.dem.read.header import Declared
-from demsr.dem.read.raster import Box
 from demsr.dem.read.stream import RasterReader, open_raster
 from demsr.dem.windows import Window, tiles
 from demsr.errors import GridError, VoidError

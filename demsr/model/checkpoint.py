@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from demsr.errors import CheckpointError
-from demsr.model.srnet import DemSrNet, Formulation, Interpolation, LongSkip, Upsampling
+from demsr.model.srnet import DemSrNet
 from demsr.model.uncertainty import Uncertainty
+from demsr.options import Formulation, Interpolation, LongSkip, Upsampling
 from demsr.runtime.files import atomic_folder, sha256_of_file, write_json
 
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"

@@ -4,7 +4,7 @@ Torch only: no files, no logging, no training. Metres go in and metres come out.
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +12,10 @@ from torch.nn import functional
 
 from demsr.model.interpolation import keys_taps, linear_taps, pad_linear, pad_replicate, upsample
 from demsr.model.symmetry import FieldConv, LiftingConv, ProjectingConv
+from demsr.options import Formulation, Interpolation, LongSkip, Upsampling
 
 if TYPE_CHECKING:
     from demsr.model.uncertainty import Uncertainty
-
-Formulation = Literal["residual", "direct"]
-LongSkip = Literal["head", "input"]
-Interpolation = Literal["half_pixel", "corner"]
-Upsampling = Literal["interpolate", "subpixel"]
 
 _RESIDUAL_SCALE_M = 100.0
 _EARTH_BOTTOM_M, _EARTH_RANGE_M = -11_000.0, 20_000.0  # Challenger Deep to Everest, rounded outwards

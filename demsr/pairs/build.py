@@ -9,14 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from demsr.dem.grid import Grid
+from demsr.dem.grid import Box, Grid
 from demsr.dem.read.header import read_header
 from demsr.errors import PairsError
+from demsr.options import SPLITS
 from demsr.pairs.cut import THREE_ARCSEC, CutRule, pair_kind
 from demsr.pairs.fitted import DegradationModel
 from demsr.pairs.region_pairs import Job, LrFile, Piece, make_piece
 from demsr.pairs.sampling import Sampling, denser_stride, drawn, quotas
-from demsr.pairs.split import SPLITS, Box, Boxes, Region, closer_than, protected_boxes
+from demsr.pairs.split import Boxes, Region, closer_than, protected_boxes
 from demsr.pairs.store import BLOCK_MEAN, FITTED, REAL, PairWriter
 from demsr.runtime.files import atomic_write
 from demsr.runtime.processes import each

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demsr.dem.dem import Dem
-from demsr.dem.grid import Grid
+from demsr.dem.grid import Box, Grid
 from demsr.dem.voids import fill_voids
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.source_types import source_shares
-from demsr.pairs.split import Box, Region, closer_than
+from demsr.pairs.split import Region, closer_than
 
 THREE_ARCSEC, SCALE_FREE, READY_MADE = "3 arc-second", "scale-free", "ready-made"
 

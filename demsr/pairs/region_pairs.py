@@ -12,7 +12,7 @@ import numpy as np
 
 from demsr.dem.average import average, finer_than
 from demsr.dem.dem import Dem
-from demsr.dem.grid import Grid, spacing
+from demsr.dem.grid import Box, Grid, spacing
 from demsr.dem.read.header import Declared, raster_name, read_header
 from demsr.dem.read.raster import read_dem, read_elevation
 from demsr.errors import GridError, VoidError
@@ -20,7 +20,7 @@ from demsr.pairs.coregister import Coregistration, coregister
 from demsr.pairs.cut import CutRule, GivenLr, cut_patches
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.fitted import DegradationModel, fit_degradation
-from demsr.pairs.split import Box, Boxes, Region, boxes_near
+from demsr.pairs.split import Boxes, Region, boxes_near
 from demsr.pairs.store import BLOCK_MEAN, FITTED, Area, PairWriter
 from demsr.runtime.files import atomic_write, read_json, sha256_of_file, write_json
 from demsr.runtime.fingerprint import work_key

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demsr.errors import PairsError
-from demsr.pairs.split import Split
+from demsr.options import Split
 
 _VALID_SHARE = 0.2  # at most, of the number asked for, as in the paper
 _MOST_OVERLAP = 8  # patches along one patch's side

@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from fnmatch import filter as matching
 from fnmatch import translate
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from demsr.dem.grid import Grid
+from demsr.dem.grid import Box, Grid
 from demsr.errors import GridError, ParamsError
+from demsr.options import SPLITS, Split, SplitMethod
 
-Split = Literal["train", "valid", "test"]
-SPLITS: tuple[Split, ...] = ("train", "valid", "test")
-Box = tuple[float, float, float, float]  # west, south, east, north in degrees
 Boxes = NDArray[np.float64]  # (n, 4), one box in each row
 
 _TURNS_DEG = (-360, 0, 360)
@@ -47,7 +44,7 @@ def regions_of(
     source: str,
     grid: Grid,
     *,
-    method: Literal["quadrants", "files"],
+    method: SplitMethod,
     quadrant_splits: Sequence[Split],
     valid: Sequence[str],
     test: Sequence[str],

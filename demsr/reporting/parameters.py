@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from rich.console import Console
 from rich.table import Table
 
-from demsr.params import DOMAINS, Params
+from demsr.options import DOMAINS
+from demsr.params import Params
 
 if TYPE_CHECKING:
     from demsr.pairs.coregister import Coregistration

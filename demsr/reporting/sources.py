@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from demsr.options import DOMAINS
 from demsr.pairs.split import split_of_file
-from demsr.params import DOMAINS, Params
+from demsr.params import Params
 from demsr.sources.remote.catalogue import PRODUCTS, Product
 from demsr.sources.remote.needs import Need
 from demsr.sources.remote.pieces import raster_of

@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from demsr.errors import ParamsError
-from demsr.params import explained
+from demsr.runtime.validation import explain, read_yaml
 
 Choice = dict[str, float]  # num_blocks and learning_rate, as far as they are searched
 
@@ -155,11 +153,7 @@ def read_space(path: Path, profile: str, changes: Mapping[str, Any] | None = Non
     ------
     ParamsError : no such file or profile, or values that are not allowed
     """
-    try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        message = f"{path}: cannot be read as YAML ({error}); correct it or get it back with `git checkout {path}`"
-        raise ParamsError(message) from error
+    content = read_yaml(path)
     if not isinstance(content, Mapping) or not isinstance(content.get(profile), Mapping):
         names = ", ".join(content) if isinstance(content, Mapping) else "none"
         message = f"{path}: has no section {profile!r}, it has {names}; add one, or choose another with --profile"
@@ -167,4 +161,4 @@ def read_space(path: Path, profile: str, changes: Mapping[str, Any] | None = Non
     try:
         return Space.model_validate({**content[profile], **(changes or {})})
     except ValidationError as error:
-        raise ParamsError(explained(error, f"{path}, {profile}")) from error
+        raise ParamsError(explain(error, f"{path}, {profile}")) from error

@@ -10,7 +10,8 @@ from rich.progress import track
 
 from demsr.dem.read.header import raster_name
 from demsr.errors import ParamsError
-from demsr.params import DOMAINS, Harmonise
+from demsr.options import DOMAINS
+from demsr.params import Harmonise
 from demsr.sources.harmonise import WRITTEN, HarmoniseOptions, harmonised, recipe_of
 from demsr.sources.local import RASTER_PATTERNS, find_rasters
 

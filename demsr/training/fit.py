@@ -19,11 +19,11 @@ from lightning.pytorch.plugins import TorchCheckpointIO
 from demsr.errors import CheckpointError, ParamsError
 from demsr.model.predict import multiplies_bf16
 from demsr.model.srnet import DemSrNet, scaled_units
+from demsr.options import LearningRateSchedule, Loss, Optimiser, TrainingPrecision
 from demsr.runtime.files import atomic_write, write_json
 from demsr.training.progress import EpochBar, EpochReport, EpochRow, OnEpoch, peak_memory_gb
-from demsr.training.task import Loss, Optimiser, Schedule, SuperResolution
+from demsr.training.task import SuperResolution
 
-Precision = Literal["32-true", "bf16-mixed", "auto"]
 Keep = Literal["best", "last"]
 
 
@@ -54,7 +54,7 @@ def fit(
     max_epochs: int,
     learning_rate: float,
     learning_rate_decay: float = 1.0,
-    learning_rate_schedule: Schedule = "exponential",
+    learning_rate_schedule: LearningRateSchedule = "exponential",
     loss: Loss = "mse",
     optimiser: Optimiser = "adam",
     patience: int = 0,
@@ -62,7 +62,7 @@ def fit(
     steps_per_epoch: int | None = None,
     keep: Keep = "best",
     gradient_clip: float = 1.0,
-    precision: Precision = "32-true",
+    precision: TrainingPrecision = "32-true",
     devices: int | Literal["auto"] = "auto",
     accelerator: Literal["auto", "cpu"] = "auto",
     tail_only: bool = False,
@@ -231,7 +231,7 @@ def _epoch_of(path: Path) -> int:
     return int(match[1]) + 1
 
 
-def _resolved(precision: Precision) -> Literal["32-true", "bf16-mixed"]:
+def _resolved(precision: TrainingPrecision) -> Literal["32-true", "bf16-mixed"]:
     if precision != "auto":
         return precision
     fast = multiplies_bf16(torch.device("cuda" if torch.cuda.is_available() else "cpu"))

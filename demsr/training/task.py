@@ -1,7 +1,6 @@
 """What one training step is: an error, an optimiser, a falling learning rate."""
 
 import math
-from typing import Literal
 
 import torch
 from lightning import LightningModule
@@ -10,11 +9,8 @@ from torch import Tensor
 from torchmetrics import MeanSquaredError
 
 from demsr.model.srnet import DemSrNet
+from demsr.options import LearningRateSchedule, Loss, Optimiser
 from demsr.training.muon import Muon
-
-Loss = Literal["mse", "balanced"]
-Schedule = Literal["exponential", "cosine"]
-Optimiser = Literal["adam", "muon"]
 
 _WARM_UP_STEPS, _LEAST_SHARE = 100, 0.01  # of the cosine: steps up to the full rate, share of it in the end
 _NOISE_M = 0.5  # relief that the base misses in the flattest patches: about the rounding of whole metres
@@ -42,7 +38,7 @@ class SuperResolution(LightningModule):
         *,
         learning_rate: float,
         learning_rate_decay: float = 1.0,
-        learning_rate_schedule: Schedule = "exponential",
+        learning_rate_schedule: LearningRateSchedule = "exponential",
         loss: Loss = "mse",
         optimiser: Optimiser = "adam",
         tail_only: bool = False,

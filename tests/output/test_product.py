@@ -22,13 +22,13 @@ from pystac.validation import validate_dict
 from rasterio.errors import RasterioIOError
 from synthetic import grid, plane, rough
 
-from demsr.output import product as module
 from demsr.dem import windows
 from demsr.dem.grid import Grid
 from demsr.dem.read.raster import read_raster
 from demsr.dem.vertical import DATUMS
 from demsr.dem.windows import Window
 from demsr.errors import DatumError, GridError, RasterError, VoidError
+from demsr.output import product as module
 from demsr.output.product import Band, Product, check_target, encode_tile, write_product
 from demsr.output.stac import degree_squares
 from demsr.runtime.files import sha256_of_file

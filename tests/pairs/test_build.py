@@ -12,11 +12,12 @@ from synthetic import ARCSEC_3, dem, rough
 from demsr.dem.dem import write_dem
 from demsr.dem.read.raster import read_dem
 from demsr.errors import PairsError
+from demsr.options import SPLITS
 from demsr.pairs import region_pairs
 from demsr.pairs.build import Degradations, PairPlan, build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
 from demsr.pairs.degrade import block_mean
-from demsr.pairs.split import SPLITS, regions_of
+from demsr.pairs.split import regions_of
 from demsr.pairs.store import PairFile
 
 GAP_LR, SCALE = 2, 5

@@ -17,12 +17,13 @@ from demsr.dem.read.header import Declared
 from demsr.dem.read.raster import read_dem
 from demsr.errors import GridError, PairsError, VoidError
 from demsr.evaluation.scoring import group_slug
+from demsr.options import SPLITS
 from demsr.pairs.build import Degradations, build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.fitted import DegradationModel
 from demsr.pairs.region_pairs import LrFile, Piece, fitted_model, lr_files, make_piece
-from demsr.pairs.split import SPLITS, Region, protected_boxes, regions_of
+from demsr.pairs.split import Region, protected_boxes, regions_of
 from demsr.pairs.store import BLOCK_MEAN, DEGRADATIONS, FITTED, REAL, PairFile
 from demsr.runtime.seeding import generator
 

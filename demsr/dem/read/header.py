@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import pyproj
 import rasterio
@@ -20,13 +20,13 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from demsr.dem.dem import DATUM_TAG, SOURCE_TAG
-from demsr.dem.grid import Grid, Registration
+from demsr.dem.grid import Grid
 from demsr.dem.read.integrity import check_whole
 from demsr.dem.read.netcdf import check_order
 from demsr.dem.vertical import DATUMS, VerticalPart, datum_in_tags, datum_of_product, named_datum, vertical_of_crs
 from demsr.errors import DatumError, DemsrError, GridError, RasterError
+from demsr.options import Positive, Registration
 
-Positive = Literal["up", "down"]
 RASTER_SUFFIXES = (".tif", ".tiff", ".hgt", ".nc", ".bag", ".asc", ".grd", ".img", ".bil", ".vrt")
 METRES_PER_UNIT = {
     "m": 1.0,

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from rasterio import windows
 
 from demsr.dem.dem import HIGHEST_M, LOWEST_M, Dem
-from demsr.dem.grid import Grid
+from demsr.dem.grid import Box, Grid
 from demsr.dem.read.header import Declared, Header, gdal_errors, read_header
 from demsr.dem.windows import Window
 from demsr.errors import DatumError, GridError, OutsideError, VoidError
-
-Box = tuple[float, float, float, float]  # west, south, east, north in degrees
 
 _USUAL = (9999, 32767, 32768, 99999, 1e6, 1e20, 3.4028235e38)
 _SENTINELS = sorted(float(np.float32(sign * value)) for value in _USUAL for sign in (-1, 1))

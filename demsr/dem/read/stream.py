@@ -11,9 +11,9 @@ import rasterio
 from numpy.typing import NDArray
 
 from demsr.dem.dem import check_range
-from demsr.dem.grid import Grid
+from demsr.dem.grid import Box, Grid
 from demsr.dem.read.header import Declared, Header, companions, gdal_errors, read_header
-from demsr.dem.read.raster import Box, Meaning, check_sign, meaning_of, opened, stored_pieces, window_within
+from demsr.dem.read.raster import Meaning, check_sign, meaning_of, opened, stored_pieces, window_within
 from demsr.dem.windows import Window
 from demsr.errors import DatumError, RasterError
 from demsr.runtime.files import sha256_of_file

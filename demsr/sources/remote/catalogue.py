@@ -6,6 +6,7 @@ None of the addresses was tried against the live services; `docs/sources.md` say
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from demsr.dem.grid import Box
 from demsr.errors import ParamsError
 from demsr.sources.remote.transfer import Kind
 
@@ -13,7 +14,6 @@ TID = "-tid"  # ends the names of grids of source types
 AS_SERVED = "as served"  # version of products that change without one
 How = Literal["tiles", "files", "wcs", "gmrt", "ncss", "urls"]
 Commercial = Literal["allowed", "forbidden", "not stated"]
-Box = tuple[float, float, float, float]  # west, south, east, north in degrees
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,12 +22,12 @@ from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask
 
 from demsr.dem.dem import Dem, check_heights
-from demsr.dem.grid import Grid
+from demsr.dem.grid import Box, Grid
 from demsr.dem.read.header import METRES_PER_UNIT, Declared, Header, read_header
 from demsr.dem.read.raster import read_raster
 from demsr.errors import FetchError, OutsideError, RasterError
 from demsr.runtime.files import atomic_write
-from demsr.sources.remote.catalogue import Box, Product
+from demsr.sources.remote.catalogue import Product
 from demsr.sources.remote.pieces import Piece
 from demsr.sources.remote.transfer import AbsentError, Patience
 

@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 from typing import Literal
 from urllib.parse import quote, urlencode, urlsplit
 
+from demsr.dem.grid import Box
 from demsr.errors import FetchError
-from demsr.sources.remote.catalogue import Box, Product, ProductFile
+from demsr.sources.remote.catalogue import Product, ProductFile
 from demsr.sources.remote.transfer import Kind, Remote
 
 Ask = Callable[[str, Kind], str]  # address, kind of answer -> answer

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from fnmatch import filter as matching
 from typing import Any, Self
 
+from demsr.dem.grid import Box
 from demsr.errors import FetchError, ParamsError
-from demsr.sources.remote.catalogue import TID, Box, Product, product_of
+from demsr.sources.remote.catalogue import TID, Product, product_of
 from demsr.sources.remote.pieces import Piece, Region, pieces_of, whole_files
 
 

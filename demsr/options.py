@@ -1,0 +1,29 @@
+"""Option vocabularies: the words that params.yaml, the command line and the library share. Needs no other package."""
+
+from typing import Literal
+
+Domain = Literal["land", "marine"]
+DOMAINS: tuple[Domain, ...] = ("land", "marine")
+
+Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+SplitMethod = Literal["quadrants", "files"]
+
+Degradation = Literal["block mean", "fitted", "real"]
+"""Where the LR grid of a pair comes from."""
+
+Registration = Literal["area", "point"]
+"""What a sample stands for: the mean over its cell, or the point in the middle."""
+Positive = Literal["up", "down"]
+"""Direction in which stored numbers grow, as the CF attribute `positive`: down for depths."""
+
+Formulation = Literal["residual", "direct"]
+LongSkip = Literal["head", "input"]
+Upsampling = Literal["interpolate", "subpixel"]
+Interpolation = Literal["half_pixel", "corner"]
+
+Loss = Literal["mse", "balanced"]
+Optimiser = Literal["adam", "muon"]
+LearningRateSchedule = Literal["exponential", "cosine"]
+TrainingPrecision = Literal["32-true", "bf16-mixed", "auto"]
+InferencePrecision = Literal["float32", "bf16", "auto"]
