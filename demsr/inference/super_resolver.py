@@ -93,7 +93,7 @@ class SuperResolver:
         with torch.inference_mode():
             weight = torch.ones_like(lr) if trusted is None else self._tensor(trusted[part.slices]).to(lr)
             both = self._bands(lr, weight)
-        place = inner.seen_from(part.row, part.col).refine(self.scale)
+        place = inner.relative_to(part.row, part.col).refine(self.scale)
         bands = both[0, :, *place.slices].cpu().numpy()
         return np.where(_repeated(void, self.scale), np.float32(np.nan), bands)
 
