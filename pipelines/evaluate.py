@@ -9,7 +9,7 @@ from demsr.evaluation.methods import baselines
 from demsr.evaluation.scoring import score
 from demsr.evaluation.summary import summarise, write_area_scores
 from demsr.model.checkpoint import read_model
-from demsr.model.predict import best_device
+from demsr.model.device import best_device
 from demsr.options import DOMAINS
 from demsr.pairs.store import PairFile
 from demsr.params import Params
