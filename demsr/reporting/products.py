@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from demsr.dem.dem import read_window
-from demsr.dem.grid import Grid, spacing
+from demsr.dem.grid import Grid, describe_spacing
 from demsr.dem.read.stream import RasterReader
 from demsr.dem.voids import fill_voids
 from demsr.dem.windows import Window, tiles
@@ -28,8 +28,9 @@ def refuse_projected(grid: Grid, where: Path) -> None:
     """Raise GridError for a grid that is not in degrees."""
     if not grid.is_geographic:
         message = (
-            f"{where}: the grid is projected, with pixels of {spacing(grid)}; the nets are trained on degrees: warp it "
-            "to EPSG:4326, or add --projected to have its pixels divided as they are"
+            f"{where}: the grid is projected, with pixels of {describe_spacing(grid)}; "
+            "the nets are trained on degrees: warp it to EPSG:4326, "
+            "or add --projected to have its pixels divided as they are"
         )
         raise GridError(message)
 
@@ -37,7 +38,7 @@ def refuse_projected(grid: Grid, where: Path) -> None:
 def print_spacing(grid: Grid, where: Path, *, scale: int) -> None:
     """Say so if pixels are not those that the nets are trained for."""
     if not is_lr_of_product(grid):
-        became = f"pixels of {spacing(grid)} become {spacing(grid.refine(scale))}"
+        became = f"pixels of {describe_spacing(grid)} become {describe_spacing(grid.refine(scale))}"
         console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         console.print(f"{where.name}: {became}; the nets are trained for 15 arcsec")
 
@@ -50,7 +51,7 @@ def print_plan(plan: CostEstimate, grid: Grid) -> None:
     rows = {
         "region": f"{west:g} to {east:g} east, {south:g} to {north:g} north",
         "input": f"{grid.rows:,} x {grid.cols:,} pixels",
-        "output": f"{plan.hr_px:,} pixels of {spacing(grid.refine(plan.scale))}",
+        "output": f"{plan.hr_px:,} pixels of {describe_spacing(grid.refine(plan.scale))}",
         "disk": f"{_size(plan.bytes_at_most)} at most, {_size(plan.bytes_at_most * plan.compressed)} as made terrain "
         "compresses; twice that while it is made",
         "tiles": f"{plan.tiles:,} of {plan.tile_px} x {plan.tile_px} input pixels",
