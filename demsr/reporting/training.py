@@ -39,7 +39,7 @@ def keep_training(
     uncertainty : how far their results may lie from the truth, kept with them
     """
     config = save_model(net, model, training={**training, "unit": valid.unit}, uncertainty=uncertainty)
-    run.log_tags({"weights_sha256": config.weights_sha256})  # the registry finds the run of a model by it
+    run.log_weights_sha256(config.weights_sha256)
     metric = valid_rmse_name(valid.unit)
     metrics = {metric: result.valid_rmse, "best_epoch": result.best_epoch, "epochs": result.epochs}
     write_json(results / "metrics.json", metrics)
