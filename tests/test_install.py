@@ -14,7 +14,18 @@ import rasterio
 from rio_cogeo.cogeo import cog_validate
 from startup import write_gebco_geotiff, write_gebco_netcdf
 
-EXTRAS_ONLY = {"dvc", "lightning", "matplotlib", "mlflow", "optuna", "pandas", "ray", "requests", "ruamel-yaml", "xarray"}
+EXTRAS_ONLY = {
+    "dvc",
+    "lightning",
+    "matplotlib",
+    "mlflow",
+    "optuna",
+    "pandas",
+    "ray",
+    "requests",
+    "ruamel-yaml",
+    "xarray",
+}
 
 
 class Environment:
