@@ -2,9 +2,9 @@
 
 from demsr.errors import reported
 from demsr.evaluation.calibration import calibrate
+from demsr.evaluation.examples import comparisons
 from demsr.params import Params
 from demsr.reporting.figures import save_comparison
-from demsr.reporting.training import comparisons
 from demsr.training.stage import TrainingStage, run_training
 
 

@@ -20,6 +20,7 @@ PAGES = {
 }
 """Markdown file outside docs/ -> page of the site."""
 
+_DRAWING = re.compile(r"!\[[^\]]*\]\(pictures/(?P<name>\w+)\.svg\)")
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml", "": "text"}
 _LINK = re.compile(r"(?P<before>\]\()(?P<target>[^)#\s]+)(?P<after>(?:#[^)\s]*)?\))")
 _FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
@@ -50,11 +51,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Point links of the repository at the pages of the site."""
     if page.file.src_uri.startswith(("api/", "files/")):
         return markdown
     source = _source_of(page.file.src_uri)
+    markdown = _DRAWING.sub(_inline_drawing, markdown)
 
     def link(match: re.Match[str]) -> str:
         target = _resolved(match["target"], source)
@@ -66,6 +68,20 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     parts = _FENCE.split(markdown)
     return "".join(part if part.startswith("```") else _LINK.sub(link, part) for part in parts)
+
+
+def _inline_drawing(match: re.Match[str]) -> str:
+    """Return a drawing as part of the page: it follows the colour scheme, and its rooms link to their API."""
+    svg = (ROOT / f"docs/pictures/{match['name']}.svg").read_text(encoding="utf-8")
+    svg = re.sub(r'<g id="room-(\w+)".*?</g>', _linked_room, svg)
+    return f'<div class="drawing">{svg}</div>'
+
+
+def _linked_room(match: re.Match[str]) -> str:
+    name = match[1]
+    if (ROOT / "demsr" / name).is_dir():
+        return f'<a href="api/demsr/{name}/index.html">{match[0]}</a>'
+    return f'<a href="api/demsr/{name}.html">{match[0]}</a>' if (ROOT / f"demsr/{name}.py").exists() else match[0]
 
 
 def _source_of(uri: str) -> str:
@@ -155,8 +171,9 @@ def _door() -> str:
     return "\n".join(["# Public names\n", _DOOR, *parts, "## Rooms\n", _table("demsr")])
 
 
-_DOOR = """These names are imported from `demsr` itself and stay stable between releases. `import demsr` is fast: PyTorch is
-imported when a name is used for the first time. Every example runs in the tests.
+_DOOR = """
+Import these names from `demsr` itself; they stay stable between releases. `import demsr` is fast, because a name is
+loaded, and PyTorch with it, on first use. The examples run in the tests.
 """
 
 
