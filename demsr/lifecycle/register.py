@@ -15,7 +15,15 @@ from demsr.model.checkpoint import ModelConfig, describe, read_config, read_mode
 from demsr.model.device import best_device
 from demsr.pairs.store import PairFile
 from demsr.params import Params
-from demsr.tracking.registry import CHAMPION, Registered, add_version, champion, download, find_version, set_standing
+from demsr.tracking.registry import (
+    CHAMPION,
+    RegisteredVersion,
+    add_version,
+    champion,
+    download,
+    find_version,
+    set_standing,
+)
 from demsr.tracking.runs import InputData, existing_run, tracked_run
 from demsr.tracking.store import connect
 
@@ -104,7 +112,7 @@ def _add(
     run_file: Path,
     test: Path,
     results: Mapping[str, Any],
-) -> Registered:
+) -> RegisteredVersion:
     training = config.training
     run_id = existing_run(client, _recorded_run(run_file)) or _run_from_files(kind, config, run_file, test)
     net = describe(read_model(folder))
