@@ -2,7 +2,8 @@ from demsr.reporting.models import print_links, print_models
 from demsr.tracking.registry import RegisteredVersion
 
 
-def test_a_version_is_printed_with_its_alias_and_the_decision(capsys):
+def test_a_version_is_printed_with_its_alias_and_the_decision(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     tags = {"net": "1 blocks x 8 features", "profile": "sample", "promotion_reason": "better"}
     print_models([RegisteredVersion("dem-srnet", 2, ("champion",), tags, None)])
     head, row = (" ".join(line.split()) for line in capsys.readouterr().out.splitlines())
