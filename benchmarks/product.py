@@ -183,8 +183,9 @@ including the start of Python and the writing of the product, on {processor()}; 
 Memory is that of the main process, without the workers of Ray.
 
 One run was killed with SIGKILL {len(left)} times at random moments, when {", ".join(map(str, left))} tiles
-were finished, and resumed each time. Its file is {"byte-equal to" if same_bytes else "NOT EQUAL to"} that of an uninterrupted run. One and two
-workers of Ray give {"the same pixels" if same_pixels else "DIFFERENT PIXELS"}.
+were finished, and resumed each time.
+Its file is {"byte-equal to" if same_bytes else "NOT EQUAL to"} that of an uninterrupted run.
+One and two workers of Ray give {"the same pixels" if same_pixels else "DIFFERENT PIXELS"}.
 """
 
 
