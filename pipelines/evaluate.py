@@ -7,7 +7,7 @@ from demsr.evaluation.calibration import coverage
 from demsr.evaluation.methods import baselines
 from demsr.evaluation.scoring import score
 from demsr.model.checkpoint import read_model
-from demsr.model.predict import best_device
+from demsr.model.device import best_device
 from demsr.options import DOMAINS
 from demsr.pairs.store import PairFile
 from demsr.params import Params

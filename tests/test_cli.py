@@ -88,7 +88,7 @@ def test_a_ramp_comes_out_as_that_ramp(model, raster, tmp_path):
 def test_no_model_has_to_be_trained_or_named(raster, tmp_path):
     done = run("super-resolve", raster, tmp_path / "sr.tif")
     assert done.returncode == 0, done.stderr
-    assert "by builtin" in done.stdout
+    assert "model builtin" in done.stdout
     row, col = (np.arange(30)[:, None] - 2) / 5, (np.arange(40) - 2) / 5
     np.testing.assert_allclose(read_dem(tmp_path / "sr.tif").elevation_m, 8 * row + col - 3000, atol=3e-3)
 
@@ -258,7 +258,7 @@ def test_the_documentation_has_the_data_sheets_as_they_are(root):
         (["profile", "sample", "--valid", "a"], "--valid means nothing to sample; it is for rasters of your own"),
         (["profile", "sample", "--land", "a"], "--land means nothing to sample"),
         (["profile", "paper", "--pairs", "a"], "--pairs means nothing to paper; it is for pairs of others"),
-        (["plan", "--profile", "paper", "--globe"], "--profile tells what is fetched; give it alone"),
+        (["plan", "--profile", "paper", "--globe"], "--profile estimates downloads; give it alone"),
     ],
 )
 def test_options_that_would_be_ignored_are_refused(params, words, message):

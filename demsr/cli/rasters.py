@@ -183,7 +183,10 @@ def convert(
     from demsr.dem.read.raster import read_raster
     from demsr.errors import RasterError
 
-    if target.is_dir() or target.suffix.lower() not in (".tif", ".tiff"):
+    if target.is_dir():
+        message = f"{target}: is a folder; name a file in it"
+        raise RasterError(message)
+    if target.suffix.lower() not in (".tif", ".tiff"):
         message = f"{target}: OUT is written as a GeoTIFF; name a file that ends in .tif"
         raise RasterError(message)
     if target.exists() and not overwrite:

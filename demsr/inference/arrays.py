@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from demsr.dem.dem import HIGHEST_M, LOWEST_M, impossible
+from demsr.dem.dem import HIGHEST_M, LOWEST_M, out_of_range
 from demsr.dem.read.header import METRES_PER_UNIT
 from demsr.dem.read.stream import ArrayReader
 from demsr.dem.windows import tiles
@@ -76,7 +76,7 @@ def super_resolve(
     north_up, flips = _north_up(plane.transpose(rows, cols), rows, cols)
     values = north_up.to_numpy().astype(np.float32)
     _check_values(values, where)
-    reader = ArrayReader(values, goes_around=_is_periodic(north_up[cols]))
+    reader = ArrayReader(values, is_periodic=_is_periodic(north_up[cols]))
     fine, *errors = _super_resolve_tiles(reader, resolver, tile_px or default_tile_px(resolver))
     coordinates = {name: _refined(north_up[name], resolver.scale) for name in (rows, cols)}
     scalars = {name: _rescaled(coord, resolver.scale) for name, coord in plane.coords.items() if not coord.dims}
@@ -140,7 +140,7 @@ def _check_units(plane: xr.DataArray, where: str) -> None:
 
 
 def _check_values(values: NDArray[np.float32], where: str) -> None:
-    wrong = impossible(values)
+    wrong = out_of_range(values)
     if wrong.any():
         message = (
             f"{where}: {int(wrong.sum())} values lie outside {LOWEST_M:.0f} to {HIGHEST_M:.0f} m, such as "

@@ -13,7 +13,7 @@ from demsr.errors import RasterError, WorkerError
 from demsr.inference.source import RasterSource, SourceReader, open_source
 from demsr.inference.super_resolver import SuperResolver
 from demsr.inference.tiles import compute_tile
-from demsr.model.predict import best_device
+from demsr.model.device import best_device
 from demsr.model.srnet import DemSrNet
 from demsr.runtime.ray_cluster import first_line
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import demsr
-from demsr.dem.grid import Box, Grid, spacing
+from demsr.dem.grid import Box, Grid, describe_spacing
 from demsr.dem.read.header import Declared
 from demsr.errors import GridError, RasterError, missing_extras
 from demsr.inference.load import BUILTIN, load_model
@@ -130,11 +130,10 @@ def super_resolve_file(
         recorded = _provenance(reader, resolver, plan, model=str(model), device="cluster" if ray else None)
         product = _product(reader, resolver, {**recorded, "COMMAND": command, "USE": "not for navigation"})
         check_target(target, product.grid)
+        identity = {**recorded, "grid": repr(reader.raster.grid)}
         with (
-            tile_store(
-                target, {**recorded, "grid": repr(reader.raster.grid)}, resume=resume, overwrite=overwrite
-            ) as store,
             _workers(reader, resolver, ray, workers, device) as crew,
+            tile_store(target, identity, resume=resume, overwrite=overwrite) as store,
         ):
             finished = store.finished(plan.windows)
             computed_px = plan.lr_px - sum(window.cells for window in finished)
@@ -145,7 +144,7 @@ def super_resolve_file(
             reader.check_unchanged()
             write_product(target, {window.refine(resolver.scale): finished[window] for window in plan.windows}, product)
         if notify and not is_15_arcsec(reader.raster.grid):
-            refined = f"pixels of {spacing(reader.raster.grid)} become {spacing(product.grid)}"
+            refined = f"pixels of {describe_spacing(reader.raster.grid)} become {describe_spacing(product.grid)}"
             notify(f"{refined}; the models are trained for 15 arcsec")
         if preview is not None:
             from demsr.inference.preview import save_preview
@@ -174,8 +173,8 @@ def _check_reader(reader: SourceReader, target: Path, *, projected: bool) -> Non
     grid, path = reader.raster.grid, reader.source.path
     if not (projected or grid.is_geographic):
         message = (
-            f"{path}: the grid is projected, with pixels of {spacing(grid)}; the models are trained on degrees: "
-            "warp it to EPSG:4326, or add --projected to refine its pixels on their own grid"
+            f"{path}: the grid is projected, with pixels of {describe_spacing(grid)}; the models are trained on "
+            "degrees: warp it to EPSG:4326, or add --projected to refine its pixels on their own grid"
         )
         raise GridError(message)
     for file in (file for raster in reader.readers for file in raster.files):
@@ -201,7 +200,7 @@ def _provenance(
         "HALO_PX": str(resolver.halo_px),
         "INPUT": raster.header.path.name,
         "INPUT_SHA256": raster.sha256,
-        "INPUT_PIXEL": spacing(raster.grid),
+        "INPUT_PIXEL": describe_spacing(raster.grid),
         "ASSUMED": "; ".join(raster.assumptions),
         "DEVICE": device or resolver.device.type,
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from demsr.dem.grid import Box, Grid, spacing
+from demsr.dem.grid import Box, Grid, describe_spacing
 from demsr.dem.read.header import Declared
 from demsr.dem.read.stream import RasterReader, open_raster
 from demsr.dem.windows import Window
@@ -109,7 +109,7 @@ def _check_raster(raster: RasterReader, source: RasterSource) -> None:
     if min(raster.shape) < 2:
         message = f"{source.path}: the raster has {raster.shape[0]} x {raster.shape[1]} pixels; it needs 2 x 2 or more"
         raise GridError(message)
-    if not raster.meaning.measured_px:
+    if not raster.encoding.measured_px:
         cells = raster.grid.rows * raster.grid.cols
         message = f"{source.path}: all {cells} pixels are void; give a raster or a box with measured pixels"
         raise VoidError(message)
@@ -118,9 +118,9 @@ def _check_raster(raster: RasterReader, source: RasterSource) -> None:
 def _measured(tid: RasterReader, window: Window) -> NDArray[np.bool_]:
     """Return where identifiers say measured; cells beyond the TID grid count as not measured."""
     measured = np.zeros((window.rows, window.cols), bool)
-    part = window.clip(*tid.shape, goes_around=tid.goes_around)
+    part = window.clip(*tid.shape, is_periodic=tid.is_periodic)
     if part.cells:
-        measured[part.seen_from(window.row, window.col).slices] = np.isin(tid.read(part), MEASURED)
+        measured[part.relative_to(window.row, window.col).slices] = np.isin(tid.read(part), MEASURED)
     return measured
 
 
@@ -130,7 +130,7 @@ def _check_identifiers(grid: Grid, tid: RasterReader, source: RasterSource) -> N
     sizes = np.divide((tid.grid.pixel_width, tid.grid.pixel_height), (grid.pixel_width, grid.pixel_height))
     if off > _ALIGNED or np.abs(sizes - 1).max() * max(grid.rows, grid.cols) > _ALIGNED or tid.grid.crs != grid.crs:
         message = (
-            f"{source.tid}: its cells ({spacing(tid.grid)}, offset by {off:.2g} cell) do not match those of "
+            f"{source.tid}: its cells ({describe_spacing(tid.grid)}, offset by {off:.2g} cell) do not match those of "
             f"{source.path}; give the TID grid of the same release"
         )
         raise GridError(message)

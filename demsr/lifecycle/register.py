@@ -11,7 +11,7 @@ from demsr.evaluation.promotion import NUMBERS, PromotionDecision, PromotionRule
 from demsr.evaluation.scoring import score
 from demsr.model.baselines import Bicubic
 from demsr.model.checkpoint import ModelConfig, describe, read_config, read_model
-from demsr.model.predict import best_device
+from demsr.model.device import best_device
 from demsr.pairs.store import PairFile
 from demsr.params import Params
 from demsr.reporting.tables import unit_of

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from demsr.dem.grid import Grid, spacing
+from demsr.dem.grid import Grid, describe_spacing
 
 if TYPE_CHECKING:
     from demsr.inference.estimate import CostEstimate
@@ -26,7 +26,7 @@ def print_cost(cost: "CostEstimate", grid: Grid) -> None:
     rows = {
         "region": f"{west:g} to {east:g} east, {south:g} to {north:g} north",
         "input": f"{grid.rows:,} x {grid.cols:,} pixels",
-        "output": f"{cost.hr_px:,} pixels of {spacing(grid.refine(cost.scale))}",
+        "output": f"{cost.hr_px:,} pixels of {describe_spacing(grid.refine(cost.scale))}",
         "disk": f"at most {_size(cost.size_bytes)}; {_size(cost.size_bytes * cost.compressed)} at the compression of "
         "synthetic terrain; twice that while the product is written",
         "tiles": f"{len(plan.windows):,} of {plan.tile_px} x {plan.tile_px} input pixels",

@@ -1,8 +1,6 @@
 """Tables for people: results in the terminal and as CSV."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ from rich.table import Table
 
 from demsr.evaluation.methods import BICUBIC
 from demsr.evaluation.scoring import AreaScore, gains, mean_metrics
-from demsr.runtime.files import write_text
+from demsr.runtime.files import write_csv
 
 Results = Mapping[str, Mapping[str, AreaScore]]  # method, area
 
@@ -40,16 +38,6 @@ def write_areas(path: Path, results: Results) -> None:
         for (area, score), gain in zip(scores.items(), gains(scores, results[BICUBIC]).values(), strict=True)
     ]
     write_csv(path, [_rounded(row) for row in rows])
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write rows with the columns of all of them, in order of appearance."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
 
 
 def unit_of(row: Mapping[str, float]) -> str:

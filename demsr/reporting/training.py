@@ -16,8 +16,7 @@ from demsr.model.uncertainty import Uncertainty
 from demsr.pairs.cut import THREE_ARCSEC
 from demsr.pairs.store import REAL, PairFile
 from demsr.reporting.figures import Comparison, save_comparison
-from demsr.reporting.tables import write_csv
-from demsr.runtime.files import write_json
+from demsr.runtime.files import write_csv, write_json
 from demsr.tracking.runs import Run
 from demsr.training.fit import FitResult
 from demsr.training.task import valid_rmse_name

@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from demsr.dem.read.header import RASTER_SUFFIXES, companions, raster_name
+from demsr.dem.read.header import RASTER_SUFFIXES, raster_name, sidecar_files
 from demsr.errors import ParamsError
 from demsr.runtime.files import sha256_of_file, sha256_of_text, write_json
 from demsr.runtime.project import cache_folder
@@ -155,6 +155,6 @@ def checked_path(entry: InputFile) -> Path:
 
 def _identity(path: Path) -> str:
     """Return the SHA-256 of a file, or of its own and those of the files that GDAL reads with it."""
-    beside = companions(path) if path.suffix.lower() in RASTER_SUFFIXES else []
+    beside = sidecar_files(path) if path.suffix.lower() in RASTER_SUFFIXES else []
     own = sha256_of_file(path)
     return sha256_of_text("".join([own, *map(sha256_of_file, beside)])) if beside else own

@@ -8,7 +8,7 @@ import pytest
 
 from demsr.evaluation.methods import BICUBIC
 from demsr.evaluation.scoring import AreaScore
-from demsr.reporting.tables import print_summary, summary, unit_of, write_areas, write_csv
+from demsr.reporting.tables import print_summary, summary, unit_of, write_areas
 
 PIXELS = np.full(4, 100)
 
@@ -146,8 +146,3 @@ def test_every_area_and_method_has_a_line(tmp_path):
     assert (of_plain["group"], of_plain["rmse_m"], of_plain["gain_percent"]) == ("land_3arcsec", "1.9", "5.0")
     assert (of_plain["rmse_scaled"], of_test["rmse_m"], of_test["slope_rmse_deg"]) == ("", "", "")
     assert (of_test["group"], of_test["rmse_scaled"]) == ("land_ready_made_scaled", "0.0001111")
-
-
-def test_columns_are_those_of_all_rows_in_order_of_appearance(tmp_path):
-    write_csv(tmp_path / "a.csv", [{"b": 1, "a": 2}, {"c": 3, "b": 4}])
-    assert (tmp_path / "a.csv").read_text() == "b,a,c\n1,2,\n4,,3\n"

@@ -21,7 +21,7 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask
 
-from demsr.dem.dem import Dem, check_heights
+from demsr.dem.dem import Dem, check_product_range
 from demsr.dem.grid import Box, Grid
 from demsr.dem.read.header import METRES_PER_UNIT, Declared, Header, read_header
 from demsr.dem.read.raster import read_raster
@@ -111,7 +111,7 @@ def check_window(path: Path, place: Box, product: Product) -> None:
         message = f"{path}: covers {bounds}, asked for was {place}; the service has changed, try lr_whole"
         raise FetchError(message)
     declared, datum = declared_by(product, header), product.vertical_datum
-    check_heights(read_raster(path, declared=declared, vertical_datum=datum).dem, product.range_m, str(path))
+    check_product_range(read_raster(path, declared=declared, vertical_datum=datum).dem, product.range_m, str(path))
 
 
 def unpack(archive: Path, pattern: str, target: Path) -> None:
@@ -160,7 +160,7 @@ def part_of(path: Path, box: Box, product: Product) -> Dem:
     if not dem.valid.any():
         message = f"{path}: no pixel is measured in {box}"
         raise AbsentError(message)
-    check_heights(dem, product.range_m, f"{path} in {box}")
+    check_product_range(dem, product.range_m, f"{path} in {box}")
     return dem
 
 
