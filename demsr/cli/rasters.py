@@ -130,7 +130,7 @@ def plan(
     from demsr.inference.estimate import estimate_cost, region_grid
     from demsr.inference.load import load_model
     from demsr.inference.super_resolver import SuperResolver
-    from demsr.reporting.products import print_cost
+    from demsr.reporting.products import print_cost_estimate
 
     grid = region_grid(source, checked_box(bbox), globe=globe)
     resolver = SuperResolver(
@@ -140,7 +140,7 @@ def plan(
         uncertain=uncertainty,
         halo_px=halo,
     )
-    print_cost(estimate_cost(grid, resolver, tile_px=tile), grid)
+    print_cost_estimate(estimate_cost(grid, resolver, tile_px=tile), grid)
 
 
 @app.command()

@@ -20,8 +20,6 @@ from demsr.options import InferencePrecision
 from demsr.output.product import Product, check_target, write_product
 from demsr.reporting.progress import tile_progress
 
-_LR_ARCSEC, _LR_TOLERANCE_ARCSEC = 15.0, 0.05
-
 
 @dataclass(frozen=True, kw_only=True)
 class FileResult:
@@ -143,7 +141,7 @@ def super_resolve_file(
                     advance(window.cells)
             reader.check_unchanged()
             write_product(target, {window.refine(resolver.scale): finished[window] for window in plan.windows}, product)
-        if notify and not is_15_arcsec(reader.raster.grid):
+        if notify and not reader.raster.grid.is_fifteen_arcsec:
             refined = f"pixels of {describe_spacing(reader.raster.grid)} become {describe_spacing(product.grid)}"
             notify(f"{refined}; the models are trained for 15 arcsec")
         if preview is not None:
@@ -156,17 +154,6 @@ def super_resolve_file(
         vertical_datum=product.vertical_datum,
         lr_px_per_second=computed_px / (time.monotonic() - started),
     )
-
-
-def is_15_arcsec(grid: Grid) -> bool:
-    """Whether pixels have 15 arc-seconds, the spacing that the models are trained for.
-
-    Parameters
-    ----------
-    grid : of the raster
-    """
-    sizes = grid.pixel_size_arcsec() if grid.is_geographic else (0.0, 0.0)
-    return all(abs(size - _LR_ARCSEC) < _LR_TOLERANCE_ARCSEC for size in sizes)
 
 
 def _check_reader(reader: SourceReader, target: Path, *, projected: bool) -> None:
