@@ -216,7 +216,7 @@ def _workers(
         yield LocalWorkers(reader, resolver)
         return
     from demsr.inference.cluster import RayWorkers
-    from demsr.runtime.ray_cluster import connected
+    from demsr.runtime.ray_cluster import ray_connection
 
-    with connected(ray):
+    with ray_connection(ray):
         yield RayWorkers(reader, resolver, workers=workers, device=device)
