@@ -37,7 +37,7 @@ ui: install  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=... for anothe
 	mlflow server --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --port $(PORT)
 
 docs: install  ## Build the documentation in site/; warnings are errors
-	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 check: install  ## Lint, types, layers
 	ruff check .
