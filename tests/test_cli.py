@@ -9,7 +9,8 @@ import torch
 from typer.testing import CliRunner
 
 from demsr.cli import app
-from demsr.dem.dem import Dem, write_dem
+from demsr.dem.dem import Dem
+from demsr.dem.geotiff import write_dem
 from demsr.dem.grid import Grid
 from demsr.dem.read.raster import read_dem
 from demsr.errors import CheckpointError, ParamsError

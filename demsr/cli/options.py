@@ -8,7 +8,7 @@ import typer
 from demsr.options import InferencePrecision
 
 if TYPE_CHECKING:
-    from demsr.dem.read.header import Declared
+    from demsr.dem.read.declared import Declared
 
 Crs = Annotated[str | None, typer.Option("--crs", help="CRS, where the file names none or a wrong one.")]
 Datum = Annotated[str | None, typer.Option("--vertical-datum", help="Datum of the heights, such as EGM96 or MSL.")]
@@ -52,7 +52,7 @@ def declared_of(
     layer: str | None,
 ) -> "Declared":
     """Join what a user says of a file."""
-    from demsr.dem.read.header import Declared
+    from demsr.dem.read.declared import Declared
 
     texts: dict[str, Any] = {"positive": positive, "registration": registration}  # it refuses others than it knows
     return Declared(crs=crs, vertical_datum=vertical_datum, unit=unit, nodata=nodata, layer=layer, **texts)

@@ -64,6 +64,7 @@ def super_resolve(
 ) -> None:
     """Make every pixel of a raster 5 x 5 pixels; any size, in bounded memory."""
     _refuse_to_replace(target, overwrite=overwrite)
+    from demsr.dem.vertical import NOT_STATED
     from demsr.inference.files import InferenceOptions, apply_to_file
     from demsr.inference.tiles import Source, opened
     from demsr.reporting.inspection import print_assumptions
@@ -92,7 +93,7 @@ def super_resolve(
         if preview is not None:
             save_preview(preview, raster, target, scale=done.scale)
     typer.echo(
-        f"{target}: {done.grid.rows} x {done.grid.cols} pixels, datum {done.vertical_datum}, by {model}, "
+        f"{target}: {done.grid.rows} x {done.grid.cols} pixels, datum {done.vertical_datum or NOT_STATED}, by {model}, "
         f"{done.lr_px_per_second:,.0f} input pixels a second"
     )
 
@@ -195,8 +196,8 @@ def convert(
     overwrite: Overwrite = False,
 ) -> None:
     """Bring heights to another vertical datum, by real geoid grids only."""
-    from demsr.dem.dem import write_dem
     from demsr.dem.geoid import convert_datum
+    from demsr.dem.geotiff import write_dem
     from demsr.dem.read.raster import read_raster
     from demsr.errors import RasterError
     from demsr.reporting.inspection import print_assumptions
@@ -209,7 +210,7 @@ def convert(
         raise RasterError(message)
     _refuse_to_replace(target, overwrite=overwrite)
     declared = declared_of(crs, vertical_datum, unit, positive, nodata, registration, layer)
-    reading = read_raster(source, declared=declared)
+    reading = read_raster(source, declared=declared, require_datum=True)
     print_assumptions(source, reading.assumptions)
     result = convert_datum(reading.dem, to, grids=geoid_grids, network=proj_network)
     tags = {"DEMSR_VERSION": demsr.__version__, "ASSUMED": "; ".join(reading.assumptions)}

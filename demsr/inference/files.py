@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import demsr
-from demsr.dem.grid import Box, Grid, describe_spacing
+from demsr.dem.grid import Box, Grid, describe_spacing, window_within
 from demsr.dem.read.header import read_header
-from demsr.dem.read.raster import window_within
 from demsr.errors import ParamsError, RasterError
 from demsr.inference.estimate import GLOBE, CostEstimate, default_tile_px, plan
 from demsr.inference.load import BUILTIN, load_model
@@ -23,7 +22,7 @@ from demsr.inference.tiles import (
     super_resolve_file,
 )
 from demsr.options import InferencePrecision
-from demsr.output.product import check_target
+from demsr.output.formats import check_target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +62,7 @@ class Done:
     """What was made, and how fast: LR pixels computed per second, reading and writing included."""
 
     grid: Grid
-    vertical_datum: str
+    vertical_datum: str | None
     scale: int
     lr_px_per_second: float
 
@@ -82,7 +81,7 @@ def apply_to_file(
     Parameters
     ----------
     raster : from `demsr.inference.tiles.opened`
-    target : .tif, .nc, or a folder of tiles, see `demsr.output.product.write_product`
+    target : .tif, .nc, or a folder of tiles, see `demsr.output.formats.write_product`
     command : what the product records as the way to make it again
     resume, overwrite : go on with, or throw away, what an earlier run has left
 

@@ -12,13 +12,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from demsr.dem.grid import Box, Grid, describe_spacing
-from demsr.dem.read.header import Declared
+from demsr.dem.read.declared import Declared
 from demsr.dem.read.stream import RasterReader, open_raster
 from demsr.dem.windows import Window, tiles
 from demsr.errors import GridError, VoidError
 from demsr.inference.super_resolver import SuperResolver
 from demsr.inference.tile_store import tile_store
-from demsr.output.product import Band, Product, encode_tile, write_product
+from demsr.output.formats import write_product
+from demsr.output.product import Band, Product
+from demsr.output.tiles import encode_tile
 from demsr.pairs.source_types import MEASURED
 
 
@@ -137,7 +139,7 @@ def super_resolve_file(
 
     Parameters
     ----------
-    target : .tif, .nc, or a folder of tiles, see `demsr.output.product.write_product`
+    target : .tif, .nc, or a folder of tiles, see `demsr.output.formats.write_product`
     tile_px : side of a tile in LR pixels
     tags : what the product says of its making
     identity : all that the pixels depend on

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from demsr.dem.read.header import DECLARED
+from demsr.dem.read.declared import DECLARED_PREFIX
 from demsr.sources.inspection import Inspection
 
 
@@ -18,8 +18,8 @@ def print_inspection(found: Inspection) -> None:
     table.add_column()
     for label, value in found.facts.items():
         table.add_row(label, value)
-    declared = [text.removeprefix(DECLARED) for text in found.assumptions if text.startswith(DECLARED)]
-    assumed = [text for text in found.assumptions if not text.startswith(DECLARED)]
+    declared = [text.removeprefix(DECLARED_PREFIX) for text in found.assumptions if text.startswith(DECLARED_PREFIX)]
+    assumed = [text for text in found.assumptions if not text.startswith(DECLARED_PREFIX)]
     for label, lines in (("declared", declared), ("assumed", assumed or ["nothing"]), ("good for", found.uses)):
         for place, line in enumerate(lines):
             table.add_row(label if place == 0 else "", line)

@@ -8,7 +8,6 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from demsr.dem.dem import read_window
 from demsr.dem.grid import Grid, describe_spacing
 from demsr.dem.read.stream import RasterReader
 from demsr.dem.voids import fill_voids
@@ -17,6 +16,7 @@ from demsr.errors import GridError, ParamsError
 from demsr.inference.estimate import CostEstimate
 from demsr.inference.tiles import SourceReader
 from demsr.model.baselines import Bicubic
+from demsr.output.formats import read_product_elevation
 from demsr.reporting.figures import BeforeAfter, save_before_after
 from demsr.sources.inspection import is_lr_of_product
 
@@ -95,7 +95,7 @@ def save_preview(path: Path, source: SourceReader, target: Path, *, scale: int) 
     lr, inner = surface.around(window, _BICUBIC_REACH_PX)
     with torch.inference_mode():
         interpolated = Bicubic(scale=scale)(torch.tensor(fill_voids(lr))[None, None])[0, 0].numpy()
-    sr = read_window(target if target.suffix else target / f"{target.name}.vrt", window.refine(scale))
+    sr = read_product_elevation(target, window.refine(scale))
     before_after = BeforeAfter(
         lr=lr[inner.slices],
         bicubic=np.where(np.isnan(sr), np.nan, interpolated[inner.refine(scale).slices]),
