@@ -45,9 +45,9 @@ def profile(
 
     Held-out files that are not named are chosen: the flattest, the roughest, a coast; one more validates.
     """
+    from demsr.cli.choices import print_choices
     from demsr.errors import ParamsError
     from demsr.profiles import declared_files, merged, write_profile
-    from demsr.reporting.parameters import print_choices
     from demsr.sources.held_out import local_changes, ready_changes
     from demsr.sources.local import RASTER_PATTERNS
 
@@ -105,8 +105,7 @@ def fit_degradation(
     from demsr.dem.read.raster import read_raster
     from demsr.pairs.region_pairs import fitted_model
     from demsr.profiles import write_changes
-    from demsr.reporting.inspection import print_assumptions
-    from demsr.reporting.parameters import print_degradation
+    from demsr.reporting.inspection import print_assumptions, print_degradation
 
     of_hr = read_raster(hr, vertical_datum=hr_datum)
     of_lr = read_raster(lr, vertical_datum=lr_datum, within=of_hr.dem.grid.lonlat_bounds())
@@ -152,7 +151,7 @@ def models(
     """List the registered models."""
     from demsr.lifecycle.register import register_models
     from demsr.params import Params
-    from demsr.reporting.parameters import print_models
+    from demsr.reporting.models import print_models
     from demsr.tracking.registry import list_versions
     from demsr.tracking.store import connect
 
