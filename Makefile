@@ -16,7 +16,7 @@ install: .venv/installed  ## Make .venv with pinned dependencies, torch first
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check $(if $(TORCH_INDEX_URL),--index-url $(TORCH_INDEX_URL)) -c constraints.txt torch
-	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[cluster,sweep,pipeline,dev,docs]'
+	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[all,dev,docs]'
 	touch $@
 
 repro: install  ## Run the pipeline: from rasters to registered models
@@ -37,7 +37,7 @@ ui: install  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=... for anothe
 	mlflow server --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --port $(PORT)
 
 docs: install  ## Build the documentation in site/; warnings are errors
-	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 check: install  ## Lint, types, layers
 	ruff check .
