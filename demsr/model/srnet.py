@@ -109,14 +109,13 @@ class DemSrNet(nn.Module):
             message = "interpolation='corner' prefers one corner; a symmetric net needs interpolation='half_pixel'"
             raise ValueError(message)
         residual = formulation == "residual"
-        default_scale_m = _RESIDUAL_SCALE_M if residual else _EARTH_RANGE_M
-        default_offset_m = 0.0 if residual else _EARTH_BOTTOM_M
+        scale_m, offset_m = (_RESIDUAL_SCALE_M, 0.0) if residual else (_EARTH_RANGE_M, _EARTH_BOTTOM_M)
         self.num_blocks, self.features, self.scale = num_blocks, features, scale
         self.in_channels, self.out_channels, self.residual_scale = in_channels, out_channels, residual_scale
         self.formulation, self.long_skip, self.upsampling = formulation, long_skip, upsampling
         self.interpolation, self.symmetric = interpolation, symmetric
-        self.elevation_scale_m = default_scale_m if elevation_scale_m is None else elevation_scale_m
-        self.elevation_offset_m = default_offset_m if elevation_offset_m is None else elevation_offset_m
+        self.elevation_scale_m = scale_m if elevation_scale_m is None else elevation_scale_m
+        self.elevation_offset_m = offset_m if elevation_offset_m is None else elevation_offset_m
 
         side = scale if upsampling == "subpixel" else 1  # the last convolution makes side x side pixels of one
         self.head = LiftingConv(in_channels, features) if symmetric else _conv(in_channels, features)

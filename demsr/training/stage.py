@@ -1,5 +1,6 @@
 """A training stage of the pipeline, from files of pairs to a model folder and its tracked run."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from demsr.pairs.store import PairFile
 from demsr.runtime.files import read_json
 from demsr.tracking.runs import InputData, tracked_run
 from demsr.training.artifacts import save_training
-from demsr.training.fit import fit, remove_work_dir
+from demsr.training.fit import fit
 from demsr.training.prepare import prepare_finetuning, prepare_pretraining
 from demsr.training.resume import work_key
 
@@ -107,4 +108,4 @@ def run_training(
         rows = examples(valid, net, rows=_PICTURE_ROWS, method=stage.model.name)
         draw(stage.results / "validation.png", rows)
         run.log_file(stage.results / "validation.png")
-    remove_work_dir(work_dir)
+    shutil.rmtree(work_dir, ignore_errors=True)
