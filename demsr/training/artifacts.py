@@ -38,7 +38,7 @@ def save_training(
     uncertainty : calibration of the net, stored likewise
     """
     config = save_model(net, model, training=dict(training), uncertainty=uncertainty)
-    run.log_tags({"weights_sha256": config.weights_sha256})
+    run.log_weights_sha256(config.weights_sha256)
     metric = valid_rmse_name(training["unit"])
     metrics = {metric: result.valid_rmse, "best_epoch": result.best_epoch, "epochs": result.epochs}
     write_json(results / "metrics.json", metrics)
