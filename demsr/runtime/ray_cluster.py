@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from demsr.errors import WorkerError, missing_extras
 
-_PATIENCE_S = 5.0
+_TIMEOUT_S = 5.0
 
 
 @contextmanager
-def connected(address: str) -> Iterator[None]:
+def ray_connection(address: str) -> Iterator[None]:
     """Connect to a Ray cluster.
 
     Parameters
@@ -55,7 +55,7 @@ def _check_answers(address: str) -> None:
     """Raise WorkerError at once if nothing listens at the address; Ray itself waits for a minute."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), timeout=_PATIENCE_S):
+        with socket.create_connection((host, int(port)), timeout=_TIMEOUT_S):
             pass
     except (OSError, ValueError) as error:
         message = (

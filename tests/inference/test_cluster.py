@@ -14,7 +14,7 @@ from demsr.inference.source import RasterSource, open_source
 from demsr.inference.super_resolver import SuperResolver
 from demsr.inference.tiles import LocalWorkers
 from demsr.model.srnet import DemSrNet
-from demsr.runtime.ray_cluster import connected
+from demsr.runtime.ray_cluster import ray_connection
 
 pytest.importorskip("ray", reason="ray is not installed; `pip install 'demsr[cluster]'` installs it")
 
@@ -23,7 +23,7 @@ def test_address_that_nobody_answers_is_named_at_once():
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{closed.getsockname()[1]}"
-    with pytest.raises(WorkerError, match=f"ray at {address}: no cluster answers"), connected(address):
+    with pytest.raises(WorkerError, match=f"ray at {address}: no cluster answers"), ray_connection(address):
         pass
 
 
@@ -35,7 +35,7 @@ def test_two_workers_of_which_one_is_killed_give_the_tiles_of_one_process(tmp_pa
     source = RasterSource(path=scene)
     resolver = SuperResolver(DemSrNet(1, 8).eval(), precision="float32")
     windows = tiles(48, 40, 8)
-    with open_source(source) as raster, connected("local"):
+    with open_source(source) as raster, ray_connection("local"):
         expected = dict(LocalWorkers(raster, resolver).compute(windows))
         found = []
         for window, tile in RayWorkers(raster, resolver, workers=2, device="cpu").compute(windows):
