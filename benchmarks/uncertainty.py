@@ -99,14 +99,15 @@ def report(tested: Sequence[TestedRegion], real: Sequence[ErrorSample], shipped:
 Written by `python benchmarks/uncertainty.py --data FOLDER`; do not edit.
 
 The uncertainty band contains one standard error (sigma) in metres for each HR pixel. The true elevation should lie
-within one sigma at 68 % of the pixels and within 1.645 sigma at 90 %, on gentle and on steep slopes alike. The tables show
-these shares on regions that neither the net nor the calibration has seen: the regions of each fold with the calibration
-on the two other folds, and the regions that no net is trained on with the shipped calibration on all three folds.
+within one sigma at 68 % of the pixels and within 1.645 sigma at 90 %, on gentle and on steep slopes alike. The tables
+show these shares on regions that neither the net nor the calibration has seen: the regions of each fold with the
+calibration on the two other folds, and the regions that no net is trained on with the shipped calibration on all
+three folds.
 
 Slopes are those of the result. One in nine pixels is counted, in all regions of a group together. A slope class with
 fewer than 1,000 pixels is merged with a neighbouring class. Border pixels, the outermost row or column of a raster,
-have no slope. `!` marks a share outside 63 to 73 % or 85 to 95 %. The constant band has the same sigma at all pixels and is
-calibrated on the same pixels in the same way.
+have no slope. `!` marks a share outside 63 to 73 % or 85 to 95 %. The constant band has the same sigma at all pixels
+and is calibrated on the same pixels in the same way.
 
 The coefficients were not fitted to the regions that they are tested on. All regions were in view, however, when the
 features were selected and when the share within one sigma was given twice the weight of the share within 1.645 sigma.
