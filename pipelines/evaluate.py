@@ -9,7 +9,7 @@ from demsr.evaluation.scoring import score
 from demsr.model.checkpoint import read_model
 from demsr.model.predict import best_device
 from demsr.options import DOMAINS
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.params import Params
 from demsr.reporting.figures import save_comparison
 from demsr.reporting.tables import summary, write_areas

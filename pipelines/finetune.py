@@ -4,7 +4,7 @@ from demsr.errors import reported
 from demsr.evaluation.calibration import calibrate
 from demsr.model.checkpoint import describe, read_config
 from demsr.model.predict import best_device
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.params import Params
 from demsr.reporting.training import keep_training
 from demsr.runtime.files import read_json

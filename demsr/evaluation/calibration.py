@@ -25,7 +25,7 @@ from demsr.model.uncertainty import (
     self_ensemble,
     to_hr,
 )
-from demsr.pairs.store import METRES, PairFile
+from demsr.pairs.pair_file import METRES, PairFile
 
 SLOPE_EDGES_DEG = (0, 2, 5, 10, 20, 30, 90)
 SHARES = {1.0: 0.683, 1.645: 0.90}  # of a normal distribution, within so many standard errors

@@ -14,8 +14,8 @@ from demsr.errors import PairsError
 from demsr.metrics.elevation import elevation_errors
 from demsr.metrics.terrain import slope_deg
 from demsr.model.predict import device_of
-from demsr.pairs.cut import THREE_ARCSEC
-from demsr.pairs.store import FITTED, METRES, REAL, Area, PairFile
+from demsr.pairs.area import BLOCK_MEAN, THREE_ARCSEC, UNKNOWN, Area
+from demsr.pairs.pair_file import METRES, PairFile
 
 BLOCK_HR_PX = 40  # side of the blocks that are resampled: errors of neighbouring pixels are not independent
 
@@ -88,7 +88,7 @@ def pooled_rmse(method: nn.Module, pairs: PairFile, *, batch_size: int = 16) -> 
 def group_slug(domain: str, area: Area, *, unit: str = METRES) -> str:
     """Return the name of a row of results: pairs of different kinds never share one, nor made and measured terrain."""
     parts = [domain, "3arcsec" if area.pair_kind == THREE_ARCSEC else area.pair_kind.replace("-", "_")]
-    parts += [area.degradation] if area.degradation in (FITTED, REAL) else []
+    parts += [] if area.degradation in (BLOCK_MEAN, UNKNOWN) else [area.degradation]
     parts += ["synthetic"] if area.synthetic else []
     return "_".join(parts + ([unit] if unit != METRES else []))
 

@@ -12,7 +12,7 @@ from demsr.evaluation.scoring import score
 from demsr.model.baselines import Bicubic
 from demsr.model.checkpoint import ModelConfig, describe, read_config, read_model
 from demsr.model.predict import best_device
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.params import Params
 from demsr.reporting.tables import unit_of
 from demsr.tracking.registry import CHAMPION, Registered, add_version, champion, download, find_version, set_standing

@@ -12,7 +12,7 @@ from demsr.params import Params
 
 if TYPE_CHECKING:
     from demsr.pairs.coregister import Coregistration
-    from demsr.pairs.fitted import DegradationModel
+    from demsr.pairs.degradations.fitted import FittedDegradation
 
 
 class Version(Protocol):
@@ -53,7 +53,7 @@ def print_choices(params: Params, path: Path) -> None:
     console.print("Next: [bold]dvc repro[/]")
 
 
-def print_degradation(model: "DegradationModel", found: "Coregistration") -> None:
+def print_degradation(model: "FittedDegradation", found: "Coregistration") -> None:
     """Say how a real LR grid differs from block means, after HR was laid on it."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
     east_m, north_m = found.shift_m

@@ -13,8 +13,8 @@ from demsr.model.checkpoint import parameter_count, save_model
 from demsr.model.predict import super_resolve_array
 from demsr.model.srnet import DemSrNet
 from demsr.model.uncertainty import Uncertainty
-from demsr.pairs.cut import THREE_ARCSEC
-from demsr.pairs.store import REAL, PairFile
+from demsr.pairs.area import REAL, THREE_ARCSEC
+from demsr.pairs.pair_file import PairFile
 from demsr.reporting.figures import Comparison, save_comparison
 from demsr.reporting.tables import write_csv
 from demsr.runtime.files import write_json

@@ -253,7 +253,7 @@ from pathlib import Path
 import torch
 
 from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.training.fit import fit, new_net
 
 folder, devices, batch = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
