@@ -6,8 +6,7 @@ from dataclasses import asdict
 from demsr.errors import VoidError, reported
 from demsr.options import DOMAINS
 from demsr.params import Params
-from demsr.reporting.tables import write_csv
-from demsr.runtime.files import atomic_folder, write_json
+from demsr.runtime.files import atomic_folder, write_csv, write_json
 from demsr.sources.harmonise import WRITTEN, check_declared, harmonise, recipe_of, summarised
 from demsr.sources.local import read_manifest
 

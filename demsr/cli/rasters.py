@@ -65,9 +65,11 @@ def super_resolve(
     """Make every pixel of a raster 5 x 5 pixels; any size, in bounded memory."""
     _refuse_to_replace(target, overwrite=overwrite)
     from demsr.inference.files import InferenceOptions, apply_to_file
+    from demsr.inference.preview import check_preview, refuse_projected, save_preview
     from demsr.inference.tiles import Source, opened
     from demsr.reporting.inspection import print_assumptions
-    from demsr.reporting.products import check_preview, print_spacing, refuse_projected, save_preview
+    from demsr.reporting.products import print_spacing
+    from demsr.sources.inspection import is_lr_of_product
 
     if preview is not None:
         check_preview(preview)
@@ -88,7 +90,8 @@ def super_resolve(
         if not projected:
             refuse_projected(raster.surface.grid, source)
         done = apply_to_file(raster, target, recipe, command=_command(), resume=resume, overwrite=overwrite)
-        print_spacing(raster.surface.grid, source, scale=done.scale)
+        if not is_lr_of_product(raster.surface.grid):
+            print_spacing(raster.surface.grid, source, scale=done.scale)
         if preview is not None:
             save_preview(preview, raster, target, scale=done.scale)
     typer.echo(
@@ -136,7 +139,7 @@ def plan(
         print_needs(needs_of(wanted, Cache(), patch_lr=params.pairs.patch_lr), params, wanted.products())
         return
     from demsr.inference.files import InferenceOptions, plan_region, region_grid
-    from demsr.reporting.products import print_plan
+    from demsr.reporting.products import print_cost_estimate
 
     grid = region_grid(source, box_of(bbox), globe=globe)
     recipe = InferenceOptions(
@@ -148,7 +151,7 @@ def plan(
         halo_px=halo,
         tile_px=tile,
     )
-    print_plan(plan_region(grid, recipe), grid)
+    print_cost_estimate(plan_region(grid, recipe), grid)
 
 
 @app.command()

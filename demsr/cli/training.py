@@ -45,9 +45,9 @@ def profile(
 
     Held-out files that are not named are chosen: the flattest, the roughest, a coast; one more validates.
     """
+    from demsr.cli.choices import print_choices
     from demsr.errors import ParamsError
     from demsr.profiles import declared_files, merged, write_profile
-    from demsr.reporting.parameters import print_choices
     from demsr.sources.held_out import local_changes, ready_changes
     from demsr.sources.local import RASTER_PATTERNS
 
@@ -105,8 +105,7 @@ def fit_degradation(
     from demsr.dem.read.raster import read_raster
     from demsr.pairs.fit_degradation import fit_degradation_to_rasters
     from demsr.profiles import write_changes
-    from demsr.reporting.inspection import print_assumptions
-    from demsr.reporting.parameters import print_degradation
+    from demsr.reporting.inspection import print_assumptions, print_degradation
 
     of_hr = read_raster(hr, vertical_datum=hr_datum)
     of_lr = read_raster(lr, vertical_datum=lr_datum, within=of_hr.dem.grid.lonlat_bounds())
@@ -146,16 +145,21 @@ def import_mindspore(
 @app.command()
 def models(
     restore: Annotated[
-        bool, typer.Option("--restore", help="Register the models in models/ again, where the store was lost.")
+        bool, typer.Option("--restore", help="Register the models in models/ again after the store was lost.")
     ] = False,
+    links: Annotated[
+        str | None, typer.Option(metavar="URL", help="Print links into the MLflow UI that is served at this address.")
+    ] = None,
 ) -> None:
     """List the registered models."""
     from demsr.lifecycle.register import register_models
     from demsr.params import Params
-    from demsr.reporting.parameters import print_models
+    from demsr.reporting.models import print_links, print_models
     from demsr.tracking.registry import list_versions
-    from demsr.tracking.store import connect
+    from demsr.tracking.store import connect, ui_links
 
     if restore:
-        register_models(Params.read(_PARAMS))
-    print_models(list_versions(connect()))
+        register_models(**Params.read(_PARAMS).registration_options())
+    print_models(list_versions(connect(create=links is not None)))
+    if links is not None:
+        print_links(ui_links(links))

@@ -89,6 +89,10 @@ class PairFile:
         """Return lr (1, h, w) and hr (1, scale*h, scale*w) in the unit of the file; voids of hr are NaN."""
         return self._read(index)
 
+    def pixel_size_m(self, index: int) -> tuple[float, float]:
+        """Return width and height of the HR pixels of a pair, metres, NaN where unknown."""
+        return float(self.samples["pixel_width_m"][index]), float(self.samples["pixel_height_m"][index])
+
     def batches(self, size: int) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float32]]]:
         """Yield (indices, lr, hr) in file order, `size` pairs at a time."""
         for first in range(0, len(self), size):

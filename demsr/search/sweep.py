@@ -78,7 +78,7 @@ def _run(plan: SweepPlan, identity: str, share: TrialResources, address: str) ->
         inputs=plan.inputs,
         work_key=identity,
         experiment=_experiment(plan),
-        take_up_finished=True,
+        resume_finished=True,
     ) as run:
         mirror = _Mirror(plan, run)
         with mirror.left_in_order(trials, finalists), connected(address):

@@ -1,4 +1,4 @@
-"""The frozen trunk's features, computed once: fine-tuning then trains the tail alone on them."""
+"""Cached features of the frozen layers, so that fine-tuning computes them once and trains the tail on them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +14,16 @@ from demsr.pairs.pair_file import PairFile
 from demsr.runtime.files import atomic_write
 
 
-class TrunkFeatures(Dataset[tuple[Tensor, ...]]):
-    """Pairs with their features, in the orientation that they were cut in.
+class CachedFeatures(Dataset[tuple[Tensor, ...]]):
+    """Pairs with the features of their LR patches, not augmented.
 
-    The features lie in a memory-mapped file: 4 bytes per feature and LR pixel, so 1 MB per pair at 256 features of
+    The features are a memory-mapped .npy file of 4 bytes per feature and LR pixel: 1 MB per pair for 256 features of
     32 x 32 pixels.
+
+    Parameters
+    ----------
+    pairs : file of pairs
+    features : .npy file, (N, F, h, w)
     """
 
     def __init__(self, pairs: PairFile, features: Path) -> None:
@@ -38,22 +43,34 @@ class TrunkFeatures(Dataset[tuple[Tensor, ...]]):
 
 def cache_features(
     net: DemSrNet, pairs: Sequence[PairFile], folder: Path, *, device: torch.device, batch_size: int
-) -> list[TrunkFeatures]:
-    """Run the trunk over sets of pairs, unless an interrupted run has already done so in this folder.
+) -> list[CachedFeatures]:
+    """Compute the features of files of pairs, unless an interrupted run has already written them.
 
-    Files in the folder are believed: give each pretrained model and each data set a folder of its own.
+    Files in the folder are not checked: give each pretrained model and each data set a folder of its own.
+
+    Parameters
+    ----------
+    net : pretrained net; on the CPU afterwards
+    pairs : files of pairs
+    folder : of the feature files, one for each file of pairs
+    device : to compute on
+    batch_size : pairs per forward pass
+
+    Returns
+    -------
+    datasets : one for each file of pairs
     """
     return [_cached(net, part, folder / f"features-{part.path.stem}.npy", device, batch_size) for part in pairs]
 
 
-def _cached(net: DemSrNet, pairs: PairFile, path: Path, device: torch.device, batch_size: int) -> TrunkFeatures:
+def _cached(net: DemSrNet, pairs: PairFile, path: Path, device: torch.device, batch_size: int) -> CachedFeatures:
     if not path.exists():
         shape = (len(pairs), net.features, pairs.patch_lr, pairs.patch_lr)
         with atomic_write(path) as temporary, torch.inference_mode():
             stored = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
             net = net.to(device).eval()
             for part, lr, _ in pairs.batches(batch_size):
-                stored[part] = net.trunk(torch.from_numpy(lr).to(device)).float().cpu().numpy()
+                stored[part] = net.deep_features(torch.from_numpy(lr).to(device)).float().cpu().numpy()
             stored.flush()
             net.cpu()
-    return TrunkFeatures(pairs, path)
+    return CachedFeatures(pairs, path)

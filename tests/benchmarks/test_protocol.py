@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pytest
@@ -17,16 +18,15 @@ from protocol.regions import (
     read_regions,
 )
 from protocol.results import Results, gain, land_mean
-from protocol.scoring import BackProjected, Scene, block_mean_scene, run, score, tile_edge_rmse
+from protocol.scoring import BackProjected, Scene, block_mean_scene, rmse_by_distance, run, score, tile_edge_rmse
 from protocol.training import BATCH, Training, train
-from synthetic import dem, plane
+from synthetic import dem, plane, rough
 from torch.nn import functional
 
 from demsr.dem.dem import write_dem
 from demsr.errors import RasterError
 from demsr.model.baselines import Bicubic
 from demsr.model.cost import flop_per_lr_px
-from demsr.model.srnet import DemSrNet
 from demsr.pairs.pair_file import PairFile
 
 MAY_BE_TRAINED_ON = ("public domain", "CC BY")
@@ -204,6 +204,22 @@ def test_a_region_is_judged_by_the_training_that_did_not_see_it(tmp_path):
     assert [chr(found[name]["rmse_m"]) for name in found] == ["A", "B", "n", "n"]
 
 
-def test_comparison_has_the_nets_that_it_must_have():
+def test_comparison_has_the_nets_that_it_must_have(root):
     assert [name.split()[0] for name in COMPARED] == [OURS, "EDSR", "VDSR", "SRCNN", "reference"]
-    assert isinstance(new_net(OURS, seed=0), DemSrNet)
+    nets = [new_net(name, seed=0) for name in COMPARED]
+    assert [type(net).__name__ for net in nets] == ["DemSrNet", "EDSR", "VDSR", "SRCNN", "DemSrNet"]
+    shipped = json.loads((root / "demsr/weights/config.json").read_text(encoding="utf-8"))["net"]
+    assert {name: getattr(nets[0], name) for name in shipped} == shipped
+
+
+def test_rmse_by_distance_equals_a_slow_loop():
+    error = rough(24, 36, level=0, rms=3)
+    error[3, 4] = np.nan
+    squares: dict[int, list[float]] = {}
+    for row in range(24):
+        for col in range(36):
+            if not math.isnan(error[row, col]):
+                inside = min(row % 12, 11 - row % 12, col % 12, 11 - col % 12)
+                squares.setdefault(inside // 2, []).append(float(error[row, col]) ** 2)
+    slow = [math.sqrt(sum(values) / len(values)) for _, values in sorted(squares.items())]
+    np.testing.assert_allclose(rmse_by_distance(error, tile_px=12, bins_px=2), slow, rtol=1e-6)

@@ -191,7 +191,7 @@ def test_file_without_two_sizes_is_refused(tmp_path):
 def test_datasets_that_do_not_pair_up_are_refused(tmp_path, lr_shape, hr_shape):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["8_8"], file["40_40"] = np.zeros(lr_shape), np.zeros(hr_shape)
-    with pytest.raises(PairsError, match=r"a\.h5: \['8_8', '40_40'\] have shapes .* they must be .* multiple of those of LR"):
+    with pytest.raises(PairsError, match=r"a\.h5: \['8_8', '40_40'\] have shapes .* they must be .* multiple of"):
         PairFile(tmp_path / "a.h5")
 
 
