@@ -71,7 +71,7 @@ class Area:
             source=hr.source,
             pair_kind=pair_kind(grid),
             registration=grid.registration,
-            vertical_datum=hr.vertical_datum,
+            vertical_datum=hr.stated_datum,
             crs=grid.crs,
             pixel_size=f"{grid.pixel_width:.10g} x {grid.pixel_height:.10g} {unit}",
             **lr,

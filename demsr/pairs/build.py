@@ -20,7 +20,7 @@ from demsr.pairs.region_pairs import PairJob, RegionPairs, write_region_pairs
 from demsr.pairs.sampling import Sampling, denser_stride, draw_pairs, quotas
 from demsr.pairs.split import Boxes, Region, protected_boxes
 from demsr.runtime.files import atomic_write
-from demsr.runtime.processes import each
+from demsr.runtime.processes import parallel_map
 from demsr.runtime.seeding import generator
 
 _COREGISTRATION_M = ("east_m", "north_m", "bias_m", "std_before_m", "std_after_m")  # attributes of Area
@@ -123,7 +123,7 @@ def build_pairs(
 
     def cut(rule: CutRule) -> list[RegionPairs]:
         write = partial(write_region_pairs, rule=rule, protected=protected, seed=seed, work=work)
-        return list(each(write, plan.jobs, processes=processes, description=f"cut {plan.domain}"))
+        return list(parallel_map(write, plan.jobs, processes=processes, description=f"cut {plan.domain}"))
 
     results, sampling = (cut(rule), None) if count is None else _cut_at_least(plan, cut, rule, count)
     left_out = sum((Counter(result.left_out) for result in results), Counter(plan.left_out))

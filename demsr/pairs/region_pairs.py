@@ -39,7 +39,9 @@ class PairJob:
     def region_lr(self, *, scale: int, seed: int) -> RegionLr:
         """Read the region and return its LR, see `Degradation.region_lr`."""
         region = self.region
-        hr = read_dem(self.raster).window(region.row, region.col, region.grid.rows, region.grid.cols)
+        hr = read_dem(self.raster, require_datum=True).window(
+            region.row, region.col, region.grid.rows, region.grid.cols
+        )
         return self.degradation.region_lr(region, hr, scale=scale, seed=seed)
 
 

@@ -16,7 +16,7 @@ from raster_files import write_ascii, write_hgt, write_netcdf
 from rasterio.transform import Affine
 from synthetic import ARCSEC_3, dem, plane, rough, write_raw
 
-from demsr.dem.dem import write_dem
+from demsr.dem.geotiff import write_dem
 from demsr.dem.read.raster import read_dem
 from demsr.pairs.degradations.fitted import FittedDegradation
 from demsr.pairs.degrade import block_mean
@@ -52,7 +52,7 @@ def test_inspect_describes_one_file_after_another(demsr, tmp_path, silent):
     assert "vertical datum: the file names none; EGM96 taken, that of its product" in second
 
 
-OTHER_SPACING = "pixels of {} become {}; the nets are trained for 15 arcsec"
+OTHER_SPACING = "pixels of {} become {}; the models are trained for 15 arcsec"
 WHOLE = "; give a whole GeoTIFF"
 WAY_OUT = {"missing": WHOLE, "folder": "; name files in it", "text": WHOLE, "half": WHOLE}
 
@@ -179,7 +179,7 @@ def test_declared_options_give_what_a_file_that_says_so_itself_gives(demsr, tmp_
         assert [line for line in lines if ": declared: " not in line] == [
             f"{name}.tif: {OTHER_SPACING.format('2.5 x 2.5 m', '0.5 x 0.5 m')}"
         ]
-        assert done.out.startswith(f"{out}: 60 x 70 pixels, datum MLLW, by {model}, ")
+        assert done.out.startswith(f"{out}: 60 x 70 pixels, datum MLLW, model {model}, ")
         noted = tags_of(tmp_path / f"{name}_sr.tif").get("ASSUMED", "")
         assert noted.startswith("declared: ") == (name == "depths")
     declared, own = (read_dem(tmp_path / f"{name}_sr.tif") for name in ("depths", "heights"))
@@ -198,8 +198,23 @@ def test_assumptions_are_told_on_stderr_and_in_the_file(demsr, tmp_path, model):
     assert tags_of(tmp_path / "out.tif")["ASSUMED"] == "; ".join(said)
 
 
-def test_datum_that_nothing_names_is_asked_for(demsr, tmp_path, silent, model):
+def test_raster_that_names_no_datum_is_super_resolved_without_one(demsr, tmp_path, silent, model):
     done = demsr("super-resolve", silent, tmp_path / "out.tif", "--model", model)
+    assert done.status == 0
+    assert f"{silent.name}: vertical datum: not stated by the file" in done.err.splitlines()
+    assert ", datum not stated, " in done.out
+    assert tags_of(tmp_path / "out.tif")["VERTICAL_DATUM"] == "not stated"
+    assert read_dem(tmp_path / "out.tif").vertical_datum is None
+
+
+def test_declared_datum_is_that_of_the_product(demsr, tmp_path, silent, model):
+    done = demsr("super-resolve", silent, tmp_path / "out.tif", "--model", model, "--vertical-datum", "EGM96")
+    assert done.status == 0
+    assert read_dem(tmp_path / "out.tif").vertical_datum == "EGM96"
+
+
+def test_datum_that_nothing_names_is_asked_for_by_a_conversion(demsr, tmp_path, silent):
+    done = demsr("convert", silent, tmp_path / "out.tif", "--to", "EGM96")
     assert refused(done, start=f"{silent}: the file names no vertical datum", way_out="--vertical-datum")
 
 
@@ -345,7 +360,7 @@ def test_no_model_has_to_be_trained_or_named(ramp, tmp_path):
     command = [Path(sys.executable).parent / "demsr", "super-resolve", ramp, tmp_path / "sr.tif"]  # as installed
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
-    assert "by builtin" in done.stdout
+    assert "model builtin" in done.stdout
     assert_ramp(tmp_path / "sr.tif")
 
 
@@ -376,7 +391,7 @@ def test_super_resolve_gives_standard_errors_and_a_picture_of_a_box(demsr, tmp_p
     options = ("--bbox", *box, "--uncertainty", "--consistency", "--preview", picture, "--tile", 16)
     done = demsr("super-resolve", gebco, tmp_path / "fine.nc", *options)
     assert done.status == 0, done.err
-    assert done.out.startswith(f"{tmp_path / 'fine.nc'}: 85 x 120 pixels, datum MSL, by builtin, ")
+    assert done.out.startswith(f"{tmp_path / 'fine.nc'}: 85 x 120 pixels, datum MSL, model builtin, ")
     with rasterio.open(f"netcdf:{tmp_path / 'fine.nc'}:elevation") as file:
         means = file.read(1).astype(float).reshape(17, 5, 24, 5).mean(axis=(1, 3))
     with rasterio.open(gebco) as file:
@@ -399,7 +414,7 @@ def test_plan_counts_what_a_region_takes(demsr, gebco):
     assert said["input"] == "40 x 48 pixels"
     assert said["output"] == "48,000 pixels of 3 x 3 arcsec"
     assert said["tiles"] == "9 of 16 x 16 input pixels"
-    assert refused(demsr("plan"), start="what is to be planned?", way_out="or --globe alone")
+    assert refused(demsr("plan"), start="no region, or two", way_out="or --globe alone")
 
 
 @pytest.mark.parametrize(
@@ -407,12 +422,12 @@ def test_plan_counts_what_a_region_takes(demsr, gebco):
     [
         ("fine.png", (), "{out}: ends in .png", "name a .tif, a .nc, or a folder"),
         ("fine.tif", ("--model", "nosuch"), "nosuch: no such model", "give builtin, models:/NAME@champion"),
-        ("fine.tif", ("--ray", "127.0.0.1:1"), "ray at 127.0.0.1:1: nobody answers", "start a cluster with"),
+        ("fine.tif", ("--ray", "127.0.0.1:1"), "ray at 127.0.0.1:1: no cluster answers", "start one with"),
         ("fine.tif", ("--bbox", 50, 50, 51, 51), "{gebco}: no cell is in 50 to 51 east", "give a box in"),
         ("fine.tif", ("--bbox", 10, 51, 11, 49), "--bbox is 10 51 11 49", "give west, south, east and north"),
-        ("fine.tif", ("--preview", "p.xyz"), "p.xyz: a preview must be a .png file", "choose another name"),
+        ("fine.tif", ("--preview", "p.xyz"), "p.xyz: a preview must be a .png file", "name one"),
         ("fine.tif", ("--halo", 1), "halo is 1 LR pixels", "the interpolation alone needs 2"),
-        ("fine.tif", ("--uncertainty", "--model", "{model}"), "the model carries no calibration", "train it again"),
+        ("fine.tif", ("--uncertainty", "--model", "{model}"), "the model has no calibration", "train it again"),
     ],
 )
 def test_what_cannot_be_done_leaves_nothing(demsr, tmp_path, gebco, model, out, options, start, way_out):

@@ -63,7 +63,7 @@ def test_net_of_another_depth_than_wanted_is_not_imported(shared, tmp_path):
     source, folder = shared / "parity" / "demnet_1block.ckpt", tmp_path / "imported"
     done = CliRunner().invoke(app, ["import-mindspore", str(source), str(folder)])
     assert isinstance(done.exception, CheckpointError)
-    assert "the net has 1 blocks, needed are 42; give a whole" in str(done.exception)
+    assert "the net has 1 blocks, required are 42; give a complete" in str(done.exception)
     assert not folder.exists()
 
 
@@ -146,7 +146,7 @@ def test_the_documentation_has_the_data_sheets_as_they_are(root):
         (["profile", "sample", "--valid", "a"], "--valid means nothing to sample; it is for rasters of your own"),
         (["profile", "sample", "--land", "a"], "--land means nothing to sample"),
         (["profile", "paper", "--pairs", "a"], "--pairs means nothing to paper; it is for pairs of others"),
-        (["plan", "--profile", "paper", "--globe"], "--profile tells what is fetched; give it alone"),
+        (["plan", "--profile", "paper", "--globe"], "--profile estimates downloads; give it alone"),
     ],
 )
 def test_options_that_would_be_ignored_are_refused(params, words, message):

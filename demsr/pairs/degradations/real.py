@@ -8,7 +8,9 @@ from pathlib import Path
 
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Box, Grid
-from demsr.dem.read.header import Declared, raster_name, read_header
+from demsr.dem.read.declared import Declared
+from demsr.dem.read.gdal import raster_name
+from demsr.dem.read.header import read_header
 from demsr.dem.read.raster import read_dem, read_elevation
 from demsr.pairs.align import align_hr
 from demsr.pairs.area import Area
