@@ -59,7 +59,10 @@ def super_resolve(
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Replace every pixel of a raster by 5 x 5 pixels; any size, in bounded memory."""
+    """Super-resolve a raster of any size.
+
+    Every pixel becomes 5 x 5 pixels. Memory does not depend on the size of the raster.
+    """
     from demsr.inference.files import super_resolve_file
 
     result = super_resolve_file(
@@ -106,10 +109,10 @@ def plan(
         str | None, typer.Option(help="Estimate the downloads of a profile, such as paper, instead.")
     ] = None,
 ) -> None:
-    """Estimate the cost of super-resolving a region or, with --profile, the size of its downloads.
+    """Estimate the cost of a region or a profile.
 
-    A region costs tiles, operations, disk, memory and time on this device. Downloads are counted in files and gigabytes
-    by region.
+    Super-resolving a region costs tiles, operations, disk, memory and time on this device. With --profile, the downloads of its
+    regions are counted in files and gigabytes.
     """
     if profile is not None:
         if source or bbox or globe:
@@ -150,7 +153,10 @@ def inspect(
     *,
     declared: "Declared",
 ) -> None:
-    """Print properties of rasters, assumptions made to read them, and possible uses."""
+    """Describe rasters and their possible uses.
+
+    Prints properties, the assumptions made to read the file, and uses.
+    """
     from demsr.errors import DemsrError, RasterError
     from demsr.reporting.inspection import print_inspection
     from demsr.sources.inspection import inspect_raster
@@ -177,7 +183,10 @@ def convert(
     proj_network: ProjNetwork = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Convert elevation to another vertical datum, by real geoid grids only."""
+    """Convert elevation to another vertical datum.
+
+    Uses geoid grids of PROJ; without the grid the conversion is refused.
+    """
     from demsr.dem.dem import write_dem
     from demsr.dem.geoid import convert_datum
     from demsr.dem.read.raster import read_raster
