@@ -8,6 +8,8 @@ import typer
 
 from demsr.cli.app import app
 
+Repeatable = list[str] | None
+
 _PARAMS, _LOCAL = Path("params.yaml"), Path("data/local")
 
 
@@ -35,11 +37,17 @@ def profile(
     marine: Annotated[Path | None, typer.Option(help="Folder of sea-floor rasters.")] = None,
     lr: Annotated[Path | None, typer.Option(help="Folder of real 15 arc-second grids, such as GEBCO.")] = None,
     pairs: Annotated[Path | None, typer.Option(help="Folder or .zip with train.h5, valid.h5 and test.h5.")] = None,
-    land_files: Annotated[list[str] | None, typer.Option(help="Pattern of file names in that folder; repeatable.")] = None,
-    marine_files: Annotated[list[str] | None, typer.Option(help="Pattern of file names in that folder; repeatable.")] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="Pattern of file names to leave out; repeatable.")] = None,
-    valid: Annotated[list[str] | None, typer.Option(help="File for validation, name without suffix; repeatable.")] = None,
-    test: Annotated[list[str] | None, typer.Option(help="File for testing, name without suffix; repeatable.")] = None,
+    land_files: Annotated[
+        list[str] | None, typer.Option(help="Pattern of file names in that folder; repeatable.")
+    ] = None,
+    marine_files: Annotated[
+        list[str] | None, typer.Option(help="Pattern of file names in that folder; repeatable.")
+    ] = None,
+    exclude: Annotated[Repeatable, typer.Option(help="Pattern of file names to leave out.")] = None,
+    valid: Annotated[
+        list[str] | None, typer.Option(help="File for validation, name without suffix; repeatable.")
+    ] = None,
+    test: Annotated[Repeatable, typer.Option(help="File for testing, name without suffix.")] = None,
 ) -> None:
     """Rewrite params.yaml from a profile.
 
