@@ -62,11 +62,11 @@ def takes_declared(command: Command) -> Command:
 
     Parameters
     ----------
-    command : function with a keyword `declared`, a `demsr.dem.read.header.Declared`
+    command : function with a keyword `declared`, a `demsr.dem.read.declared.Declared`
     """
 
     def build(values: dict[str, Any]) -> Any:
-        from demsr.dem.read.header import Declared
+        from demsr.dem.read.declared import Declared
 
         return Declared(**values)
 

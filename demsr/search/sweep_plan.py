@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from demsr.errors import ParamsError
 from demsr.model.checkpoint import parameter_count, read_config, read_model
 from demsr.model.cost import flop_per_lr_px
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.params import Model, Params
 from demsr.params import Training as TrainingSection
 from demsr.profiles import merged
@@ -19,7 +19,7 @@ from demsr.runtime.fingerprint import code_sha256, work_key
 from demsr.search.space import Choice, Space, read_space
 from demsr.search.trial import Stage, Training
 from demsr.tracking.runs import InputData
-from demsr.training.fit import new_net
+from demsr.training.prepare import new_net
 from demsr.training.resume import CODE
 from demsr.training.task import valid_rmse_name
 

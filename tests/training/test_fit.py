@@ -15,8 +15,9 @@ from demsr.errors import CheckpointError, ParamsError
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
 from demsr.training.features import cache_features
-from demsr.training.fit import FitResult, fit, new_net
+from demsr.training.fit import FitResult, fit
 from demsr.training.losses import balanced_charbonnier, masked_mse
+from demsr.training.prepare import new_net
 from demsr.training.resume import work_key
 from demsr.training.task import cosine_factor
 
@@ -234,7 +235,7 @@ def test_work_key_changes_with_parameters_and_data_and_nothing_else():
     assert len({key, work_key({"learning_rate": 2e-3}, ["a", "b"]), work_key({"learning_rate": 1e-3}, ["a", "c"])}) == 3
 
 
-@pytest.mark.parametrize("name", ["model/srnet.py", "pairs/store.py", "training/task.py", "runtime/seeding.py"])
+@pytest.mark.parametrize("name", ["model/srnet.py", "pairs/pair_file.py", "training/task.py", "runtime/seeding.py"])
 def test_work_key_changes_with_the_code_of_training(name, tmp_path, monkeypatch):
     package = tmp_path / "demsr"
     shutil.copytree(Path(demsr.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -254,8 +255,9 @@ from pathlib import Path
 import torch
 
 from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
-from demsr.pairs.store import PairFile
-from demsr.training.fit import fit, new_net
+from demsr.pairs.pair_file import PairFile
+from demsr.training.fit import fit
+from demsr.training.prepare import new_net
 
 folder, devices, batch = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 pairs = TrainPairs(PairFile(folder / "train.h5"), seed=1, augment=True), ValidPairs(PairFile(folder / "valid.h5"))
