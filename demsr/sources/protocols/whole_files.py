@@ -1,0 +1,78 @@
+"""Large files that are downloaded whole and cut into cells; a data sheet lists them, or the user names them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from demsr.dem.grid import Box
+from demsr.errors import FetchError
+from demsr.sources.cells import cell_name, cells, intersection
+from demsr.sources.protocols.base import FetchRegion, Protocol, RasterRequest, file_stem, raster_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductFile:
+    """File of a product.
+
+    Attributes
+    ----------
+    url : address
+    box : degrees; None where it is unknown or global
+    tag : suffix of the names of its rasters, unique among the files
+    bytes, sha256 : size and checksum, if published
+    """
+
+    url: str
+    box: Box | None = None
+    tag: str = ""
+    bytes: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeFiles(Protocol):
+    """Files that are cut into cells.
+
+    Attributes
+    ----------
+    files : files of the product; empty where the user names them
+    member : pattern of the raster's name in zip archives
+    cell_deg : side of the cells
+    """
+
+    files: tuple[ProductFile, ...] = ()
+    member: str = ""
+    cell_deg: float = 1.0
+
+    @property
+    def address(self) -> str:
+        """Address of the first file."""
+        return self.files[0].url if self.files else ""
+
+    @property
+    def raster_side_deg(self) -> float:
+        """Side of a cell."""
+        return self.cell_deg
+
+    @property
+    def takes_urls(self) -> bool:
+        """Whether the data sheet lists no files."""
+        return not self.files
+
+    def requests(self, product: str, region: FetchRegion) -> Iterator[RasterRequest]:
+        """Yield the cells of a region for each file that covers them."""
+        if not self.files and not region.urls:
+            message = (
+                f"region {region.name}: copy the addresses of its files into its `urls`, from the page that "
+                f"`demsr sources {product}` prints"
+            )
+            raise FetchError(message)
+        named = [ProductFile(url=url, tag=file_stem(url).lower().replace("_", "-")) for url in region.urls]
+        for file in self.files or named:
+            remote = self.remote_file(product, file.url, bytes=file.bytes, sha256=file.sha256)
+            for cell in cells(region.box, self.cell_deg):
+                if file.box is not None and intersection(cell, file.box) is None:
+                    continue
+                name = raster_name(region.name, cell_name(cell) + (f"-{file.tag}" if file.tag else ""))
+                yield RasterRequest(
+                    name=name, file=remote, box=cell, member=self.member, cut=True, file_mb=self.mean_mb
+                )
