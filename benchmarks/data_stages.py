@@ -35,7 +35,7 @@ from demsr.pairs.split import boxes_near, protected_boxes, regions_of
 from demsr.runtime.files import sha256_of_file, write_json
 from demsr.runtime.seeding import generator
 from demsr.sources.harmonise import HarmoniseOptions, harmonise
-from demsr.sources.local import describe_file
+from demsr.sources.manifest import describe_file
 
 Row = dict[str, Any]
 ALL_TILES = 14_520  # of NASADEM

@@ -3,15 +3,15 @@
 from demsr.errors import reported
 from demsr.evaluation.calibration import calibrate
 from demsr.model.checkpoint import describe, read_config
-from demsr.model.predict import best_device
+from demsr.model.device import best_device
 from demsr.pairs.store import PairFile
 from demsr.params import Params
 from demsr.reporting.training import keep_training
 from demsr.runtime.files import read_json
 from demsr.tracking.runs import InputData, tracked_run
-from demsr.training.fit import discard, fit
+from demsr.training.fit import fit, remove_work_dir
+from demsr.training.prepare import prepare_finetuning
 from demsr.training.resume import work_key
-from demsr.training.setup import finetuning
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     key = work_key({**chosen, "seed": base.seed}, [data.md5 for data in inputs])
     products = paths.results / "fetch" / "products.json"
     work_dir = paths.work / "finetune" / key
-    net, data = finetuning(
+    net, data = prepare_finetuning(
         train,
         valid,
         start=start,
@@ -72,7 +72,7 @@ def main() -> None:
             training=training,
             uncertainty=calibrate(net.to(best_device()), valid),
         )
-    discard(work_dir)
+    remove_work_dir(work_dir)
 
 
 if __name__ == "__main__":

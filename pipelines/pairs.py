@@ -16,8 +16,7 @@ from demsr.pairs.region_pairs import lr_files
 from demsr.pairs.split import check_named_files, regions_of
 from demsr.params import Params
 from demsr.runtime.files import write_json
-from demsr.sources.harmonise import declared_files, declared_of
-from demsr.sources.local import InputFile, checked_path, read_manifest
+from demsr.sources.manifest import InputFile, declared_for, read_manifest, verified_path
 from demsr.tracking.runs import InputData, tracked_run
 
 Manifest = dict[str, list[InputFile]]
@@ -49,10 +48,10 @@ def main() -> None:
 def cut(params: Params, manifest: Manifest, work: Path) -> dict[str, Any]:
     """Cut pairs out of the harmonised rasters."""
     pairs, plans, rules = params.pairs, {}, {}
-    by_user = declared_files(params.harmonise)
-    declared = {raster_name(entry.place): declared_of(entry.name, entry, by_user) for entry in manifest["lr"]}
+    overrides = params.declared_files()
+    declared = {raster_name(entry.place): declared_for(entry.name, overrides, entry) for entry in manifest["lr"]}
     lr = lr_files(
-        *(list(map(checked_path, manifest[kind])) for kind in ("lr", "lr_tid")),
+        *(list(map(verified_path, manifest[kind])) for kind in ("lr", "lr_tid")),
         vertical_datum=params.harmonise.lr.vertical_datum,
         declared=declared,
     )
@@ -109,7 +108,7 @@ def taken_over(params: Params, manifest: Manifest, _: Path) -> dict[str, Any]:
         domain: {
             split: {
                 "pairs": adopt_pairs(
-                    checked_path(entry),
+                    verified_path(entry),
                     params.paths.pairs / domain / f"{split}.h5",
                     domain=domain,
                     split=split,

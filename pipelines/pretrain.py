@@ -3,15 +3,15 @@
 from demsr.errors import reported
 from demsr.evaluation.calibration import calibrate
 from demsr.model.checkpoint import describe
-from demsr.model.predict import best_device
+from demsr.model.device import best_device
 from demsr.pairs.store import PairFile
 from demsr.params import Params
 from demsr.reporting.training import keep_training
 from demsr.runtime.files import read_json
 from demsr.tracking.runs import InputData, tracked_run
-from demsr.training.fit import discard, fit
+from demsr.training.fit import fit, remove_work_dir
+from demsr.training.prepare import prepare_pretraining
 from demsr.training.resume import work_key
-from demsr.training.setup import pretraining
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     inputs = [InputData(train.path, "training"), InputData(valid.path, "validation")]
     chosen = {"model": params.model.model_dump(), "pretrain": section.model_dump()}
     key = work_key({**chosen, "seed": base.seed}, [data.md5 for data in inputs])
-    net, data = pretraining(
+    net, data = prepare_pretraining(
         train,
         valid,
         net_options=params.net_options(),
@@ -68,7 +68,7 @@ def main() -> None:
             training=training,
             uncertainty=calibrate(net.to(best_device()), valid),
         )
-    discard(work_dir)
+    remove_work_dir(work_dir)
 
 
 if __name__ == "__main__":

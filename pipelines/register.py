@@ -5,8 +5,8 @@ from dataclasses import asdict
 from demsr.errors import reported
 from demsr.lifecycle.register import register_models
 from demsr.params import Params
-from demsr.reporting.results import print_closing
-from demsr.runtime.files import write_json
+from demsr.reporting.results import print_results
+from demsr.runtime.files import read_json, write_json
 
 
 def main() -> None:
@@ -14,7 +14,8 @@ def main() -> None:
     params = Params.read()
     outcomes = register_models(params)
     write_json(params.paths.results / "register" / "outcomes.json", [asdict(outcome) for outcome in outcomes])
-    print_closing(params.paths.results, outcomes)
+    evaluated = params.paths.results / "evaluate"
+    print_results(read_json(evaluated / "metrics.json"), outcomes, pictures=evaluated)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from demsr.pairs.degrade import block_mean
 from demsr.pairs.fitted import DegradationModel
 from demsr.params import Params
 from demsr.runtime.seeding import generator
-from demsr.sources.local import find_rasters, find_real_lr
+from demsr.sources.local_rasters import find_rasters, find_real_lr
 from demsr.sources.sea_floor import synthetic_sea_floor
 
 ELLIPSOID = "WGS84 ellipsoid"
@@ -412,7 +412,7 @@ def test_plan_counts_what_a_region_takes(demsr, gebco):
         ("fine.tif", ("--ray", "127.0.0.1:1"), "ray at 127.0.0.1:1: nobody answers", "start a cluster with"),
         ("fine.tif", ("--bbox", 50, 50, 51, 51), "{gebco}: no cell is in 50 to 51 east", "give a box in"),
         ("fine.tif", ("--bbox", 10, 51, 11, 49), "--bbox is 10 51 11 49", "give west, south, east and north"),
-        ("fine.tif", ("--preview", "p.xyz"), "p.xyz: is no name for a picture", "name a .png"),
+        ("fine.tif", ("--preview", "p.xyz"), "p.xyz: a preview must be a .png file", "choose another name"),
         ("fine.tif", ("--halo", 1), "halo is 1 LR pixels", "the interpolation alone needs 2"),
         ("fine.tif", ("--uncertainty", "--model", "{model}"), "the model carries no calibration", "train it again"),
     ],

@@ -1,38 +1,108 @@
-"""The image's install lines, run verbatim where nothing is installed yet."""
+"""Installation into an empty environment: the wheel alone, and the lines of the image."""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import rasterio
+from rio_cogeo.cogeo import cog_validate
+from startup import write_gebco_geotiff, write_gebco_netcdf
+
+EXTRAS_ONLY = {
+    "dvc",
+    "lightning",
+    "matplotlib",
+    "mlflow",
+    "optuna",
+    "pandas",
+    "ray",
+    "requests",
+    "ruamel-yaml",
+    "xarray",
+}
+
+
+class Environment:
+    """A virtual environment beside a copy of the files that the image copies before it installs."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.project, self.bin = folder / "project", folder / "environment" / "bin"
+        self.packages = folder / "environment/lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+        dockerfile = (root / "Dockerfile").read_text()
+        self.install_torch, self.install_project = re.findall(r"^RUN (pip install .+)$", dockerfile, re.MULTILINE)
+        copied = re.findall(r"^COPY --chown=\S+ (.+) \S+$", dockerfile.partition("RUN pip")[0], re.MULTILINE)
+        for name in " ".join(copied).split():
+            target = self.project / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if (root / name).is_dir():
+                shutil.copytree(root / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(root / name, target)
+        subprocess.run([sys.executable, "-m", "venv", self.bin.parent], check=True)
+        self.env = os.environ | {"PATH": f"{self.bin}:{os.environ['PATH']}", "TORCH_INDEX_URL": ""}
+        self.env.pop("PYTHONPATH", None)
+
+    def run(self, line: str, *, cwd: Path | None = None) -> str:
+        """Run a line of the shell, in the project's folder unless another is given, and return what it prints."""
+        done = subprocess.run(["sh", "-c", line], cwd=cwd or self.project, env=self.env, capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def megabytes(self) -> float:
+        return sum(path.stat().st_size for path in self.packages.rglob("*") if path.is_file()) / 1e6
+
+
+@pytest.fixture(scope="module")
+def environment(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with torch alone, by the first line of the image; the tests install the rest in their order."""
+    environment = Environment(root, tmp_path_factory.mktemp("install"))
+    environment.run(environment.install_torch)
+    return environment
 
 
 @pytest.mark.slow
-def test_install_lines_of_the_image_run_in_an_empty_environment(root: Path, tmp_path: Path):
-    dockerfile = (root / "Dockerfile").read_text()
-    copied = re.findall(r"^COPY --chown=\S+ (.+) \S+$", dockerfile.split("RUN pip", maxsplit=1)[0], re.MULTILINE)
-    for name in " ".join(copied).split():
-        if (root / name).is_dir():
-            shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(root / name, tmp_path / name)
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "empty"], check=True)
-    env = os.environ | {"PATH": f"{tmp_path / 'empty' / 'bin'}:{os.environ['PATH']}", "TORCH_INDEX_URL": ""}
-    env.pop("PYTHONPATH", None)
-    lines = re.findall(r"^RUN (pip install .+)$", dockerfile, re.MULTILINE)
-    assert len(lines) == 2
-    for line in [*lines, "demsr --version", "dvc --version", "pip check"]:
-        done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=env, capture_output=True, text=True)
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-    where = subprocess.run(
-        ["python", "-c", "import demsr, torch; print(demsr.__file__)"],
-        cwd=tmp_path.parent,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert where.stdout.startswith(str(tmp_path))
+def test_the_wheel_alone_super_resolves_gebco_outside_any_repository(environment, tmp_path, record_property):
+    torch_mb, started = environment.megabytes(), time.perf_counter()
+    environment.run("pip wheel --no-deps --wheel-dir wheels .")
+    environment.run("pip install -c constraints.txt wheels/demsr-*.whl")
+    record_property("wheel alone, installation after torch (s)", f"{time.perf_counter() - started:.0f}")
+    record_property("wheel alone, site-packages without torch (MB)", f"{environment.megabytes() - torch_mb:.0f}")
+    record_property("torch and what it needs (MB)", f"{torch_mb:.0f}")
+    listed = environment.run("pip list --format=freeze").splitlines()
+    installed = {line.partition("==")[0].lower().replace("_", "-").replace(".", "-") for line in listed}
+    assert "demsr" in installed
+    assert not installed & EXTRAS_ONLY
+    write_gebco_geotiff(tmp_path / "gebco_crop.tif", 40)
+    write_gebco_netcdf(tmp_path / "gebco_crop.nc", 40)
+    for suffix in ("tif", "nc"):
+        name, out = f"gebco_crop.{suffix}", tmp_path / f"from_{suffix}.tif"
+        assert "40 x 40 at 15 x 15 arcsec" in environment.run(f"demsr inspect {name}", cwd=tmp_path)
+        assert "40 x 40 pixels" in environment.run(f"demsr plan {name}", cwd=tmp_path)
+        environment.run(f"demsr super-resolve {name} {out}", cwd=tmp_path)
+        read = f"import demsr; dem = demsr.read_dem({name!r}); print(demsr.__file__, dem.elevation_m.shape)"
+        where, _, shape = environment.run(f'python -c "{read}"', cwd=tmp_path).strip().partition(" ")
+        assert Path(where).is_relative_to(environment.packages)
+        assert shape == "(40, 40)"
+        valid, errors, _ = cog_validate(out)
+        assert valid, errors
+    with rasterio.open(tmp_path / "from_tif.tif") as one, rasterio.open(tmp_path / "from_nc.tif") as other:
+        assert one.shape == (200, 200)
+        assert one.bounds == pytest.approx((10, 50 - 40 / 240, 10 + 40 / 240, 50))
+        np.testing.assert_array_equal(one.read(), other.read())
+        means = one.read(1).reshape(40, 5, 40, 5).mean(axis=(1, 3))
+    with rasterio.open(tmp_path / "gebco_crop.tif") as lr:
+        assert np.abs(means - lr.read(1)).mean() < 2
+
+
+@pytest.mark.slow
+def test_install_lines_of_the_image_run_in_an_empty_environment(environment):
+    for line in [environment.install_project, "demsr --version", "dvc --version", "pip check"]:
+        environment.run(line)
+    where = environment.run('python -c "import demsr, torch; print(demsr.__file__)"', cwd=environment.project.parent)
+    assert where.startswith(str(environment.project))

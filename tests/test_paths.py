@@ -18,7 +18,7 @@ from demsr.pairs.cut import CutRule
 from demsr.pairs.split import regions_of
 from demsr.pairs.store import PairFile
 from demsr.sources.harmonise import HarmoniseOptions, harmonise
-from demsr.sources.local import describe_file
+from demsr.sources.manifest import describe_file
 
 Terrain = Callable[[np.ndarray, np.ndarray], np.ndarray]  # longitude, latitude -> metres
 OPTIONS = HarmoniseOptions(vertical_datum="MSL", average_to_3arcsec=True)

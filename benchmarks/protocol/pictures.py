@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from demsr.evaluation.examples import Comparison
 from demsr.model.baselines import Bicubic
-from demsr.reporting.figures import Comparison, save_comparison
+from demsr.reporting.figures import save_comparison
 from protocol.regions import Regions, find_files
 from protocol.results import Results
 from protocol.scoring import SCALE, Scene, block_mean_scene, real_scene, run

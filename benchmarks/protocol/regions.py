@@ -15,7 +15,8 @@ from demsr.pairs.fitted import DegradationModel
 from demsr.pairs.split import regions_of
 from demsr.pairs.store import BLOCK_MEAN, FITTED
 from demsr.sources.harmonise import HarmoniseOptions, harmonise
-from demsr.sources.local import RASTER_PATTERNS, describe_file, find_rasters
+from demsr.sources.local_rasters import RASTER_PATTERNS, find_rasters
+from demsr.sources.manifest import describe_file
 
 NEVER_TRAINED = "test"
 EVERYTHING = "none"  # the fold that holds nothing back

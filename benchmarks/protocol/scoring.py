@@ -14,8 +14,8 @@ from torch.nn import functional
 from demsr.dem.dem import Dem
 from demsr.dem.read.raster import read_dem
 from demsr.dem.voids import fill_voids
+from demsr.metrics.consistency import consistency_m, shift_px
 from demsr.metrics.elevation import elevation_errors
-from demsr.metrics.fit import consistency_m, rmse_by_distance, shift_px
 from demsr.metrics.spectra import spectra
 from demsr.metrics.terrain import terrain_errors
 from demsr.model.baselines import Bicubic
@@ -146,6 +146,29 @@ def tile_edge_rmse(method: nn.Module, scene: Scene) -> list[float]:
             sr[row * side : (row + 1) * side, col * side : (col + 1) * side] = run(method, tile)
     whole = np.s_[: rows * TILE_LR * SCALE, : cols * TILE_LR * SCALE]
     return rmse_by_distance((sr - scene.hr)[whole], tile_px=TILE_LR * SCALE, bins_px=RING_LR * SCALE).tolist()
+
+
+def rmse_by_distance(error: Image, *, tile_px: int, bins_px: int) -> NDArray[np.float64]:
+    """Return the RMSE by distance from a pixel to the edge of its tile.
+
+    Parameters
+    ----------
+    error : (H, W), sides multiples of `tile_px`, NaN where not measured
+    tile_px : side of the tiles
+    bins_px : width of a distance class, pixels
+
+    Returns
+    -------
+    rmse : (tile_px / 2 / bins_px,), metres; the first class is at the edge
+    """
+    along = np.minimum(np.arange(tile_px), np.arange(tile_px)[::-1])
+    distance_class = np.minimum(along[:, None], along) // bins_px
+    label = np.tile(distance_class, (error.shape[0] // tile_px, error.shape[1] // tile_px))
+    measured = np.isfinite(error)
+    classes = distance_class.max() + 1
+    count = np.bincount(label[measured], minlength=classes)
+    squares = np.bincount(label[measured], np.square(error[measured], dtype=np.float64), minlength=classes)
+    return np.sqrt(squares / np.maximum(count, 1))
 
 
 def _rmse(method: nn.Module, scene: Scene) -> float:

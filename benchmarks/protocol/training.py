@@ -13,7 +13,7 @@ from demsr.pairs.datamodule import PairDataModule, TrainPairs
 from demsr.pairs.store import PairFile
 from demsr.runtime.files import atomic_write, sha256_of_file, write_json
 from demsr.runtime.seeding import sub_seed
-from demsr.training.fit import discard, fit
+from demsr.training.fit import fit, remove_work_dir
 from protocol.methods import METHODS, new_net
 
 BATCH = 8
@@ -96,7 +96,7 @@ def _train(training: Training, pairs: PairFile, work: Path) -> None:
     write_json(weights.with_name("facts.json"), facts)
     with atomic_write(weights) as temporary:
         save_file({name: value.contiguous() for name, value in net.state_dict().items()}, temporary)
-    discard(checkpoints)
+    remove_work_dir(checkpoints)
 
 
 def _weights(training: Training, work: Path) -> Path:

@@ -65,9 +65,11 @@ def super_resolve(
     """Make every pixel of a raster 5 x 5 pixels; any size, in bounded memory."""
     _refuse_to_replace(target, overwrite=overwrite)
     from demsr.inference.files import InferenceOptions, apply_to_file
+    from demsr.inference.preview import check_preview, refuse_projected, save_preview
     from demsr.inference.tiles import Source, opened
     from demsr.reporting.inspection import print_assumptions
-    from demsr.reporting.products import check_preview, print_spacing, refuse_projected, save_preview
+    from demsr.reporting.products import print_spacing
+    from demsr.sources.inspection import is_lr_of_product
 
     if preview is not None:
         check_preview(preview)
@@ -88,7 +90,8 @@ def super_resolve(
         if not projected:
             refuse_projected(raster.surface.grid, source)
         done = apply_to_file(raster, target, recipe, command=_command(), resume=resume, overwrite=overwrite)
-        print_spacing(raster.surface.grid, source, scale=done.scale)
+        if not is_lr_of_product(raster.surface.grid):
+            print_spacing(raster.surface.grid, source, scale=done.scale)
         if preview is not None:
             save_preview(preview, raster, target, scale=done.scale)
     typer.echo(
@@ -125,18 +128,10 @@ def plan(
 
             message = "--profile tells what is fetched; give it alone, or a raster, --bbox or --globe without it"
             raise ParamsError(message)
-        from demsr.profiles import profile_params
-        from demsr.reporting.sources import print_needs
-        from demsr.sources.remote.cache import Cache
-        from demsr.sources.remote.needs import needs_of
-        from demsr.sources.remote.wanted import Wanted
-
-        params = profile_params(profile, Path("params.yaml"))
-        wanted = Wanted.of(params.fetch.remote.model_dump())
-        print_needs(needs_of(wanted, Cache(), patch_lr=params.pairs.patch_lr), params, wanted.products())
+        _print_fetch_estimate(profile)
         return
     from demsr.inference.files import InferenceOptions, plan_region, region_grid
-    from demsr.reporting.products import print_plan
+    from demsr.reporting.products import print_cost_estimate
 
     grid = region_grid(source, box_of(bbox), globe=globe)
     recipe = InferenceOptions(
@@ -148,7 +143,7 @@ def plan(
         halo_px=halo,
         tile_px=tile,
     )
-    print_plan(plan_region(grid, recipe), grid)
+    print_cost_estimate(plan_region(grid, recipe), grid)
 
 
 @app.command()
@@ -215,6 +210,29 @@ def convert(
     tags = {"DEMSR_VERSION": demsr.__version__, "ASSUMED": "; ".join(reading.assumptions)}
     write_dem(target, result, tags=tags)
     typer.echo(f"{target}: heights above {to}, from {reading.dem.vertical_datum}")
+
+
+def _print_fetch_estimate(profile: str) -> None:
+    from demsr.download.cache import Cache
+    from demsr.options import DOMAINS
+    from demsr.pairs.split import split_of_file
+    from demsr.profiles import profile_params
+    from demsr.reporting.sources import print_fetch_estimate
+    from demsr.sources.fetch_estimate import estimate_fetch
+    from demsr.sources.fetch_request import FetchRequest
+    from demsr.sources.protocols.base import raster_name
+
+    params = profile_params(profile, Path("params.yaml"))
+    request = FetchRequest.from_options(params.fetch.remote.model_dump())
+    splits = {}
+    for region in request.regions:
+        section, name = getattr(params.pairs, region.domain), raster_name(region.name, "any")
+        by_file = section.split == "files"
+        splits[region.name] = split_of_file(name, valid=section.valid, test=section.test) if by_file else "quadrants"
+    estimates = estimate_fetch(request, Cache(), patch_lr=params.pairs.patch_lr)
+    count = sum(getattr(params.pairs, domain).count or 0 for domain in DOMAINS)
+    sheets = request.data_sheets()
+    print_fetch_estimate(estimates, sheets, splits=splits, count=count, patch_lr=params.pairs.patch_lr)
 
 
 def _command() -> str:

@@ -112,12 +112,12 @@ def read_window(path: Path, window: Window) -> NDArray[np.float32]:
         return elevation
 
 
-def impossible(elevation: NDArray[np.float32]) -> NDArray[np.bool_]:
+def out_of_range(elevation: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return which numbers cannot be elevations in metres."""
     return np.isinf(elevation) | (elevation < LOWEST_M) | (elevation > HIGHEST_M)
 
 
-def check_heights(dem: Dem, range_m: tuple[float, float] | None, where: str) -> None:
+def check_product_range(dem: Dem, range_m: tuple[float, float] | None, where: str) -> None:
     """Raise VoidError for heights that a product cannot have: they are in another unit, or of another sign."""
     if range_m is None or not dem.valid.any():
         return
@@ -132,7 +132,7 @@ def check_heights(dem: Dem, range_m: tuple[float, float] | None, where: str) -> 
 
 def check_range(elevation: NDArray[np.float32], source: str) -> None:
     """Raise VoidError for numbers that cannot be elevations in metres."""
-    wrong = impossible(elevation)
+    wrong = out_of_range(elevation)
     if wrong.any():
         row, col = np.argwhere(wrong)[0]
         message = (

@@ -71,7 +71,7 @@ class Grid:
         return _crs(self.crs).is_geographic
 
     @property
-    def goes_around(self) -> bool:
+    def is_periodic(self) -> bool:
         """Whether the last column is beside the first, around the globe."""
         return self.is_geographic and abs(self.cols * self.pixel_width - 360) < self.pixel_width / 2
 
@@ -205,7 +205,7 @@ class Grid:
         return west, south, east, north
 
 
-def spacing(grid: Grid) -> str:
+def describe_spacing(grid: Grid) -> str:
     """Return the size of a pixel in words: 1 x 1 arcsec, 30 x 30 m."""
     if grid.is_geographic:
         width, height = grid.pixel_size_arcsec()

@@ -55,7 +55,7 @@ def find_water(dem: Dem, *, sea_level_m: float | None, min_area_km2: float) -> N
     return water & dem.valid
 
 
-def water_beside(path: Path, dem: Dem) -> NDArray[np.bool_] | None:
+def read_water_mask(path: Path, dem: Dem) -> NDArray[np.bool_] | None:
     """Return what the water body mask in the same archive, such as NASADEM's .swb, shows as water; None without one.
 
     Raises

@@ -30,15 +30,15 @@ class Window:
         """Return the rectangle that reaches further by some cells on each side."""
         return Window(self.row - cells, self.col - cells, self.rows + 2 * cells, self.cols + 2 * cells)
 
-    def clip(self, rows: int, cols: int, *, goes_around: bool = False) -> "Window":
+    def clip(self, rows: int, cols: int, *, is_periodic: bool = False) -> "Window":
         """Return the part that lies in a raster; where that goes around the globe, columns go on beyond its sides."""
         top, bottom = max(0, self.row), min(rows, self.row + self.rows)
         left, right = self.col, self.col + self.cols
-        if not goes_around:
+        if not is_periodic:
             left, right = max(0, left), min(cols, right)
         return Window(top, left, max(0, bottom - top), max(0, right - left))
 
-    def seen_from(self, row: int, col: int) -> "Window":
+    def relative_to(self, row: int, col: int) -> "Window":
         """Return the same rectangle, counted from another cell."""
         return Window(self.row - row, self.col - col, self.rows, self.cols)
 

@@ -92,7 +92,11 @@ class Cache:
             cached = CachedFile(**{**note, "path": self.folder / note["path"]})
         except (OSError, ValueError, KeyError, TypeError, AttributeError):  # missing, or of another version
             return None
-        if not cached.path.is_file() or cached.path.stat().st_size != cached.bytes or sha256 not in (None, cached.sha256):
+        if (
+            not cached.path.is_file()
+            or cached.path.stat().st_size != cached.bytes
+            or sha256 not in (None, cached.sha256)
+        ):
             return None
         if cached.path.stat().st_mtime_ns != changed_ns:  # copied or damaged
             if sha256_of_file(cached.path) != cached.sha256:

@@ -74,6 +74,6 @@ class LoginService:
 EARTHDATA = LoginService(
     host="urs.earthdata.nasa.gov",
     prefix="EARTHDATA",
-    instructions="create an account at urs.earthdata.nasa.gov and set EARTHDATA_TOKEN to its token (valid for 60 days), "
-    "or put login and password for that host into ~/.netrc",
+    instructions="create an account at urs.earthdata.nasa.gov and set EARTHDATA_TOKEN to its token (valid for 60 "
+    "days), or put login and password for that host into ~/.netrc",
 )

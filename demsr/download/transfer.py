@@ -108,7 +108,8 @@ class _PartialFile:
         write_json(self.note, {"url": self.url, "validator": validator})
 
     def discard(self) -> None:
-        self.on_bytes(-self.size)
+        if size := self.size:
+            self.on_bytes(-size)
         self.path.unlink(missing_ok=True)
         self.note.unlink(missing_ok=True)
 

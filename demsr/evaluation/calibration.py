@@ -13,17 +13,17 @@ from torch import Tensor
 
 from demsr.errors import VoidError
 from demsr.metrics.terrain import slope_deg
-from demsr.model.predict import device_of
+from demsr.model.device import device_of
 from demsr.model.srnet import DemSrNet
 from demsr.model.uncertainty import (
     FEATURES,
     REACH_PX,
     Uncertainty,
-    calibrated,
+    calibrated_sigma,
     log_features,
-    raw_log,
+    raw_log_sigma,
     self_ensemble,
-    to_hr,
+    upsample_linear,
 )
 from demsr.pairs.store import METRES, PairFile
 
@@ -81,7 +81,8 @@ def pixels_of(
     """
     with torch.inference_mode():
         sr, base, (_, spread) = net(lr)[:, :1], net.base(lr), self_ensemble(net, lr)
-        features = to_hr(log_features(lr, sr, base, spread, scale=net.scale), scale=net.scale)[0].cpu().numpy()
+        features_lr = log_features(lr, sr, base, spread, scale=net.scale)
+        features = upsample_linear(features_lr, scale=net.scale)[0].cpu().numpy()
     elevation = sr[0, 0].cpu().numpy()
     width_m, height_m = pixel_size_m
     slope = np.pad(
@@ -170,8 +171,8 @@ def no_counts() -> Counts:
 
 def sigma_of(pixels: Pixels, uncertainty: Uncertainty) -> NDArray[np.float32]:
     """Return the standard error of each pixel, (N,) metres."""
-    log_raw = raw_log(torch.from_numpy(pixels.features[None]), uncertainty)
-    sigma: NDArray[np.float32] = calibrated(log_raw, uncertainty)[0, 0].numpy()
+    log_raw = raw_log_sigma(torch.from_numpy(pixels.features[None]), uncertainty)
+    sigma: NDArray[np.float32] = calibrated_sigma(log_raw, uncertainty)[0, 0].numpy()
     return sigma
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from demsr.errors import PairsError
 from demsr.metrics.elevation import elevation_errors
 from demsr.metrics.terrain import slope_deg
-from demsr.model.predict import device_of
+from demsr.model.device import device_of
 from demsr.pairs.cut import THREE_ARCSEC
 from demsr.pairs.store import FITTED, METRES, REAL, Area, PairFile
 

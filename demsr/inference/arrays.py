@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from demsr.dem.dem import HIGHEST_M, LOWEST_M, impossible
+from demsr.dem.dem import HIGHEST_M, LOWEST_M, out_of_range
 from demsr.dem.read.header import METRES_PER_UNIT
 from demsr.dem.read.stream import ArrayReader
 from demsr.dem.windows import tiles
@@ -63,7 +63,7 @@ def super_resolve(
     if not np.isfinite(values).any():
         message = f"{where}: all {values.size} cells are void; give an array with measured ones"
         raise VoidError(message)
-    surface = ArrayReader(values, goes_around=_goes_around(north_up[cols]))
+    surface = ArrayReader(values, is_periodic=_is_periodic(north_up[cols]))
     fine, *errors = _resolved(surface, resolver, tile_px or default_tile_px(resolver))
     coordinates = {name: _refined(north_up[name], resolver.scale) for name in (rows, cols)}
     kept = {name: _rescaled(coord, resolver.scale) for name, coord in plane.coords.items() if not coord.dims}
@@ -127,7 +127,7 @@ def _check_heights(plane: xr.DataArray, where: str) -> None:
 
 
 def _check_range(values: NDArray[np.float32], where: str) -> None:
-    wrong = impossible(values)
+    wrong = out_of_range(values)
     if wrong.any():
         message = (
             f"{where}: {int(wrong.sum())} values lie outside {LOWEST_M:.0f} to {HIGHEST_M:.0f} m, such as "
@@ -143,7 +143,7 @@ def _north_up(plane: xr.DataArray, rows: str, cols: str) -> tuple[xr.DataArray, 
     return plane.isel(turned), turned
 
 
-def _goes_around(longitudes: xr.DataArray) -> bool:
+def _is_periodic(longitudes: xr.DataArray) -> bool:
     """Whether the last column is beside the first, around the globe."""
     in_degrees = str(longitudes.name).lower().startswith("lon") or "degree" in str(longitudes.attrs.get("units", ""))
     step = float(longitudes[1] - longitudes[0])

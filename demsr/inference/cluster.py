@@ -12,7 +12,7 @@ from demsr.dem.windows import Window
 from demsr.errors import RasterError, WorkerError
 from demsr.inference.super_resolver import SuperResolver
 from demsr.inference.tiles import Source, SourceReader, opened, tile_of
-from demsr.model.predict import best_device
+from demsr.model.device import best_device
 from demsr.model.srnet import DemSrNet
 from demsr.runtime.ray_cluster import first_line
 

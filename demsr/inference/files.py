@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import demsr
-from demsr.dem.grid import Box, Grid, spacing
+from demsr.dem.grid import Box, Grid, describe_spacing
 from demsr.dem.read.header import read_header
 from demsr.dem.read.raster import window_within
 from demsr.errors import ParamsError, RasterError
@@ -109,7 +109,7 @@ def apply_to_file(
         "HALO_PX": str(resolver.halo_px),
         "INPUT": surface.header.path.name,
         "INPUT_SHA256": surface.sha256,
-        "INPUT_PIXEL": spacing(surface.grid),
+        "INPUT_PIXEL": describe_spacing(surface.grid),
         "ASSUMED": "; ".join(surface.assumptions),
         "DEVICE": resolver.device.type if recipe.ray is None else "cluster",
     }

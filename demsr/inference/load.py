@@ -4,7 +4,7 @@ from pathlib import Path
 
 from demsr.errors import CheckpointError, ParamsError
 from demsr.model.checkpoint import WEIGHTS, read_model
-from demsr.model.predict import best_device
+from demsr.model.device import best_device
 from demsr.model.srnet import DemSrNet
 
 BUILTIN = "builtin"

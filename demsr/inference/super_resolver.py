@@ -12,8 +12,8 @@ from demsr.dem.voids import fill_voids
 from demsr.dem.windows import Window
 from demsr.errors import CheckpointError, ParamsError
 from demsr.model import uncertainty
+from demsr.model.device import device_of, supports_bf16
 from demsr.model.fold import FoldedNet
-from demsr.model.predict import device_of, multiplies_bf16
 from demsr.model.srnet import DemSrNet
 from demsr.options import InferencePrecision
 
@@ -58,7 +58,7 @@ class SuperResolver:
     ) -> None:
         _check(net, precision, halo_px, uncertain=uncertain)
         self.device = device_of(net)
-        half = precision == "bf16" or (precision == "auto" and multiplies_bf16(self.device))
+        half = precision == "bf16" or (precision == "auto" and supports_bf16(self.device))
         self.precision: InferencePrecision = "bf16" if half else "float32"
         self.net = net
         self.folded = FoldedNet(net, dtype=torch.bfloat16 if half else torch.float32)
@@ -93,7 +93,7 @@ class SuperResolver:
         with torch.inference_mode():
             weight = torch.ones_like(lr) if trusted is None else self._tensor(trusted[part.slices]).to(lr)
             both = self._bands(lr, weight)
-        place = inner.seen_from(part.row, part.col).refine(self.scale)
+        place = inner.relative_to(part.row, part.col).refine(self.scale)
         bands = both[0, :, *place.slices].cpu().numpy()
         return np.where(_repeated(void, self.scale), np.float32(np.nan), bands)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from demsr.dem.grid import Box, Grid, spacing
+from demsr.dem.grid import Box, Grid, describe_spacing
 from demsr.dem.read.header import Declared
 from demsr.dem.read.stream import RasterReader, open_raster
 from demsr.dem.windows import Window, tiles
@@ -186,7 +186,7 @@ def check_source(source: SourceReader) -> None:
     if min(rows, cols) < 2:
         message = f"{path}: the raster has {rows} x {cols} pixels; it needs 2 or more a side"
         raise GridError(message)
-    if not surface.meaning.measured_px:
+    if not surface.encoding.measured_px:
         cells = surface.grid.rows * surface.grid.cols
         message = f"{path}: all {cells} pixels are void; give a raster or a box with measured pixels"
         raise VoidError(message)
@@ -217,9 +217,9 @@ def _offset(grid: Grid, of_tid: Grid) -> tuple[int, int]:
 def _measured(tid: RasterReader, window: Window) -> NDArray[np.bool_]:
     """Return where identifiers say measured, in a window that may reach beyond them: nothing is known there."""
     measured = np.zeros((window.rows, window.cols), bool)
-    part = window.clip(*tid.shape, goes_around=tid.goes_around)
+    part = window.clip(*tid.shape, is_periodic=tid.is_periodic)
     if part.cells:
-        measured[part.seen_from(window.row, window.col).slices] = np.isin(tid.read(part), MEASURED)
+        measured[part.relative_to(window.row, window.col).slices] = np.isin(tid.read(part), MEASURED)
     return measured
 
 
@@ -229,7 +229,8 @@ def _check_identifiers(grid: Grid, tid: RasterReader, source: Source) -> None:
     sizes = np.divide((tid.grid.pixel_width, tid.grid.pixel_height), (grid.pixel_width, grid.pixel_height))
     if off > _ALIGNED or np.abs(sizes - 1).max() * max(grid.rows, grid.cols) > _ALIGNED or tid.grid.crs != grid.crs:
         message = (
-            f"{source.tid}: its cells are not those of {source.path} ({spacing(tid.grid)}, {off:.2g} of a cell aside); "
+            f"{source.tid}: its cells are not those of {source.path} ({describe_spacing(tid.grid)}, "
+            f"{off:.2g} of a cell aside); "
             "give the identifiers of the same release"
         )
         raise GridError(message)

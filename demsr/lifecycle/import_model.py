@@ -11,7 +11,7 @@ from demsr.errors import CheckpointError
 from demsr.model.checkpoint import CONFIG, WEIGHTS, ModelConfig, describe, save_model
 from demsr.model.mindspore import import_mindspore
 from demsr.runtime.files import sha256_of_file
-from demsr.tracking.registry import Registered, add_version, find_version
+from demsr.tracking.registry import RegisteredVersion, add_version, find_version
 from demsr.tracking.runs import tracked_run
 from demsr.tracking.store import connect
 
@@ -76,7 +76,7 @@ def _refuse_to_replace(folder: Path, *, overwrite: bool) -> None:
         raise CheckpointError(message)
 
 
-def _register(folder: Path, config: ModelConfig, net: str) -> Registered:
+def _register(folder: Path, config: ModelConfig, net: str) -> RegisteredVersion:
     client, training = connect(), config.training
     origin: dict[str, Any] = training["params"]
     known = find_version(client, NAME, config.weights_sha256)

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from demsr.evaluation.promotion import NUMBERS, PromotionDecision, PromotionRule, judge
 from demsr.evaluation.scoring import score
+from demsr.metrics.elevation import unit_of
 from demsr.model.baselines import Bicubic
 from demsr.model.checkpoint import ModelConfig, describe, read_config, read_model
-from demsr.model.predict import best_device
+from demsr.model.device import best_device
 from demsr.pairs.store import PairFile
 from demsr.params import Params
-from demsr.reporting.tables import unit_of
-from demsr.tracking.registry import CHAMPION, Registered, add_version, champion, download, find_version, set_standing
+from demsr.tracking.registry import (
+    CHAMPION,
+    RegisteredVersion,
+    add_version,
+    champion,
+    download,
+    find_version,
+    set_standing,
+)
 from demsr.tracking.runs import InputData, existing_run, tracked_run
 from demsr.tracking.store import connect
 
@@ -104,7 +112,7 @@ def _add(
     run_file: Path,
     test: Path,
     results: Mapping[str, Any],
-) -> Registered:
+) -> RegisteredVersion:
     training = config.training
     run_id = existing_run(client, _recorded_run(run_file)) or _run_from_files(kind, config, run_file, test)
     net = describe(read_model(folder))

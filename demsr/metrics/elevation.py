@@ -1,5 +1,7 @@
 """Errors of elevation, on measured pixels only. error = sr - hr."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,3 +38,8 @@ def elevation_errors(errors: NDArray[np.floating], *, unit: str = "m") -> dict[s
         "p95": float(np.percentile(np.abs(error), 95)),
     }
     return {f"{name}_{unit}": value for name, value in summary.items()}
+
+
+def unit_of(metrics: Iterable[str]) -> str:
+    """Return the unit of elevation, "m" or "scaled", that the names from `elevation_errors` end with."""
+    return next(name.removeprefix("rmse_") for name in metrics if name.startswith("rmse_"))

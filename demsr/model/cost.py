@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from demsr.model.predict import device_of
+from demsr.model.device import device_of
 
 
 def flop_per_lr_px(net: nn.Module, *, side_px: int = 16) -> float:

@@ -43,7 +43,7 @@ class FoldedNet(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, in_channels, H, W) float32 metres to (B, out_channels, scale*H, scale*W) metres."""
-        head, skip = self.net.entry(lr)
+        head, skip = self.net.shallow_features(lr)
         features = head.to(self.dtype, memory_format=torch.channels_last, copy=True)
         for first, second in self.blocks:
             branch = functional.conv2d(features, first, padding=1).relu_()
@@ -51,7 +51,7 @@ class FoldedNet(nn.Module):
         features = functional.conv2d(features, self.body, padding=1)
         features += skip
         detail = self._subpixel(features) if self.net.upsampling == "subpixel" else self._tail(features)
-        return self.net.restore(functional.pixel_shuffle(detail.float(), self.net.scale), lr)
+        return self.net.to_metres(functional.pixel_shuffle(detail.float(), self.net.scale), lr)
 
     def _subpixel(self, features: Tensor) -> Tensor:
         return functional.conv2d(features, self.last, padding=1)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from demsr.model.interpolation import keys_taps, linear_taps, pad_linear, pad_replicate, upsample
-from demsr.model.symmetry import FieldConv, LiftingConv, ProjectingConv
+from demsr.model.symmetry import GroupConv, LiftingConv, ProjectingConv
 from demsr.options import Formulation, Interpolation, LongSkip, Upsampling
 
 if TYPE_CHECKING:
@@ -129,15 +129,15 @@ class DemSrNet(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, in_channels, H, W) float32 metres to (B, out_channels, scale*H, scale*W) metres."""
-        return self.restore(self.tail(self.trunk(lr)), lr)
+        return self.to_metres(self.tail(self.deep_features(lr)), lr)
 
-    def trunk(self, lr: Tensor) -> Tensor:
+    def deep_features(self, lr: Tensor) -> Tensor:
         """Return the features (B, F, H, W) before the upsampling: the part that fine-tuning freezes."""
-        head, skip = self.entry(lr)
+        head, skip = self.shallow_features(lr)
         features: Tensor = self.body(self.blocks(head)) + skip
         return features
 
-    def entry(self, lr: Tensor) -> tuple[Tensor, Tensor]:
+    def shallow_features(self, lr: Tensor) -> tuple[Tensor, Tensor]:
         """Return the features (B, F, H, W) that enter the blocks, and what is added after the body."""
         self._check(lr)
         scaled = torch.cat(((lr[:, :1] - self.elevation_offset_m) / self.elevation_scale_m, lr[:, 1:]), dim=1)
@@ -163,7 +163,7 @@ class DemSrNet(nn.Module):
             upsampled = upsample(maps.float(), self.tail_taps, pad=pad_replicate)
             return _sum_shifted(upsampled)
 
-    def restore(self, detail: Tensor, lr: Tensor) -> Tensor:
+    def to_metres(self, detail: Tensor, lr: Tensor) -> Tensor:
         """Turn the tail's output into metres, given the LR elevation that it belongs to."""
         detail_m = detail * self.elevation_scale_m
         if self.formulation == "direct":
@@ -214,7 +214,7 @@ def scaled_units(formulation: Formulation) -> dict[str, float]:
 
 
 def _between(features: int, *, symmetric: bool) -> nn.Module:
-    return FieldConv(features) if symmetric else _conv(features, features)
+    return GroupConv(features) if symmetric else _conv(features, features)
 
 
 def _conv(in_channels: int, out_channels: int) -> nn.Conv2d:

@@ -55,7 +55,7 @@ class LiftingConv(_SymmetricConv):
         return kernel.transpose(1, 2).reshape(fields * ORIENTATIONS, in_channels, 3, 3)
 
 
-class FieldConv(_SymmetricConv):
+class GroupConv(_SymmetricConv):
     """From fields to fields."""
 
     def __init__(self, features: int) -> None:

@@ -73,7 +73,8 @@ def sigma_m(lr: Tensor, sr: Tensor, base: Tensor, spread: Tensor, uncertainty: U
     """
     with torch.autocast(lr.device.type, enabled=False):
         features = log_features(lr, sr, base, spread, scale=uncertainty.scale)
-        return calibrated(to_hr(raw_log(features, uncertainty), scale=uncertainty.scale), uncertainty)
+        log_raw = raw_log_sigma(features, uncertainty)
+        return calibrated_sigma(upsample_linear(log_raw, scale=uncertainty.scale), uncertainty)
 
 
 def self_ensemble(net: nn.Module, lr: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,13 +110,13 @@ def log_features(lr: Tensor, sr: Tensor, base: Tensor, spread: Tensor, *, scale:
     return 0.5 * torch.log(energies + _FLOOR_M**2)
 
 
-def raw_log(features: Tensor, uncertainty: Uncertainty) -> Tensor:
+def raw_log_sigma(features: Tensor, uncertainty: Uncertainty) -> Tensor:
     """Return the logarithm of the raw standard error, (B, 1, ...), for logarithms of features, (B, 5, ...)."""
     weights = torch.tensor(uncertainty.log_weights, dtype=features.dtype, device=features.device)
     return uncertainty.log_offset + torch.einsum("f,bf...->b...", weights, features)[:, None]
 
 
-def calibrated(log_raw: Tensor, uncertainty: Uncertainty) -> Tensor:
+def calibrated_sigma(log_raw: Tensor, uncertainty: Uncertainty) -> Tensor:
     """Return the standard error for the logarithm of a raw one: linear between the knots, by a factor beyond them."""
     knots = torch.tensor((uncertainty.raw_m, uncertainty.sigma_m), dtype=torch.float64).log()
     starts, steps, factors = knots[0].tolist(), knots.diff(dim=1).T.tolist(), (knots[1] - knots[0]).tolist()
@@ -125,7 +126,7 @@ def calibrated(log_raw: Tensor, uncertainty: Uncertainty) -> Tensor:
     return log_sigma.exp()
 
 
-def to_hr(image: Tensor, *, scale: int) -> Tensor:
+def upsample_linear(image: Tensor, *, scale: int) -> Tensor:
     """Interpolate (B, C, H, W) linearly to (B, C, scale*H, scale*W)."""
     return upsample(image, linear_taps(scale, anchor="half_pixel").float(), pad=pad_replicate)
 

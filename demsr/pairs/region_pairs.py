@@ -12,7 +12,7 @@ import numpy as np
 
 from demsr.dem.average import average, finer_than
 from demsr.dem.dem import Dem
-from demsr.dem.grid import Box, Grid, spacing
+from demsr.dem.grid import Box, Grid, describe_spacing
 from demsr.dem.read.header import Declared, raster_name, read_header
 from demsr.dem.read.raster import read_dem, read_elevation
 from demsr.errors import GridError, VoidError
@@ -229,7 +229,7 @@ def laid_on(lr: Dem, hr: Dem, *, scale: int = 5) -> tuple[Dem, Coregistration]:
         moved,
         elevation_m=moved.elevation_m + np.float32(found.bias_m),
         vertical_datum=lr.vertical_datum,
-        source=f"{hr.source} (laid on LR from {spacing(hr.grid)})",
+        source=f"{hr.source} (laid on LR from {describe_spacing(hr.grid)})",
     )
     return laid, found
 

@@ -274,6 +274,10 @@ class PairFile:
             lr, hr = (self._file()[name][index].astype(np.float32) for name in self._names)
         return lr, hr
 
+    def pixel_size_m(self, index: int) -> tuple[float, float]:
+        """Return width and height of the HR pixels of a pair, NaN where unknown."""
+        return float(self.samples["pixel_width_m"][index]), float(self.samples["pixel_height_m"][index])
+
     def batches(self, size: int) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float32]]]:
         """Yield (indices, lr, hr) in order."""
         for first in range(0, len(self), size):

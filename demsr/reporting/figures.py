@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -20,29 +20,10 @@ from matplotlib.ticker import MaxNLocator
 
 from demsr.runtime.files import atomic_write
 
+if TYPE_CHECKING:
+    from demsr.evaluation.examples import Comparison
+
 _LAND, _SEA, _ERROR = "gist_earth", "viridis", "RdBu_r"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One row of a comparison: the same patch five times.
-
-    Attributes
-    ----------
-    title, lr_title : area and method; what the input is
-    lr : (h, w); truth, bicubic, prediction : (scale*h, scale*w); NaN where void
-    pixel_size_m : (width, height) of an HR pixel, NaN where it is not known
-    unit : of the heights: m, or scaled
-    """
-
-    title: str
-    lr_title: str
-    lr: NDArray[np.float32]
-    truth: NDArray[np.float32]
-    bicubic: NDArray[np.float32]
-    prediction: NDArray[np.float32]
-    pixel_size_m: tuple[float, float]
-    unit: str = "m"
 
 
 @dataclass(frozen=True)
@@ -79,7 +60,7 @@ def save_before_after(path: Path, part: BeforeAfter) -> None:
     plt.close(figure)
 
 
-def save_comparison(path: Path, rows: list[Comparison]) -> None:
+def save_comparison(path: Path, rows: "list[Comparison]") -> None:
     """Draw LR | truth | bicubic | prediction | error, hillshaded, with colour bars in metres."""
     figure, axes = plt.subplots(len(rows), 5, figsize=(17, 3.55 * len(rows)), squeeze=False, layout="constrained")
     for row, comparison in zip(axes, rows, strict=True):
@@ -189,7 +170,7 @@ def _draw_cost(panel: Axes, axis: str, trials: Sequence[Mapping[str, Any]]) -> N
     beside.set_ylim(bottom=0)
 
 
-def _draw_row(figure: Figure, axes: NDArray[np.object_], row: Comparison) -> None:
+def _draw_row(figure: Figure, axes: NDArray[np.object_], row: "Comparison") -> None:
     low, high = float(np.nanmin(row.truth)), float(np.nanmax(row.truth))
     least = 1.0 if row.unit == "m" else float(np.finfo(np.float32).eps)  # range that is shown, of flat terrain
     norm = Normalize(low, max(high, low + least))
@@ -245,7 +226,7 @@ def _clean(axis: Axes, title: str) -> None:
     axis.set_yticks([])
 
 
-def _rmse(elevation: NDArray[np.float32], row: Comparison) -> str:
+def _rmse(elevation: NDArray[np.float32], row: "Comparison") -> str:
     return f"RMSE {np.sqrt(np.nanmean(np.square(elevation - row.truth))):.3g} {row.unit}"
 
 

@@ -1,33 +1,53 @@
-"""A raster in words, for the terminal."""
+"""A raster, assumptions about it and a fitted degradation in words, for the terminal."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from demsr.dem.read.header import DECLARED
-from demsr.sources.inspection import Inspection
+
+if TYPE_CHECKING:
+    from demsr.pairs.coregister import Coregistration
+    from demsr.pairs.fitted import DegradationModel
+    from demsr.sources.inspection import Inspection
 
 
-def print_inspection(found: Inspection) -> None:
-    """Print facts, then what was assumed, then what the raster is good for."""
-    console = Console(highlight=False, markup=False, emoji=False)
-    table = Table(box=None, show_header=False, title=str(found.path), title_justify="left", title_style="bold")
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
-    for label, value in found.facts.items():
-        table.add_row(label, value)
+def print_inspection(found: "Inspection") -> None:
+    """Print the facts about a raster, then declarations and assumptions, then its possible uses."""
     declared = [text.removeprefix(DECLARED) for text in found.assumptions if text.startswith(DECLARED)]
     assumed = [text for text in found.assumptions if not text.startswith(DECLARED)]
+    table = Table(box=None, show_header=False, title=str(found.path), title_justify="left", title_style="bold")
+    table.add_column(style="dim", no_wrap=True)
+    for label, value in found.facts.items():
+        table.add_row(label, value)
     for label, lines in (("declared", declared), ("assumed", assumed or ["nothing"]), ("good for", found.uses)):
         for place, line in enumerate(lines):
             table.add_row(label if place == 0 else "", line)
-    console.print(table)
+    Console(highlight=False, markup=False, emoji=False).print(table)
 
 
 def print_assumptions(where: Path, assumptions: Sequence[str]) -> None:
-    """Say what had to be assumed about a file."""
+    """Print the assumptions about a file, one line each, on standard error."""
     console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     for assumption in assumptions:
         console.print(f"{where.name}: {assumption}")
+
+
+def print_degradation(model: "DegradationModel", found: "Coregistration") -> None:
+    """Print how a real LR grid differs from block means of the co-registered HR raster.
+
+    Parameters
+    ----------
+    model : fitted degradation
+    found : shift of the HR raster onto the LR grid
+    """
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    east_m, north_m = found.shift_m
+    console.print(f"co-registration {found.verdict}; HR moved {east_m:.0f} m east, {north_m:.0f} m north")
+    console.print(
+        f"fitted: blur_lr_px: {model.blur_lr_px:.3g}, sounding_share: {model.sounding_share:.3g}, "
+        f"rounding_m: {model.rounding_m:g}"
+    )

@@ -14,8 +14,7 @@ from rich.table import Table
 
 from demsr.errors import ParamsError
 from demsr.reporting.figures import save_sweep
-from demsr.reporting.tables import write_csv
-from demsr.runtime.files import read_json, write_json, write_text
+from demsr.runtime.files import read_json, write_csv, write_json, write_text
 
 _VERDICT = "verdict.json"
 

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 
 def project_root() -> Path:
     """Return DVC_ROOT, else the nearest folder upwards with a dvc.yaml, else the current folder.
@@ -19,5 +17,8 @@ def project_root() -> Path:
 
 def cache_folder() -> Path:
     """Return DEMSR_CACHE, else the user's folder for such files: fetched files are shared between clones."""
-    given = os.environ.get("DEMSR_CACHE")
-    return (Path(given) if given else user_cache_path("demsr")).resolve()
+    if given := os.environ.get("DEMSR_CACHE"):
+        return Path(given).resolve()
+    from platformdirs import user_cache_path  # not needed without downloads, so not in the base installation
+
+    return user_cache_path("demsr").resolve()

@@ -19,9 +19,9 @@ from demsr.runtime.fingerprint import code_sha256
 from demsr.search.space import Choice
 from demsr.tracking.runs import InputData
 from demsr.training.fit import fit
+from demsr.training.prepare import prepare_finetuning, prepare_pretraining
 from demsr.training.progress import EpochRow
 from demsr.training.resume import CODE
-from demsr.training.setup import finetuning, pretraining
 
 Stage = Literal["pretrain", "finetune"]
 
@@ -109,8 +109,8 @@ def net_and_data(training: Training, choice: Choice, *, seed: int) -> tuple[DemS
     train, valid = PairFile(training.train), PairFile(training.valid)
     how: dict[str, Any] = {"seed": seed, "batch_size": training.batch_size, "workers": training.workers}
     if training.start is not None:
-        return finetuning(train, valid, start=training.start, cache=training.cache, **how)
-    return pretraining(train, valid, net_options=training.net | _only(choice, "num_blocks"), **how)
+        return prepare_finetuning(train, valid, start=training.start, cache=training.cache, **how)
+    return prepare_pretraining(train, valid, net_options=training.net | _only(choice, "num_blocks"), **how)
 
 
 def _only(choice: Choice, name: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask
 
-from demsr.dem.dem import Dem, check_heights
+from demsr.dem.dem import Dem, check_product_range
 from demsr.dem.grid import Box, Grid
 from demsr.dem.read.raster import read_raster
 from demsr.download.remote_file import AbsentError, RetryPolicy
@@ -98,7 +98,7 @@ def cut(path: Path, box: Box, sheet: DataSheet) -> Dem:
     if not dem.valid.any():
         message = f"{path}: no pixel is measured in {box}"
         raise AbsentError(message)
-    check_heights(dem, sheet.range_m, f"{path} in {box}")
+    check_product_range(dem, sheet.range_m, f"{path} in {box}")
     return dem
 
 

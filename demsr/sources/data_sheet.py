@@ -16,7 +16,7 @@ from demsr.errors import FetchError, ParamsError
 from demsr.options import Positive, Registration
 from demsr.runtime.validation import explain
 from demsr.sources.protocols import protocol_class, protocol_names
-from demsr.sources.protocols.base import Protocol
+from demsr.sources.protocols.base import STRICT, Protocol
 
 SOURCE_TYPES = "-tid"  # suffix of the names of source type grids
 AS_SERVED = "as served"  # version of products that change without one
@@ -50,7 +50,7 @@ class DataSheet:
     access : protocol with its parameters
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True)
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     name: str
     title: str

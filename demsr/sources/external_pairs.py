@@ -49,7 +49,9 @@ def _unpacked(archive: zipfile.ZipFile, name: str, folder: Path, source: Path) -
     folder.mkdir(parents=True, exist_ok=True)
     needed, free = archive.getinfo(member).file_size, shutil.disk_usage(folder).free
     if needed > free:
-        message = f"{source}: {name} needs {needed / 1e9:.1f} GB, {folder} has {free / 1e9:.1f} GB free; free some space"
+        message = (
+            f"{source}: {name} needs {needed / 1e9:.1f} GB, {folder} has {free / 1e9:.1f} GB free; free some space"
+        )
         raise PairsError(message)
     with atomic_write(folder / name) as temporary, archive.open(member) as packed, temporary.open("wb") as file:
         shutil.copyfileobj(packed, file)
@@ -58,6 +60,8 @@ def _unpacked(archive: zipfile.ZipFile, name: str, folder: Path, source: Path) -
 
 def _only(found: list[Found], name: str, source: Path) -> Found:
     if len(found) != 1:
-        message = f"{source}: contains {len(found)} files named {name}; it must contain each of {', '.join(PAIR_FILES)} once"
+        message = (
+            f"{source}: contains {len(found)} files named {name}; it must contain each of {', '.join(PAIR_FILES)} once"
+        )
         raise PairsError(message)
     return found[0]

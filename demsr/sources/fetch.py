@@ -73,9 +73,7 @@ def fetch_all(request: FetchRequest, cache: Cache | None = None) -> dict[str, li
     return {**fetch_rasters(rasters, cache), "lr": [], "lr_tid": [], **fetched}
 
 
-def region_rasters(
-    request: FetchRequest, credentials: Mapping[str, Credentials], cache: Cache
-) -> list[RegionRaster]:
+def region_rasters(request: FetchRequest, credentials: Mapping[str, Credentials], cache: Cache) -> list[RegionRaster]:
     """Return the rasters that exist of each region; catalogues of tiles are queried.
 
     Parameters
@@ -105,9 +103,7 @@ def region_rasters(
     return rasters
 
 
-def check_login(
-    request: RasterRequest, sheet: DataSheet, credentials: Mapping[str, Credentials], cache: Cache
-) -> None:
+def check_login(request: RasterRequest, sheet: DataSheet, credentials: Mapping[str, Credentials], cache: Cache) -> None:
     """Raise FetchError if a login is missing; mirrors and addresses that the user names receive none.
 
     Parameters
@@ -204,7 +200,9 @@ def _raster(raster: RegionRaster, fetched: CachedFile | None, cache: Cache) -> I
     source = _window(request, cache) if request.by_ranges else fetched
     if source is None:
         if sheet.access.has_catalogue:
-            message = f"{where}: {request.file.url} is listed by the provider but missing on the server; try again later"
+            message = (
+                f"{where}: {request.file.url} is listed by the provider but missing on the server; try again later"
+            )
             raise FetchError(message)
         return None
     if request.member:

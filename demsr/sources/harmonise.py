@@ -13,12 +13,12 @@ from typing import Any, Literal
 import numpy as np
 
 from demsr.dem.average import average, finer_than, product_grid
-from demsr.dem.dem import Dem, check_heights, write_dem
+from demsr.dem.dem import Dem, check_product_range, write_dem
 from demsr.dem.geoid import convert_datum
-from demsr.dem.grid import Grid, spacing
+from demsr.dem.grid import Grid, describe_spacing
 from demsr.dem.read.header import DECLARED, raster_name
 from demsr.dem.read.raster import read_raster
-from demsr.dem.water import find_water, water_beside
+from demsr.dem.water import find_water, read_water_mask
 from demsr.errors import GridError, ParamsError, RasterError, VoidError
 from demsr.runtime.files import read_json, sha256_of_folder, write_json
 from demsr.runtime.fingerprint import work_key
@@ -152,12 +152,14 @@ def harmonise_raster(
     reading = read_raster(path, declared=declared, vertical_datum=options.vertical_datum)
     dem, notes, header = reading.dem, list(reading.assumptions), reading.header
     if entry and entry.product:
-        check_heights(dem, entry.range_m, str(path))
+        check_product_range(dem, entry.range_m, str(path))
         dem = replace(dem, source=name)
     if options.sea_floor and np.nanmean(dem.elevation_m > 0) > np.nanmean(dem.elevation_m <= 0):
-        notes.append("sign: most elevations are above 0, as in files of depths; if they are depths, declare positive: down")
+        notes.append(
+            "sign: most elevations are above 0, as in files of depths; if they are depths, declare positive: down"
+        )
     if options.min_water_km2 is not None:
-        mask = water_beside(path, dem)
+        mask = read_water_mask(path, dem)
         if mask is None:
             mask = find_water(dem, sea_level_m=options.sea_level_m, min_area_km2=options.min_water_km2)
         dem = dem.without(mask)
@@ -224,7 +226,7 @@ def _averaged(dem: Dem) -> tuple[Dem, str]:
     if finer_than(target, dem.grid):
         return dem, WRITTEN
     mean = average(dem, target)
-    mean = replace(mean, source=f"{dem.source} (from {spacing(dem.grid)})")
+    mean = replace(mean, source=f"{dem.source} (from {describe_spacing(dem.grid)})")
     return mean, WRITTEN if mean.valid.any() else "left out: no cell of 3 arc-seconds is half measured"
 
 

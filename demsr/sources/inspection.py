@@ -85,6 +85,8 @@ def _facts(header: Header, grid: Grid) -> dict[str, str]:
 def _uses(header: Header, elevation: NDArray[np.float32], grid: Grid, patch_hr: int) -> list[str]:
     if not np.isfinite(elevation).any():
         return ["nothing: no pixel is measured"]
+    # refuses impossible elevations; any datum will do
+    dem = Dem(elevation_m=elevation, grid=grid, vertical_datum=header.vertical_datum or "MSL", source=header.source)
     if is_lr_of_product(grid):
         uses = ["input of super-resolution from 15 to 3 arc-seconds, and LR of real pairs"]
     else:
@@ -92,7 +94,6 @@ def _uses(header: Header, elevation: NDArray[np.float32], grid: Grid, patch_hr: 
     own = _patches(elevation, patch_hr)
     if grid.is_three_arcsec:
         return [*uses, f"3 arc-second pairs on its own grid: {own}"]
-    dem = Dem(elevation_m=elevation, grid=grid, vertical_datum=header.vertical_datum or "MSL", source=header.source)
     return [*uses, _averaged(dem, patch_hr), f"scale-free pairs at its own spacing: {own}"]
 
 

@@ -28,7 +28,9 @@ def find_rasters(folder: Path, *, include: Sequence[str], exclude: Sequence[str]
     files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     kept = sorted(path for path in files if _matches(path, include) and not _matches(path, exclude))
     if not kept:
-        message = f"{folder}: no file matches {list(include)} without {list(exclude)}; add rasters or change the patterns"
+        message = (
+            f"{folder}: no file matches {list(include)} without {list(exclude)}; add rasters or change the patterns"
+        )
         raise ParamsError(message)
     names = [raster_name(path) for path in kept]
     if doubles := sorted({name for name in names if names.count(name) > 1}):

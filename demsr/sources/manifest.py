@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from demsr.dem.read.header import RASTER_SUFFIXES, Declared, companions, raster_name
+from demsr.dem.read.header import RASTER_SUFFIXES, Declared, raster_name, sidecar_files
 from demsr.errors import ParamsError
 from demsr.runtime.files import read_json, sha256_of_file, sha256_of_text, write_json
 from demsr.runtime.project import cache_folder
@@ -99,9 +99,7 @@ def verified_path(entry: InputFile) -> Path:
     return path
 
 
-def declared_for(
-    name: str, overrides: Mapping[str, Mapping[str, Any]], entry: InputFile | None = None
-) -> Declared:
+def declared_for(name: str, overrides: Mapping[str, Mapping[str, Any]], entry: InputFile | None = None) -> Declared:
     """Return the declared properties of a raster: those of the user, over those of its data sheet.
 
     Parameters
@@ -128,6 +126,6 @@ def _fields(entry: InputFile) -> dict[str, Any]:
 
 def _checksum(path: Path) -> str:
     """Return the SHA-256 of a file, or of its checksum and those of the files that GDAL reads with it."""
-    beside = companions(path) if path.suffix.lower() in RASTER_SUFFIXES else []
+    beside = sidecar_files(path) if path.suffix.lower() in RASTER_SUFFIXES else []
     own = sha256_of_file(path)
     return sha256_of_text("".join([own, *map(sha256_of_file, beside)])) if beside else own

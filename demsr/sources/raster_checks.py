@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from demsr.dem.dem import check_heights
+from demsr.dem.dem import check_product_range
 from demsr.dem.grid import Box
 from demsr.dem.read.header import METRES_PER_UNIT, Declared, Header, read_header
 from demsr.dem.read.raster import read_raster
@@ -96,4 +96,4 @@ def check_window(path: Path, box: Box, sheet: DataSheet) -> None:
         message = f"{path}: covers {bounds}, requested was {box}; the service has changed, try lr_whole"
         raise FetchError(message)
     dem = read_raster(path, declared=declared_by(sheet, header), vertical_datum=sheet.vertical_datum).dem
-    check_heights(dem, sheet.range_m, str(path))
+    check_product_range(dem, sheet.range_m, str(path))

@@ -8,7 +8,8 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from demsr.model.checkpoint import read_model
-from demsr.model.predict import best_device, super_resolve_array
+from demsr.model.device import best_device
+from demsr.model.predict import super_resolve_array
 
 
 class DemSrModel(PythonModel):

@@ -26,7 +26,7 @@ _REQUIREMENTS = ("torch", "numpy", "scipy", "safetensors", "pydantic")
 
 
 @dataclass(frozen=True)
-class Registered:
+class RegisteredVersion:
     """A version in the registry, as `demsr models` shows it."""
 
     name: str
@@ -36,14 +36,14 @@ class Registered:
     run_id: str | None
 
 
-def find_version(client: MlflowClient, name: str, weights_sha256: str) -> Registered | None:
+def find_version(client: MlflowClient, name: str, weights_sha256: str) -> RegisteredVersion | None:
     """Return the version that holds these very weights, files and all."""
     found = client.search_model_versions(f"name = '{name}' and tags.`{_SHA256_TAG}` = '{weights_sha256}'")
     versions = (_registered(client, version) for version in found)
     return next((version for version in versions if _has_files(version)), None)
 
 
-def champion(client: MlflowClient, name: str) -> Registered | None:
+def champion(client: MlflowClient, name: str) -> RegisteredVersion | None:
     """Return the version that carries the alias champion, None also where its files are lost."""
     try:
         version = _registered(client, client.get_model_version_by_alias(name, CHAMPION))
@@ -64,7 +64,7 @@ def add_version(
     description: str,
     metrics: Mapping[str, float],
     tags: Mapping[str, str],
-) -> Registered:
+) -> RegisteredVersion:
     """Log a model folder to its run and register it; the same weights are registered once.
 
     Parameters
@@ -105,7 +105,7 @@ def add_version(
     return _registered(client, version)
 
 
-def set_standing(client: MlflowClient, version: Registered, *, promote: bool, reason: str) -> None:
+def set_standing(client: MlflowClient, version: RegisteredVersion, *, promote: bool, reason: str) -> None:
     """Make a version champion or challenger, and record why with the version, a refusal too."""
     client.set_model_version_tag(version.name, str(version.version), "promotion", "promoted" if promote else "refused")
     client.set_model_version_tag(version.name, str(version.version), "promotion_reason", reason)
@@ -115,7 +115,7 @@ def set_standing(client: MlflowClient, version: Registered, *, promote: bool, re
         client.delete_registered_model_alias(version.name, other)
 
 
-def list_versions(client: MlflowClient) -> list[Registered]:
+def list_versions(client: MlflowClient) -> list[RegisteredVersion]:
     """Return all versions of all models, newest first within a name."""
     versions = [_registered(client, version) for version in client.search_model_versions()]
     return sorted(versions, key=lambda version: (version.name, -version.version))
@@ -141,15 +141,15 @@ def download(uri: str) -> Path:
         raise TrackingError(message) from error
 
 
-def _has_files(version: Registered) -> bool:
+def _has_files(version: RegisteredVersion) -> bool:
     """Whether the artifact store still has the model; a store that does not answer is an error, not an absence."""
     return bool(mlflow.artifacts.list_artifacts(artifact_uri=f"models:/{version.name}/{version.version}"))
 
 
-def _registered(client: MlflowClient, version: ModelVersion) -> Registered:
+def _registered(client: MlflowClient, version: ModelVersion) -> RegisteredVersion:
     aliases = client.get_registered_model(version.name).aliases
     mine = tuple(sorted(alias for alias, number in aliases.items() if int(number) == int(version.version)))
-    return Registered(version.name, int(version.version), mine, dict(version.tags), version.run_id)
+    return RegisteredVersion(version.name, int(version.version), mine, dict(version.tags), version.run_id)
 
 
 def _signature() -> ModelSignature:

@@ -14,7 +14,7 @@ from demsr.pairs.store import PairFile
 from demsr.runtime.files import atomic_write
 
 
-class TrunkFeatures(Dataset[tuple[Tensor, ...]]):
+class CachedFeatures(Dataset[tuple[Tensor, ...]]):
     """Pairs with their features, in the orientation that they were cut in.
 
     The features lie in a memory-mapped file: 4 bytes per feature and LR pixel, so 1 MB per pair at 256 features of
@@ -38,7 +38,7 @@ class TrunkFeatures(Dataset[tuple[Tensor, ...]]):
 
 def cache_features(
     net: DemSrNet, pairs: Sequence[PairFile], folder: Path, *, device: torch.device, batch_size: int
-) -> list[TrunkFeatures]:
+) -> list[CachedFeatures]:
     """Run the trunk over sets of pairs, unless an interrupted run has already done so in this folder.
 
     Files in the folder are believed: give each pretrained model and each data set a folder of its own.
@@ -46,14 +46,14 @@ def cache_features(
     return [_cached(net, part, folder / f"features-{part.path.stem}.npy", device, batch_size) for part in pairs]
 
 
-def _cached(net: DemSrNet, pairs: PairFile, path: Path, device: torch.device, batch_size: int) -> TrunkFeatures:
+def _cached(net: DemSrNet, pairs: PairFile, path: Path, device: torch.device, batch_size: int) -> CachedFeatures:
     if not path.exists():
         shape = (len(pairs), net.features, pairs.patch_lr, pairs.patch_lr)
         with atomic_write(path) as temporary, torch.inference_mode():
             stored = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
             net = net.to(device).eval()
             for part, lr, _ in pairs.batches(batch_size):
-                stored[part] = net.trunk(torch.from_numpy(lr).to(device)).float().cpu().numpy()
+                stored[part] = net.deep_features(torch.from_numpy(lr).to(device)).float().cpu().numpy()
             stored.flush()
             net.cpu()
-    return TrunkFeatures(pairs, path)
+    return CachedFeatures(pairs, path)

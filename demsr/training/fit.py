@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins import TorchCheckpointIO
 
 from demsr.errors import CheckpointError, ParamsError
-from demsr.model.predict import multiplies_bf16
+from demsr.model.device import supports_bf16
 from demsr.model.srnet import DemSrNet, scaled_units
 from demsr.options import LearningRateSchedule, Loss, Optimiser, TrainingPrecision
 from demsr.runtime.files import atomic_write, write_json
@@ -127,7 +127,7 @@ def fit(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         default_root_dir=work_dir,
-        plugins=[WholeCheckpoints()],
+        plugins=[AtomicCheckpointIO()],
     )
     finished, last = work_dir / "finished.json", _last_checkpoint(work_dir)
     if not finished.exists():
@@ -159,7 +159,7 @@ class ResumableEarlyStopping(EarlyStopping):
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
-class WholeCheckpoints(TorchCheckpointIO):
+class AtomicCheckpointIO(TorchCheckpointIO):
     """Write checkpoints beside their final name: Lightning's own way copies from another disk, and may be killed."""
 
     def save_checkpoint(
@@ -192,7 +192,7 @@ def check_unit(net: DemSrNet, unit: str) -> None:
         raise ParamsError(message)
 
 
-def discard(work_dir: Path) -> None:
+def remove_work_dir(work_dir: Path) -> None:
     """Remove the checkpoints of a run whose results are safe."""
     shutil.rmtree(work_dir, ignore_errors=True)
 
@@ -234,7 +234,7 @@ def _epoch_of(path: Path) -> int:
 def _resolved(precision: TrainingPrecision) -> Literal["32-true", "bf16-mixed"]:
     if precision != "auto":
         return precision
-    fast = multiplies_bf16(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    fast = supports_bf16(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     return "bf16-mixed" if fast else "32-true"
 
 

@@ -93,7 +93,7 @@ class SuperResolution(LightningModule):
 
     def _shared_step(self, batch: list[Tensor]) -> tuple[Tensor, Tensor]:
         lr, hr = batch[:2]
-        sr = self.net.restore(self.net.tail(batch[2]), lr) if self.tail_only else self.net(lr)
+        sr = self.net.to_metres(self.net.tail(batch[2]), lr) if self.tail_only else self.net(lr)
         return sr.float(), hr
 
 

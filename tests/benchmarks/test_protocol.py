@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ from protocol.regions import (
     read_regions,
 )
 from protocol.results import Results, gain, land_mean
-from protocol.scoring import BackProjected, Scene, block_mean_scene, run, score, tile_edge_rmse
+from protocol.scoring import BackProjected, Scene, block_mean_scene, rmse_by_distance, run, score, tile_edge_rmse
 from protocol.training import BATCH, Training, train
-from synthetic import dem, plane
+from synthetic import dem, plane, rough
 from torch.nn import functional
 
 from demsr.dem.dem import write_dem
@@ -207,3 +208,16 @@ def test_a_region_is_judged_by_the_training_that_did_not_see_it(tmp_path):
 def test_comparison_has_the_nets_that_it_must_have():
     assert [name.split()[0] for name in COMPARED] == [OURS, "EDSR", "VDSR", "SRCNN", "reference"]
     assert isinstance(new_net(OURS, seed=0), DemSrNet)
+
+
+def test_rmse_by_distance_equals_a_slow_loop():
+    error = rough(24, 36, level=0, rms=3)
+    error[3, 4] = np.nan
+    squares: dict[int, list[float]] = {}
+    for row in range(24):
+        for col in range(36):
+            if not math.isnan(error[row, col]):
+                inside = min(row % 12, 11 - row % 12, col % 12, 11 - col % 12)
+                squares.setdefault(inside // 2, []).append(float(error[row, col]) ** 2)
+    slow = [math.sqrt(sum(values) / len(values)) for _, values in sorted(squares.items())]
+    np.testing.assert_allclose(rmse_by_distance(error, tile_px=12, bins_px=2), slow, rtol=1e-6)

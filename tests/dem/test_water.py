@@ -8,7 +8,7 @@ from scipy import ndimage
 from synthetic import dem, plane, rough
 
 from demsr.dem.read.raster import read_dem
-from demsr.dem.water import find_water, water_beside
+from demsr.dem.water import find_water, read_water_mask
 from demsr.errors import RasterError
 from demsr.sources.sample import land
 
@@ -235,23 +235,23 @@ def test_the_water_mask_beside_a_tile_is_taken_as_it_is(tmp_path):
     mask = np.zeros((40, 50), np.uint8)
     mask[5:20, 10:30] = 255
     raster = dem(np.where(mask == 255, 3, rough(40, 50, seed=1)))
-    found = water_beside(with_mask(tmp_path, mask), raster)
+    found = read_water_mask(with_mask(tmp_path, mask), raster)
     assert found is not None
     np.testing.assert_array_equal(found, mask == 255)
 
 
 def test_archives_and_files_without_a_mask_have_none(tmp_path):
     raster = dem(rough(10, 10, seed=1))
-    assert water_beside(with_mask(tmp_path, np.zeros(100), "n46e010.num"), raster) is None
-    assert water_beside(tmp_path / "tile.tif", raster) is None
+    assert read_water_mask(with_mask(tmp_path, np.zeros(100), "n46e010.num"), raster) is None
+    assert read_water_mask(tmp_path / "tile.tif", raster) is None
 
 
 def test_a_mask_of_another_size_or_the_wrong_way_around_is_refused(tmp_path):
     raster = dem(rough(10, 10, seed=1))
     with pytest.raises(RasterError, match="n46e010.swb has 99 values, the raster 100; fetch it again"):
-        water_beside(with_mask(tmp_path, np.zeros(99)), raster)
+        read_water_mask(with_mask(tmp_path, np.zeros(99)), raster)
     mask = np.full((10, 10), 255)
     mask[2:8, 2:8] = 0
     raster = dem(np.where(mask == 0, 3, rough(10, 10, seed=1)))
     with pytest.raises(RasterError, match="calls water is rougher than its land"):
-        water_beside(with_mask(tmp_path, mask), raster)
+        read_water_mask(with_mask(tmp_path, mask), raster)

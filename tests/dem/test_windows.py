@@ -21,10 +21,10 @@ def test_window_is_clipped_to_its_raster_and_around_the_globe_to_its_rows():
     grown = Window(1, 2, 3, 4).grow(3)
     assert grown == Window(-2, -1, 9, 10)
     assert grown.clip(5, 8) == Window(0, 0, 5, 8)
-    assert grown.clip(5, 8, goes_around=True) == Window(0, -1, 5, 10)
+    assert grown.clip(5, 8, is_periodic=True) == Window(0, -1, 5, 10)
     assert Window(6, 9, 2, 2).clip(5, 8).cells == 0
 
 
 def test_place_in_another_window_and_in_finer_cells():
-    assert Window(5, 7, 2, 3).seen_from(4, 1) == Window(1, 6, 2, 3)
+    assert Window(5, 7, 2, 3).relative_to(4, 1) == Window(1, 6, 2, 3)
     assert Window(5, 7, 2, 3).refine(5) == Window(25, 35, 10, 15)

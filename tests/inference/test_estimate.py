@@ -20,7 +20,7 @@ def test_every_cell_of_the_globe_is_in_one_tile():
         edges = [0, *(start + length for start, length in parts)]
         assert [start for start, _ in parts] == edges[:-1]
         assert edges[-1] == size
-    assert GLOBE.goes_around
+    assert GLOBE.is_periodic
     assert (GLOBE.east, GLOBE.south) == pytest.approx((180, -90), abs=1e-9)
 
 

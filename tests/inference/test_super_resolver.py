@@ -131,8 +131,8 @@ def test_block_means_are_the_input_where_it_is_trusted():
 def test_around_the_globe_the_first_column_follows_the_last():
     elevation = hills(20, 36)
     resolver = SuperResolver(make_net(), precision="float32")
-    result = mosaic(resolver, ArrayReader(elevation, goes_around=True), 9)
-    turned = mosaic(resolver, ArrayReader(np.roll(elevation, 11, axis=1), goes_around=True), 9)
+    result = mosaic(resolver, ArrayReader(elevation, is_periodic=True), 9)
+    turned = mosaic(resolver, ArrayReader(np.roll(elevation, 11, axis=1), is_periodic=True), 9)
     np.testing.assert_allclose(np.roll(turned, -55, axis=1), result, rtol=2.4e-7, atol=2e-3)
 
 

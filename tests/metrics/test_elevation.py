@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic import rough
 
-from demsr.metrics.elevation import elevation_errors
+from demsr.metrics.elevation import elevation_errors, unit_of
 
 
 def median(values: list[float]) -> float:
@@ -71,3 +71,11 @@ def test_small_errors_are_summed_without_loss():
 def test_error_of_nothing_is_refused(nothing):
     with pytest.raises(ValueError, match="no pixel was measured"):
         elevation_errors(nothing)
+
+
+@pytest.mark.parametrize(
+    ("row", "unit"),
+    [({"bias_m": 0, "rmse_m": 1}, "m"), ({"rmse_scaled": 1, "areas": 2}, "scaled")],
+)
+def test_unit_of_a_row_is_that_of_its_rmse(row, unit):
+    assert unit_of(row) == unit

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from demsr.model.baselines import Bicubic
-from demsr.model.predict import best_device, super_resolve_array
+from demsr.model.device import best_device
+from demsr.model.predict import super_resolve_array
 
 
 class Constant(nn.Module):

@@ -139,8 +139,8 @@ def test_subpixel_tail_gives_each_hr_pixel_a_kernel_of_its_own(out_channels):
     net = small_net(upsampling="subpixel", out_channels=out_channels)
     lr = 40 * torch.randn(1, 1, 4, 3, generator=RNG)
     with torch.no_grad():
-        features = functional.pad(net.trunk(lr), (1, 1, 1, 1))
-        detail = net.tail(net.trunk(lr))
+        features = functional.pad(net.deep_features(lr), (1, 1, 1, 1))
+        detail = net.tail(net.deep_features(lr))
         for channel, row, col in [(0, 0, 0), (0, 7, 13), (out_channels - 1, 19, 4)]:
             kernel = net.last.weight[25 * channel + 5 * (row % 5) + col % 5]
             seen = features[0, :, row // 5 : row // 5 + 3, col // 5 : col // 5 + 3]

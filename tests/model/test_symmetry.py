@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from demsr.model.srnet import DemSrNet
-from demsr.model.symmetry import FieldConv, LiftingConv, ProjectingConv, orientations
+from demsr.model.symmetry import GroupConv, LiftingConv, ProjectingConv, orientations
 
 RNG = torch.Generator().manual_seed(3)
 
@@ -71,7 +71,7 @@ def test_an_unsymmetric_net_is_not():
 
 def test_fields_move_as_defined():
     """weight[g, h] = g shared[g^-1 h], with the group written out by its action on an image."""
-    conv = FieldConv(16)
+    conv = GroupConv(16)
     image = torch.randn(3, 3, generator=RNG)
     element = {tuple(turned(image, one).flatten().tolist()): one for one in range(8)}
 
@@ -87,7 +87,7 @@ def test_fields_move_as_defined():
 
 def test_shapes_of_whole_kernels():
     assert LiftingConv(2, 16).weight.shape == (16, 2, 3, 3)
-    assert FieldConv(16).weight.shape == (16, 16, 3, 3)
+    assert GroupConv(16).weight.shape == (16, 16, 3, 3)
     assert ProjectingConv(16, 2, 5).weight.shape == (50, 16, 3, 3)
 
 

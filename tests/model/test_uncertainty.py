@@ -12,7 +12,7 @@ from demsr.model.uncertainty import (
     FEATURES,
     REACH_PX,
     Uncertainty,
-    calibrated,
+    calibrated_sigma,
     log_features,
     self_ensemble,
     sigma_m,
@@ -129,7 +129,7 @@ def test_curvature_is_that_of_a_slow_loop():
 
 def test_the_correction_is_linear_between_knots_and_a_factor_beyond(uncertainty):
     raw = np.array([0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 80.0])
-    found = calibrated(torch.from_numpy(np.log(raw))[None, None], uncertainty)[0, 0].numpy()
+    found = calibrated_sigma(torch.from_numpy(np.log(raw))[None, None], uncertainty)[0, 0].numpy()
     knots = np.log(uncertainty.raw_m), np.log(uncertainty.sigma_m)
     between = np.exp(np.interp(np.log(raw[1:-1]), *knots))
     np.testing.assert_allclose(found, [0.1 * 0.6 / 0.5, *between, 80 * 12 / 8], rtol=1e-6)

@@ -7,10 +7,11 @@ import pytest
 import torch
 from pair_files import rough_terrain
 
+from demsr.evaluation.examples import Comparison
 from demsr.model.baselines import Bicubic
 from demsr.pairs.degrade import block_mean
 from demsr.reporting import figures
-from demsr.reporting.figures import Comparison, save_comparison, save_sweep
+from demsr.reporting.figures import save_comparison, save_sweep
 
 SHOWN_DPI = 80
 UNKNOWN = (float("nan"), float("nan"))

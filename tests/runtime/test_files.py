@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from demsr.runtime.files import atomic_folder, atomic_write, sha256_of_file, write_json, write_text
+from demsr.runtime.files import atomic_folder, atomic_write, sha256_of_file, write_csv, write_json, write_text
 
 HOST = platform.node().replace(".", "_")
 
@@ -132,3 +132,8 @@ def test_json_refuses_what_is_no_number(tmp_path, value):
 def test_checksum_is_that_of_the_whole_content(tmp_path, content):
     (tmp_path / "a").write_bytes(content)
     assert sha256_of_file(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+def test_columns_are_those_of_all_rows_in_order_of_appearance(tmp_path):
+    write_csv(tmp_path / "a.csv", [{"b": 1, "a": 2}, {"c": 3, "b": 4}])
+    assert (tmp_path / "a.csv").read_text() == "b,a,c\n1,2,\n4,,3\n"

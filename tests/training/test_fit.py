@@ -138,7 +138,7 @@ def test_cached_features_give_the_output_of_the_whole_net(data, tmp_path):
     (features,) = cache_features(net, [data.valid.pairs], tmp_path, device=torch.device("cpu"), batch_size=2)
     lr, hr, trunk = features[1]
     with torch.no_grad():
-        torch.testing.assert_close(net.restore(net.tail(trunk[None]), lr[None]), net(lr[None]), atol=1e-4, rtol=0)
+        torch.testing.assert_close(net.to_metres(net.tail(trunk[None]), lr[None]), net(lr[None]), atol=1e-4, rtol=0)
     np.testing.assert_array_equal(hr.numpy(), data.valid.pairs.pair(1)[1])
 
 

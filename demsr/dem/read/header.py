@@ -189,7 +189,7 @@ def read_header(path: Path, declared: Declared | None = None) -> Header:
             )
 
 
-def companions(path: Path) -> list[Path]:
+def sidecar_files(path: Path) -> list[Path]:
     """Return the files beside a raster that GDAL reads with it, such as .hdr, .prj, or what a .vrt refers to."""
     try:
         with gdal_errors(path), rasterio.Env(GDAL_PAM_ENABLED="NO"), rasterio.open(_gdal_name(path)) as dataset:
@@ -362,7 +362,7 @@ def _from_antimeridian(grid: Grid) -> tuple[float, int]:
     """Return the west between -180 and 180, and the column to start with if the raster goes around the globe."""
     turns = math.floor((grid.west + 180) / 360 + _LATTICE * grid.pixel_width)
     west = grid.west - 360 * turns
-    if not grid.goes_around or abs(west + 180) < grid.pixel_width:
+    if not grid.is_periodic or abs(west + 180) < grid.pixel_width:
         return west, 0
     first_col = round((180 - west) / grid.pixel_width)
     return west + first_col * grid.pixel_width - 360, first_col

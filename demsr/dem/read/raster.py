@@ -84,16 +84,16 @@ def read_elevation(header: Header, *, within: Box | None = None) -> tuple[NDArra
         raise GridError(message)
     check_sign(header, within)
     stored = np.empty((grid.rows, grid.cols), np.float32)
-    with gdal_errors(header.path), opened(header) as dataset:
-        for part, values in stored_pieces(dataset, header, window):
+    with gdal_errors(header.path), open_dataset(header) as dataset:
+        for part, values in read_stored_blocks(dataset, header, window):
             stored[part.slices] = values
-    meaning = meaning_of([stored], header)
-    meaning.apply(stored)
-    return stored, grid, list(meaning.notes)
+    encoding = detect_encoding([stored], header)
+    encoding.apply(stored)
+    return stored, grid, list(encoding.notes)
 
 
 @dataclass(frozen=True)
-class Meaning:
+class ValueEncoding:
     """What the numbers of a file stand for, found by looking at all of them.
 
     Attributes
@@ -119,7 +119,7 @@ class Meaning:
             np.negative(stored, out=stored)
 
 
-def meaning_of(pieces: Iterable[NDArray[np.float32]], header: Header) -> Meaning:
+def detect_encoding(pieces: Iterable[NDArray[np.float32]], header: Header) -> ValueEncoding:
     """Look at all numbers of a file, piece by piece.
 
     Raises
@@ -145,7 +145,7 @@ def meaning_of(pieces: Iterable[NDArray[np.float32]], header: Header) -> Meaning
         downwards = above > below
         what = "positive, so they are depths and change sign" if downwards else "negative, so they are heights already"
         notes.append(f"sign: the file speaks of depths and most values are {what}")  # files often ignore their own CRS
-    return Meaning(
+    return ValueEncoding(
         voids=tuple(voids),
         metres_per_unit=-header.metres_per_unit if downwards else header.metres_per_unit,
         measured_px=finite - sum(counts[value] for value in voids),
@@ -164,7 +164,7 @@ def window_within(grid: Grid, within: Box | None, *, where: str) -> tuple[Window
         return Window(0, 0, grid.rows, grid.cols), grid
     west, south, east, north = grid.box_of_lonlat(within)
     turn = 360.0 * round((grid.west + grid.east - west - east) / 720) if grid.is_geographic else 0.0
-    if grid.goes_around:
+    if grid.is_periodic:
         turn = -360.0 * math.floor((west + 180) / 360)  # the result begins between -180 and 180
     top, left = grid.index(west + turn, north)
     bottom, right = grid.index(east + turn, south)
@@ -173,7 +173,7 @@ def window_within(grid: Grid, within: Box | None, *, where: str) -> tuple[Window
         min(count, int(np.ceil(edge + 0.5 - _TOUCHING)))
         for edge, count in zip((bottom, right), (grid.rows, grid.cols), strict=True)
     )
-    if grid.goes_around:
+    if grid.is_periodic:
         first_col, last_col = math.floor(left + 0.5 + _TOUCHING), math.ceil(right + 0.5 - _TOUCHING)
         last_col = min(last_col, first_col + grid.cols)
     if first_row >= last_row or first_col >= last_col:
@@ -188,13 +188,13 @@ def window_within(grid: Grid, within: Box | None, *, where: str) -> tuple[Window
 
 
 @contextlib.contextmanager
-def opened(header: Header) -> Iterator[rasterio.DatasetReader]:
-    """Open the file that a header was read from, for `stored_pieces`."""
+def open_dataset(header: Header) -> Iterator[rasterio.DatasetReader]:
+    """Open the file that a header was read from, for `read_stored_blocks`."""
     with rasterio.Env(GDAL_PAM_ENABLED="NO"), rasterio.open(header.gdal_name) as dataset:
         yield dataset
 
 
-def stored_pieces(
+def read_stored_blocks(
     dataset: rasterio.DatasetReader, header: Header, window: Window
 ) -> Iterator[tuple[Window, NDArray[np.float32]]]:
     """Yield the numbers of a window in pieces of bounded size, north-up, scale and offset of the file applied.

@@ -12,8 +12,15 @@ from numpy.typing import NDArray
 
 from demsr.dem.dem import check_range
 from demsr.dem.grid import Box, Grid
-from demsr.dem.read.header import Declared, Header, companions, gdal_errors, read_header
-from demsr.dem.read.raster import Meaning, check_sign, meaning_of, opened, stored_pieces, window_within
+from demsr.dem.read.header import Declared, Header, gdal_errors, read_header, sidecar_files
+from demsr.dem.read.raster import (
+    ValueEncoding,
+    check_sign,
+    detect_encoding,
+    open_dataset,
+    read_stored_blocks,
+    window_within,
+)
 from demsr.dem.windows import Window
 from demsr.errors import DatumError, RasterError
 from demsr.runtime.files import sha256_of_file
@@ -27,12 +34,12 @@ class WindowReader(ABC):
     Attributes
     ----------
     shape : (rows, cols) of the whole raster
-    goes_around : whether its last column is beside its first, around the globe
+    is_periodic : whether its last column is beside its first, around the globe
     region : where the region lies in the whole raster
     """
 
     shape: tuple[int, int]
-    goes_around: bool
+    is_periodic: bool
     region: Window
 
     def around(self, window: Window, reach_px: int) -> tuple[NDArray[np.float32], Window]:
@@ -45,9 +52,9 @@ class WindowReader(ABC):
         elevation : metres, NaN where void
         inner : where the window lies in it
         """
-        placed = window.seen_from(-self.region.row, -self.region.col)
-        part = placed.grow(reach_px).clip(*self.shape, goes_around=self.goes_around)
-        return self.read(part), placed.seen_from(part.row, part.col)
+        placed = window.relative_to(-self.region.row, -self.region.col)
+        part = placed.grow(reach_px).clip(*self.shape, is_periodic=self.is_periodic)
+        return self.read(part), placed.relative_to(part.row, part.col)
 
     @abstractmethod
     def read(self, window: Window) -> NDArray[np.float32]:
@@ -57,8 +64,8 @@ class WindowReader(ABC):
 class ArrayReader(WindowReader):
     """A raster in memory, north-up, (rows, cols) float32 metres, NaN where void."""
 
-    def __init__(self, elevation_m: NDArray[np.float32], *, goes_around: bool = False) -> None:
-        self.elevation_m, self.goes_around = elevation_m, goes_around
+    def __init__(self, elevation_m: NDArray[np.float32], *, is_periodic: bool = False) -> None:
+        self.elevation_m, self.is_periodic = elevation_m, is_periodic
         self.shape = elevation_m.shape[0], elevation_m.shape[1]
         self.region = Window(0, 0, *self.shape)
 
@@ -85,18 +92,18 @@ class RasterReader(WindowReader):
         self,
         header: Header,
         dataset: rasterio.DatasetReader,
-        meaning: Meaning,
+        encoding: ValueEncoding,
         *,
         region: Window,
         grid: Grid,
         vertical_datum: str,
         assumptions: tuple[str, ...],
     ) -> None:
-        self.header, self.dataset, self.meaning = header, dataset, meaning
-        self.shape, self.goes_around = (header.grid.rows, header.grid.cols), header.grid.goes_around
+        self.header, self.dataset, self.encoding = header, dataset, encoding
+        self.shape, self.is_periodic = (header.grid.rows, header.grid.cols), header.grid.is_periodic
         self.grid, self.region = grid, region
         self.vertical_datum, self.source, self.assumptions = vertical_datum, header.source, assumptions
-        self.files = [header.path, *companions(header.path)]
+        self.files = [header.path, *sidecar_files(header.path)]
         self._states = [_state(path) for path in self.files]
         digests = [sha256_of_file(path) for path in self.files]
         self.sha256 = digests[0] if len(digests) == 1 else "+".join(digests)
@@ -111,9 +118,9 @@ class RasterReader(WindowReader):
         """See `WindowReader`."""
         elevation = np.empty((window.rows, window.cols), np.float32)
         with gdal_errors(self.header.path):
-            for part, values in stored_pieces(self.dataset, self.header, window):
+            for part, values in read_stored_blocks(self.dataset, self.header, window):
                 elevation[part.slices] = values
-        self.meaning.apply(elevation)
+        self.encoding.apply(elevation)
         check_range(elevation, str(self.header.path))
         return elevation
 
@@ -148,19 +155,19 @@ def open_raster(
     region, grid = window_within(header.grid, within, where=str(path))
     with ExitStack() as stack:
         with gdal_errors(path):
-            dataset = stack.enter_context(opened(header))
+            dataset = stack.enter_context(open_dataset(header))
             looked_at = _with_margin(region, header)
-            meaning = meaning_of((values for _, values in stored_pieces(dataset, header, looked_at)), header)
-        assumptions = (*notes, *meaning.notes)
+            encoding = detect_encoding((values for _, values in read_stored_blocks(dataset, header, looked_at)), header)
+        assumptions = (*notes, *encoding.notes)
         yield RasterReader(
-            header, dataset, meaning, region=region, grid=grid, vertical_datum=datum, assumptions=assumptions
+            header, dataset, encoding, region=region, grid=grid, vertical_datum=datum, assumptions=assumptions
         )
 
 
 def _with_margin(region: Window, header: Header) -> Window:
     """Return the region and what may be read around it."""
     grid = header.grid
-    part = region.grow(_MARGIN_PX).clip(grid.rows, grid.cols, goes_around=grid.goes_around)
+    part = region.grow(_MARGIN_PX).clip(grid.rows, grid.cols, is_periodic=grid.is_periodic)
     return replace(part, cols=min(part.cols, grid.cols))
 
 

@@ -7,6 +7,8 @@ from pathlib import PurePosixPath
 from typing import ClassVar, Self
 from urllib.parse import quote, urlencode, urlsplit
 
+from pydantic import ConfigDict
+
 from demsr.dem.grid import Box, Grid
 from demsr.download.credentials import EARTHDATA, LoginService
 from demsr.download.remote_file import Kind, RemoteFile
@@ -14,6 +16,7 @@ from demsr.options import Domain
 from demsr.sources.cells import box_key, cell_name, cells
 
 LOGIN_SERVICES: dict[str, LoginService] = {"earthdata": EARTHDATA}
+STRICT = ConfigDict(extra="forbid")  # unknown keys of data sheets are errors
 ReadText = Callable[[str, Kind], str]
 """Returns the response at an address as text, given the address and the format of the response."""
 _SUFFIXES: dict[Kind, str] = {"tiff": ".tif", "netcdf": ".nc"}
@@ -98,6 +101,7 @@ class Protocol(ABC):
     login : a key of LOGIN_SERVICES, or a sentence on a login that is not supported; empty for none
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     by_name: ClassVar[dict[str, type["Protocol"]]] = {}
 
     kind: Kind = "tiff"

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
+from pydantic import ConfigDict
+
 from demsr.dem.grid import Box
 from demsr.download.remote_file import Kind
-from demsr.sources.protocols.base import CellService, RasterRequest
+from demsr.sources.protocols.base import STRICT, CellService, RasterRequest
 
 _GLOBE = (-180.0, -90.0, 180.0, 90.0)
 _EDGES = ("west", "south", "east", "north")
@@ -22,6 +24,8 @@ class GlobalFile:
     bytes : size, if published
     mb : estimated size
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     url: str
     member: str

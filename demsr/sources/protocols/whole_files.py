@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import ConfigDict
 
 from demsr.dem.grid import Box
 from demsr.errors import FetchError
 from demsr.sources.cells import cell_name, cells, intersection
-from demsr.sources.protocols.base import FetchRegion, Protocol, RasterRequest, file_stem, raster_name
+from demsr.sources.protocols.base import STRICT, FetchRegion, Protocol, RasterRequest, file_stem, raster_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +23,8 @@ class ProductFile:
     tag : suffix of the names of its rasters, unique among the files
     bytes, sha256 : size and checksum, if published
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     url: str
     box: Box | None = None

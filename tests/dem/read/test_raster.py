@@ -479,7 +479,7 @@ def test_globe_of_nodes_has_each_meridian_once(tmp_path):
     lon, lat = np.linspace(-180, 180, 361), np.linspace(-90, 90, 181)
     path = write_netcdf(tmp_path / "nodes.nc", values, lon=lon, lat=lat)
     reading = read_raster(path, vertical_datum="MSL")
-    assert reading.dem.grid.goes_around
+    assert reading.dem.grid.is_periodic
     np.testing.assert_array_equal(reading.dem.elevation_m, values[::-1, :360])
     assert "columns: the last is the first again, around the globe; left out" in reading.assumptions
     across = read_raster(path, vertical_datum="MSL", within=(178.5, -20.5, 181.5, 20.5)).dem

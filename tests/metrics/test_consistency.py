@@ -2,9 +2,9 @@ import math
 
 import numpy as np
 import pytest
-from synthetic import plane, rough
+from synthetic import plane
 
-from demsr.metrics.fit import consistency_m, rmse_by_distance, shift_px
+from demsr.metrics.consistency import consistency_m, shift_px
 
 
 def bump(rows: int, cols: int, *, east: float = 0.0, south: float = 0.0) -> np.ndarray:
@@ -37,16 +37,3 @@ def test_voids_do_not_move_anything():
     moved[20:24, 30:] = np.nan
     assert shift_px(moved, truth) == pytest.approx((0.2, 0), abs=0.01)
     assert all(math.isnan(value) for value in shift_px(np.full((4, 4), np.nan), truth[:4, :4]))
-
-
-def test_rmse_by_distance_equals_a_slow_loop():
-    error = rough(24, 36, level=0, rms=3)
-    error[3, 4] = np.nan
-    squares: dict[int, list[float]] = {}
-    for row in range(24):
-        for col in range(36):
-            if not math.isnan(error[row, col]):
-                inside = min(row % 12, 11 - row % 12, col % 12, 11 - col % 12)
-                squares.setdefault(inside // 2, []).append(float(error[row, col]) ** 2)
-    slow = [math.sqrt(sum(values) / len(values)) for _, values in sorted(squares.items())]
-    np.testing.assert_allclose(rmse_by_distance(error, tile_px=12, bins_px=2), slow, rtol=1e-6)

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from fault_server import FaultServer, Served
 
+from demsr.download.remote_file import AbsentError, RemoteFile, RetryPolicy, StoppedError
+from demsr.download.session import Session
+from demsr.download.transfer import transfer
 from demsr.errors import FetchError
-from demsr.sources.remote.transfer import AbsentError, Patience, Remote, StoppedError, transfer
-from demsr.sources.remote.visitor import Visitor
 
-QUICK = Patience(
-    tries=3, connect_s=2, stall_s=1, least_bytes_per_s=2000, window_s=0.4, first_wait_s=0.01, longest_wait_s=0.5
+QUICK = RetryPolicy(
+    attempts=3, connect_s=2, stall_s=1, min_bytes_per_s=2000, window_s=0.4, first_wait_s=0.01, max_wait_s=0.5
 )
 PATH = "/tiles/n43w121.zip"
 
@@ -33,11 +34,11 @@ CONTENT = zipped()
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-def fetched(server: FaultServer, folder: Path, *, session: Visitor | None = None, **more) -> Path:
-    remote = Remote(**{"url": server.url + PATH, "name": "n43w121.zip", "kind": "zip", **more})
+def fetched(server: FaultServer, folder: Path, *, session: Session | None = None, **more) -> Path:
+    remote = RemoteFile(**{"url": server.url + PATH, "name": "n43w121.zip", "kind": "zip", **more})
     path = folder / remote.name
-    with session or Visitor() as visitor:
-        transfer(remote, path, session=visitor, patience=QUICK)
+    with session or Session() as session:
+        transfer(remote, path, session=session, retry=QUICK)
     return path
 
 
@@ -81,7 +82,8 @@ def test_a_broken_connection_is_gone_on_with_and_only_the_rest_is_asked_for(serv
 def test_the_next_process_goes_on_where_this_one_gave_up(server, tmp_path):
     server.files[PATH] = Served(CONTENT, faults=["reset", "503", "503", "503"])
     with pytest.raises(
-        FetchError, match="HTTP 503; gave up after 3 tries, check the connection, or run this again later to go on"
+        FetchError,
+        match="HTTP 503; gave up after 3 attempts, .* run the same command later to resume",
     ):
         fetched(server, tmp_path)
     assert nothing_left(tmp_path)
@@ -117,10 +119,10 @@ def test_servers_that_ask_to_wait_are_obeyed_up_to_a_limit(server, tmp_path):
     clock = Clock()
     server.files[PATH] = Served(CONTENT, faults=["429 3600", "429 0", "503 Wed, 21 Oct 2015 07:28:00 GMT"])
     transfer(
-        Remote(url=server.url + PATH, name="a.zip", kind="zip"),
+        RemoteFile(url=server.url + PATH, name="a.zip", kind="zip"),
         tmp_path / "a.zip",
-        session=Visitor(),
-        patience=replace(QUICK, tries=5),
+        session=Session(),
+        retry=replace(QUICK, attempts=5),
         stop=clock,
     )
     assert clock.waited == [0.5, 0, 0]  # an hour, cut to the longest wait; at once; a date that is past
@@ -129,18 +131,16 @@ def test_servers_that_ask_to_wait_are_obeyed_up_to_a_limit(server, tmp_path):
 def test_a_transfer_that_nobody_waits_for_any_more_ends_and_what_has_come_stays(server, tmp_path):
     stop = threading.Event()
     server.files[PATH] = Served(CONTENT, faults=["drip"])
-    remote = Remote(url=server.url + PATH, name="a.zip", kind="zip")
+    remote = RemoteFile(url=server.url + PATH, name="a.zip", kind="zip")
     with pytest.raises(StoppedError):
-        transfer(
-            remote, tmp_path / "a.zip", session=Visitor(), patience=QUICK, on_bytes=lambda _: stop.set(), stop=stop
-        )
+        transfer(remote, tmp_path / "a.zip", session=Session(), retry=QUICK, on_bytes=lambda _: stop.set(), stop=stop)
     assert 0 < (tmp_path / ".a.zip.part").stat().st_size < len(CONTENT)
     assert not (tmp_path / "a.zip").exists()
 
 
 def test_an_answer_whose_end_cannot_be_told_is_refused(server, tmp_path):
     server.files[PATH] = Served(b"II*\x00" + bytes(500), faults=["endless"] * 9)
-    with pytest.raises(FetchError, match="does not say how long the file is, so a part could pass for it"):
+    with pytest.raises(FetchError, match="length of the file, so a truncated file would go undetected"):
         fetched(server, tmp_path, kind="tiff")
     server.files[PATH] = Served(CONTENT, faults=["endless"])  # a zip tells its end itself
     assert fetched(server, tmp_path).read_bytes() == CONTENT
@@ -161,19 +161,27 @@ def test_a_full_disk_is_no_broken_connection(server, tmp_path):
 @pytest.mark.parametrize(
     ("served", "remote", "message"),
     [
-        (Served(CONTENT, faults=["page"] * 9), {}, r"in the place of a file came a page: .*Earthdata Login"),
-        (Served(b"<html>soon</html>"), {}, "in the place of a file came a page: '<html>soon</html>'"),
-        (Served(CONTENT, faults=["401"] * 9), {"credentials": "get a token"}, r"refuses \(HTTP 401\); get a token"),
-        (Served(CONTENT, faults=["403"] * 9), {}, r"refuses \(HTTP 403\)"),
-        (Served(CONTENT, faults=["400"] * 9), {}, "answers HTTP 400: not now"),
-        (Served(CONTENT, faults=["500"] * 9), {}, "HTTP 500; gave up after 3 tries"),
-        (Served(CONTENT, faults=["drip"] * 9, ranges=False), {}, "bytes a second came; gave up after 3 tries"),
-        (Served(CONTENT[:-500]), {}, "it is no whole zip .* the provider has changed or damaged it"),
-        (Served(CONTENT, faults=["shorter"] * 9), {}, "it is no whole zip"),
-        (Served(CONTENT), {"sha256": "0" * 64}, f"its sha256 is {SHA256}, the provider names 0"),
-        (Served(CONTENT), {"bytes": 7}, f"it has {len(CONTENT):,} bytes, the provider names 7"),
-        (Served(b"II*\x00" + bytes(50)), {}, "which is no zip"),
-        (Served(CONTENT), {"kind": "tiff"}, "which is no tiff"),
+        (Served(CONTENT, faults=["page"] * 9), {}, r"received a web page instead of the file: .*Earthdata Login"),
+        (Served(b"<html>soon</html>"), {}, "received a web page instead of the file: '<html>soon</html>'"),
+        (
+            Served(CONTENT, faults=["401"] * 9),
+            {"credentials": "get a token"},
+            r"denied \(HTTP 401\); get a token",
+        ),
+        (Served(CONTENT, faults=["403"] * 9), {}, r"access denied \(HTTP 403\)"),
+        (Served(CONTENT, faults=["400"] * 9), {}, "responds with HTTP 400: not now"),
+        (Served(CONTENT, faults=["500"] * 9), {}, "HTTP 500; gave up after 3 attempts"),
+        (Served(CONTENT, faults=["drip"] * 9, ranges=False), {}, "bytes per second received; gave up after 3 attempts"),
+        (
+            Served(CONTENT[:-500]),
+            {},
+            "not a complete zip archive .* the provider has changed or damaged the file",
+        ),
+        (Served(CONTENT, faults=["shorter"] * 9), {}, "it is not a complete zip archive"),
+        (Served(CONTENT), {"sha256": "0" * 64}, f"its sha256 is {SHA256}, the provider publishes 0"),
+        (Served(CONTENT), {"bytes": 7}, f"its size is {len(CONTENT):,} bytes, the provider publishes 7"),
+        (Served(b"II*\x00" + bytes(50)), {}, "so it is not a zip file"),
+        (Served(CONTENT), {"kind": "tiff"}, "so it is not a tiff file"),
     ],
 )
 def test_what_is_not_the_file_never_gets_its_name(server, tmp_path, served, remote, message):
@@ -188,7 +196,7 @@ def test_what_is_not_the_file_never_gets_its_name(server, tmp_path, served, remo
 def test_damage_within_a_zip_is_found(server, tmp_path):
     place = len(CONTENT) // 2
     server.files[PATH] = Served(CONTENT[:place] + bytes(9) + CONTENT[place + 9 :])
-    with pytest.raises(FetchError, match="n43w121.hgt in it is damaged"):
+    with pytest.raises(FetchError, match="its member n43w121.hgt is damaged"):
         fetched(server, tmp_path)
 
 
@@ -203,9 +211,9 @@ def test_an_absent_tile_is_told_from_a_failure(server, tmp_path):
 
 
 def test_nobody_there_is_told_with_the_address(tmp_path):
-    with pytest.raises(FetchError, match=r"127.0.0.1:9/a.zip: no answer .*refused.*; gave up after 3 tries"):
+    with pytest.raises(FetchError, match=r"127.0.0.1:9/a.zip: no response .*refused.*; gave up after 3 attempts"):
         transfer(
-            Remote(url="http://127.0.0.1:9/a.zip", name="a.zip"), tmp_path / "a.zip", session=Visitor(), patience=QUICK
+            RemoteFile(url="http://127.0.0.1:9/a.zip", name="a.zip"), tmp_path / "a.zip", session=Session(), retry=QUICK
         )
 
 
@@ -234,7 +242,7 @@ def test_a_login_is_given_to_the_host_that_it_is_for(server, tmp_path):
     with FaultServer().running() as login:
         login.files["/authorize"] = Served(b"", faults=[f"redirect {server.url}{PATH}"])
         server.files[PATH] = Served(CONTENT, faults=[f"redirect {login.url}/authorize"])
-        session = Visitor({login.url.removeprefix("http://"): ("me", "secret")})
+        session = Session({login.url.removeprefix("http://"): ("me", "secret")})
         assert fetched(server, tmp_path, session=session).read_bytes() == CONTENT
         assert login.headers_of("/authorize")[0]["Authorization"].startswith("Basic ")
         assert all("Authorization" not in headers for headers in server.headers_of(PATH))
@@ -243,7 +251,7 @@ def test_a_login_is_given_to_the_host_that_it_is_for(server, tmp_path):
 def test_bytes_are_counted_as_they_come_and_go(server, tmp_path):
     counted = []
     server.files[PATH] = Served(CONTENT, faults=["reset"], ranges=False)
-    remote = Remote(url=server.url + PATH, name="a.zip", kind="zip")
-    transfer(remote, tmp_path / "a.zip", session=Visitor(), patience=QUICK, on_bytes=counted.append)
+    remote = RemoteFile(url=server.url + PATH, name="a.zip", kind="zip")
+    transfer(remote, tmp_path / "a.zip", session=Session(), retry=QUICK, on_bytes=counted.append)
     assert sum(counted) == len(CONTENT)
     assert min(counted) < 0  # the half that had to come again

@@ -5,16 +5,18 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from demsr.errors import FetchError
-from demsr.sources.remote.catalogue import PRODUCTS
-from demsr.sources.remote.pieces import Region, cells, existing, overlap, pieces_of, tile_name
+from demsr.sources.cells import cell_name, cells, intersection
+from demsr.sources.data_sheet import data_sheet
+from demsr.sources.fetch_request import listed_requests, raster_requests
+from demsr.sources.protocols.base import FetchRegion
 
 
-def region(product: str, *box: float, **more: Any) -> Region:
-    return Region(name="here", domain="land", product=product, box=box, **more)
+def region(product: str, *box: float, **more: Any) -> FetchRegion:
+    return FetchRegion(name="here", domain="land", product=product, box=box, **more)
 
 
 def pieces(product: str, *box: float, **more: Any):
-    return pieces_of(PRODUCTS[product], region(product, *box, **more))
+    return raster_requests(data_sheet(product), region(product, *box, **more))
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,7 @@ def pieces(product: str, *box: float, **more: Any):
     ],
 )
 def test_cells_are_named_by_their_south_western_corner(cell, name):
-    assert tile_name(cell) == name
+    assert cell_name(cell) == name
 
 
 def test_cells_are_those_that_a_box_touches():
@@ -46,27 +48,27 @@ def test_a_box_across_the_antimeridian_is_two():
 
 
 def test_overlap_of_boxes():
-    assert overlap((0, 0, 2, 2), (1, -1, 3, 1)) == (1, 0, 2, 1)
-    assert overlap((0, 0, 1, 1), (1, 0, 2, 1)) is None
+    assert intersection((0, 0, 2, 2), (1, -1, 3, 1)) == (1, 0, 2, 1)
+    assert intersection((0, 0, 1, 1), (1, 0, 2, 1)) is None
 
 
 def test_nasadem_has_the_addresses_of_the_provider():
     (one,) = pieces("nasadem", -121, 43, -120, 44)
-    assert one.remote.url == (
+    assert one.file.url == (
         "https://data.lpdaac.earthdatacloud.nasa.gov/lp-prod-protected/NASADEM_HGT.001/NASADEM_HGT_n43w121/"
         "NASADEM_HGT_n43w121.zip"
     )
-    assert (one.name, one.remote.kind, one.place, one.cut) == ("here__n43w121", "zip", (-121, 43, -120, 44), False)
+    assert (one.name, one.file.kind, one.box, one.cut) == ("here__n43w121", "zip", (-121, 43, -120, 44), False)
 
 
 @pytest.mark.parametrize(("metres", "code"), [(30, 10), (90, 30)])
 def test_copernicus_tiles_are_whole_or_parts_as_the_region_covers_them(metres, code):
     whole, part = pieces(f"glo-{metres}", -7, 53, -5.5, 54)
     tile = f"Copernicus_DSM_COG_{code}_N53_00_W007_00_DEM"
-    assert whole.remote.url == f"https://copernicus-dem-{metres}m.s3.amazonaws.com/{tile}/{tile}.tif"
-    assert (whole.by_ranges, whole.place) == (False, (-7, 53, -6, 54))
-    assert (part.by_ranges, part.place) == (True, (-6, 53, -5.5, 54))
-    assert part.origin == f"{part.remote.url}#-6.0 53.0 -5.5 54.0"
+    assert whole.file.url == f"https://copernicus-dem-{metres}m.s3.amazonaws.com/{tile}/{tile}.tif"
+    assert (whole.by_ranges, whole.box) == (False, (-7, 53, -6, 54))
+    assert (part.by_ranges, part.box) == (True, (-6, 53, -5.5, 54))
+    assert part.download_key == f"{part.file.url}#-6.0 53.0 -5.5 54.0"
 
 
 @pytest.mark.parametrize(
@@ -117,24 +119,27 @@ def test_copernicus_tiles_are_whole_or_parts_as_the_region_covers_them(metres, c
 )
 def test_services_are_asked_for_whole_cells(product, box, host, words):
     (one,) = pieces(product, *box)
-    parts = urlsplit(one.remote.url)
+    parts = urlsplit(one.file.url)
     assert parts.netloc == host
     assert parse_qs(parts.query) == words
 
 
 def test_large_files_are_cut_into_cells_of_the_files_that_lie_there():
     found = pieces("crm", -88, 29, -86.5, 30)
-    assert {(one.name, one.remote.name, one.place) for one in found} == {
+    assert {(one.name, one.file.name, one.box) for one in found} == {
         ("here__n29w088-vol4", "crm_vol4.nc", (-88, 29, -87, 30)),
         ("here__n29w087-vol3", "crm_vol3.nc", (-87, 29, -86, 30)),
     }
-    with pytest.raises(FetchError, match="region here: crm covers nothing of 0 to 1 east, 0 to 1 north"):
+    with pytest.raises(FetchError, match="region here: crm does not cover 0 to 1 east, 0 to 1 north"):
         pieces("crm", 0, 0, 1, 1)
 
 
 @pytest.mark.parametrize(
     ("product", "way_out"),
-    [("boem", "copy the addresses of its files from https://www.boem.gov"), ("bag", "name them under `urls`")],
+    [
+        ("boem", "copy the addresses .* from the page that `demsr sources boem` prints"),
+        ("bag", "name them under `urls`"),
+    ],
 )
 def test_files_that_a_user_must_name_are_asked_for(product, way_out):
     with pytest.raises(FetchError, match=way_out):
@@ -143,7 +148,7 @@ def test_files_that_a_user_must_name_are_asked_for(product, way_out):
 
 def test_files_that_a_user_names_keep_their_names_apart():
     (bag,) = pieces("bag", -123, 48, -122, 49, urls=("https://example.org/surveys/F00788_SR_8m.bag",))
-    assert (bag.name, bag.remote.name, bag.remote.kind) == ("here__F00788_SR_8m", "F00788_SR_8m.bag", "bag")
+    assert (bag.name, bag.file.name, bag.file.kind) == ("here__F00788_SR_8m", "F00788_SR_8m.bag", "bag")
     urls = ("https://example.org/a/BOEM_West.zip", "https://example.org/a/BOEM_East.zip")
     found = pieces("boem", -90, 27, -89, 28, urls=urls)
     assert [one.name for one in found] == ["here__n27w090-boem-west", "here__n27w090-boem-east"]
@@ -165,7 +170,7 @@ def cmr(*pages: list[str]):
 def test_tiles_that_the_catalogue_does_not_list_are_left_out():
     ask, asked = cmr(["n43w121", "n44w121"])
     here = region("nasadem", -121, 43, -119, 45)
-    found = existing(PRODUCTS["nasadem"], here, pieces_of(PRODUCTS["nasadem"], here), ask)
+    found = listed_requests(data_sheet("nasadem"), here, raster_requests(data_sheet("nasadem"), here), ask)
     assert [one.name for one in found] == ["here__n43w121", "here__n44w121"]
     assert parse_qs(urlsplit(asked[0]).query)["bounding_box"] == ["-121,43,-119,45"]
     assert parse_qs(urlsplit(asked[0]).query)["collection_concept_id"] == ["C2763264762-LPCLOUD"]
@@ -175,7 +180,7 @@ def test_a_catalogue_of_several_pages_is_read_to_its_end():
     many = [f"n{lat:02d}w{lon:03d}" for lat in range(25) for lon in range(1, 81)]
     ask, asked = cmr(many, ["n43w121"])
     here = region("nasadem", -121, 43, -120, 44)
-    assert len(existing(PRODUCTS["nasadem"], here, pieces_of(PRODUCTS["nasadem"], here), ask)) == 1
+    assert len(listed_requests(data_sheet("nasadem"), here, raster_requests(data_sheet("nasadem"), here), ask)) == 1
     assert len(asked) == 2
 
 
@@ -183,22 +188,25 @@ def test_a_region_without_any_tile_is_refused():
     ask, _ = cmr([])
     here = region("nasadem", -40, 30, -39, 31)
     with pytest.raises(FetchError, match="nasadem has no tile in -40 to -39 east, 30 to 31 north; choose another box"):
-        existing(PRODUCTS["nasadem"], here, pieces_of(PRODUCTS["nasadem"], here), ask)
+        listed_requests(data_sheet("nasadem"), here, raster_requests(data_sheet("nasadem"), here), ask)
 
 
 @pytest.mark.parametrize("answer", ["[]", "{}", '{"feed": 1}', "{"])
 def test_a_catalogue_that_answers_otherwise_is_named(answer):
     here = region("nasadem", -121, 43, -120, 44)
     with pytest.raises(FetchError, match="has no list of granules .*; the service has changed"):
-        existing(PRODUCTS["nasadem"], here, pieces_of(PRODUCTS["nasadem"], here), lambda *_: answer)
+        listed_requests(data_sheet("nasadem"), here, raster_requests(data_sheet("nasadem"), here), lambda *_: answer)
 
 
 def test_copernicus_lists_its_tiles_line_by_line():
     listed = "Copernicus_DSM_COG_10_N53_00_W007_00_DEM\r\nCopernicus_DSM_COG_10_S17_00_E179_00_DEM\r\n"
     here = region("glo-30", -7, 53, -5, 54)
     asked = []
-    found = existing(
-        PRODUCTS["glo-30"], here, pieces_of(PRODUCTS["glo-30"], here), lambda *words: asked.append(words) or listed
+    found = listed_requests(
+        data_sheet("glo-30"),
+        here,
+        raster_requests(data_sheet("glo-30"), here),
+        lambda *words: asked.append(words) or listed,
     )
     assert [one.name for one in found] == ["here__n53w007"]
     assert asked == [("https://copernicus-dem-30m.s3.amazonaws.com/tileList.txt", "any")]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from demsr.model.checkpoint import read_model
-from demsr.model.predict import best_device
+from demsr.model.device import best_device
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
 from demsr.pairs.store import PairFile
@@ -14,7 +14,7 @@ from demsr.training.features import cache_features
 from demsr.training.fit import check_unit, new_net
 
 
-def pretraining(
+def prepare_pretraining(
     train: PairFile, valid: PairFile, *, net_options: Mapping[str, Any], seed: int, batch_size: int, workers: int
 ) -> tuple[DemSrNet, PairDataModule]:
     """Return a new net and its pairs, each turned and mirrored at random."""
@@ -23,7 +23,7 @@ def pretraining(
     return net, PairDataModule(*pairs, batch_size=batch_size, workers=workers, seed=seed)
 
 
-def finetuning(
+def prepare_finetuning(
     train: PairFile, valid: PairFile, *, start: Path, cache: Path, seed: int, batch_size: int, workers: int
 ) -> tuple[DemSrNet, PairDataModule]:
     """Return a pretrained net and its pairs with the features of its trunk.

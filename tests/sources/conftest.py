@@ -1,14 +1,9 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fault_server import FaultServer
+from fault_server import server
 
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer().running() as running:
-        yield running
+__all__ = ["server"]
 
 
 @pytest.fixture

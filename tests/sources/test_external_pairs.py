@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from demsr.errors import PairsError
-from demsr.sources.ready import FILES, unpacked_pairs
+from demsr.sources.external_pairs import PAIR_FILES, external_pairs_changes, find_external_pairs
 
 
 def contents(paths: list[Path]) -> list[str]:
@@ -30,22 +30,22 @@ def archive_of(path: Path, *names: str) -> Path:
 
 def test_files_of_a_folder_stay_where_they_lie(tmp_path):
     source = folder_of(tmp_path / "dem", "valid.h5", "a/train.h5", "a/b/test.h5", "a/train.txt", "readme.md")
-    found = unpacked_pairs(source, tmp_path / "raw")
+    found = find_external_pairs(source, tmp_path / "raw")
     assert found == [source / "a" / "train.h5", source / "valid.h5", source / "a" / "b" / "test.h5"]
     assert not (tmp_path / "raw").exists()
 
 
 def test_archive_with_nested_folders_is_unpacked_flat(tmp_path):
     names = ("DEM/v1/train.h5", "DEM/valid.h5", "DEM/v1/test.h5", "DEM/readme.md", "__MACOSX/DEM/._valid.h5")
-    found = unpacked_pairs(archive_of(tmp_path / "dem.zip", *names), tmp_path / "raw")
-    assert found == [tmp_path / "raw" / name for name in FILES]
+    found = find_external_pairs(archive_of(tmp_path / "dem.zip", *names), tmp_path / "raw")
+    assert found == [tmp_path / "raw" / name for name in PAIR_FILES]
     assert contents(found) == ["DEM/v1/train.h5", "DEM/valid.h5", "DEM/v1/test.h5"]
-    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == sorted(PAIR_FILES)
 
 
 def test_member_that_climbs_out_of_the_archive_lands_in_the_folder(tmp_path):
     source = archive_of(tmp_path / "dem.zip", "../../train.h5", "valid.h5", "/test.h5")
-    assert unpacked_pairs(source, tmp_path / "a" / "raw") == [tmp_path / "a" / "raw" / name for name in FILES]
+    assert find_external_pairs(source, tmp_path / "a" / "raw") == [tmp_path / "a" / "raw" / name for name in PAIR_FILES]
     assert not (tmp_path / "train.h5").exists()
 
 
@@ -53,9 +53,9 @@ def test_member_that_climbs_out_of_the_archive_lands_in_the_folder(tmp_path):
 @pytest.mark.parametrize(
     ("names", "found"),
     [
-        (("a/train.h5", "a/valid.h5"), "0 files called test.h5"),
-        ((), "0 files called train.h5"),
-        (("a/train.h5", "b/train.h5", "valid.h5", "test.h5"), "2 files called train.h5"),
+        (("a/train.h5", "a/valid.h5"), "0 files named test.h5"),
+        ((), "0 files named train.h5"),
+        (("a/train.h5", "b/train.h5", "valid.h5", "test.h5"), "2 files named train.h5"),
     ],
     ids=["one missing", "empty", "one twice"],
 )
@@ -64,8 +64,8 @@ def test_file_missing_or_there_twice_is_refused(tmp_path, write, names, found):
     if write is folder_of:
         source.mkdir()
     write(source, *names)
-    with pytest.raises(PairsError, match=f"{found}; it must hold each of train.h5, valid.h5, test.h5 once"):
-        unpacked_pairs(source, tmp_path / "raw")
+    with pytest.raises(PairsError, match=f"{found}; it must contain each of train.h5, valid.h5, test.h5 once"):
+        find_external_pairs(source, tmp_path / "raw")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no archive at all"], ids=["nothing there", "empty", "other"])
@@ -74,7 +74,7 @@ def test_what_is_no_archive_is_refused(tmp_path, content):
     if content is not None:
         source.write_bytes(content)
     with pytest.raises(PairsError, match=r"dem\.zip: cannot be read \(.*\); give a folder or a \.zip file with train"):
-        unpacked_pairs(source, tmp_path / "raw")
+        find_external_pairs(source, tmp_path / "raw")
 
 
 def damaged(archive: bytearray) -> None:
@@ -99,13 +99,13 @@ def encrypted(archive: bytearray) -> None:
 def test_archive_that_cannot_be_unpacked_is_refused_and_leaves_nothing(tmp_path, change):
     source = tmp_path / "dem.zip"
     with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in FILES:
+        for name in PAIR_FILES:
             archive.writestr(name, random.Random(0).randbytes(2000))
     content = bytearray(source.read_bytes())
     change(content)
     source.write_bytes(content)
     with pytest.raises(PairsError, match=r"dem\.zip: cannot be read \(.*\); give a folder or a \.zip file with train"):
-        unpacked_pairs(source, tmp_path / "raw")
+        find_external_pairs(source, tmp_path / "raw")
     assert list((tmp_path / "raw").glob("*")) == []
 
 
@@ -113,7 +113,13 @@ def test_full_disk_is_not_blamed_on_the_archive(tmp_path, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    source = archive_of(tmp_path / "dem.zip", *FILES)
+    source = archive_of(tmp_path / "dem.zip", *PAIR_FILES)
     monkeypatch.setattr("shutil.copyfileobj", full)
     with pytest.raises(OSError, match="No space left on device"):
-        unpacked_pairs(source, tmp_path / "raw")
+        find_external_pairs(source, tmp_path / "raw")
+
+
+def test_external_pairs_serve_both_domains():
+    assert external_pairs_changes(Path("dem.zip")) == {
+        "fetch": {key: {"folder": "dem.zip"} for key in ("land", "marine")}
+    }

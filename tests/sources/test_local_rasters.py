@@ -3,7 +3,8 @@ import hashlib
 import pytest
 
 from demsr.errors import ParamsError
-from demsr.sources.local import checked_path, describe_file, find_rasters, read_manifest, write_manifest
+from demsr.sources.local_rasters import find_rasters
+from demsr.sources.manifest import describe_file, read_manifest, verified_path, write_manifest
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_folder_without_a_match_is_refused(folder):
 
 def test_two_files_of_one_name_are_refused(folder):
     (folder / "deep" / "a.nc").write_text("")
-    with pytest.raises(ParamsError, match=r"rasters: several files are called a; names must be unique"):
+    with pytest.raises(ParamsError, match=r"rasters: several files are named a; names must be unique"):
         find_rasters(folder, include=["*.tif", "*.nc"], exclude=[])
 
 
@@ -54,15 +55,15 @@ def test_manifest_comes_back_as_it_was_written(folder, tmp_path):
 
 
 def test_unchanged_file_passes_the_check(folder):
-    assert checked_path(describe_file(folder / "a.tif")) == folder / "a.tif"
+    assert verified_path(describe_file(folder / "a.tif")) == folder / "a.tif"
 
 
 @pytest.mark.parametrize("change", [lambda path: path.write_text("other"), lambda path: path.unlink()])
 def test_file_that_changed_or_went_is_refused(folder, change):
     entry = describe_file(folder / "a.tif")
     change(folder / "a.tif")
-    with pytest.raises(ParamsError, match=r"a\.tif: the file has changed or gone since `fetch` listed it"):
-        checked_path(entry)
+    with pytest.raises(ParamsError, match=r"a\.tif: the file is missing or has changed since `fetch` listed it"):
+        verified_path(entry)
 
 
 def test_remains_of_an_interrupted_write_are_no_input(tmp_path):

@@ -14,24 +14,26 @@ from synthetic import dem, rough
 
 from demsr.dem.dem import write_dem
 from demsr.dem.read.raster import read_dem
+from demsr.download.remote_file import AbsentError, RetryPolicy
 from demsr.errors import FetchError, VoidError
-from demsr.sources.remote.catalogue import PRODUCTS, Product
-from demsr.sources.remote.cutting import assemble, checked_header, copy_window, part_of, unpack
-from demsr.sources.remote.transfer import AbsentError, Patience
+from demsr.sources.cutting import copy_window, cut, unpack
+from demsr.sources.data_sheet import DataSheet, data_sheet
+from demsr.sources.mosaic import write_mosaic
+from demsr.sources.raster_checks import checked_header
 
-QUICK = Patience(tries=2, connect_s=2, stall_s=2, least_bytes_per_s=2000, window_s=1, first_wait_s=0.01)
+QUICK = RetryPolicy(attempts=2, connect_s=2, stall_s=2, min_bytes_per_s=2000, window_s=1, first_wait_s=0.01)
 BOX = (10.0, 49.0, 11.0, 50.0)
 ROUGH = np.round(rough(900, 900, seed=1)).astype(np.int16)
 CONTENT = geotiff(ROUGH, BOX, nodata=-32768)
 PATH = "/cog/tile.tif"
 
 
-def product(**changes) -> Product:
-    return replace(PRODUCTS["gmrt"], range_m=None, registration="area", **changes)
+def product(**changes) -> DataSheet:
+    return replace(data_sheet("gmrt"), range_m=None, registration="area", **changes)
 
 
 def window(server: FaultServer, target: Path, box=(10.25, 49.5, 10.5, 49.75)) -> np.ndarray:
-    copy_window(server.url + PATH, target, box, patience=QUICK)
+    copy_window(server.url + PATH, target, box, retry=QUICK)
     with rasterio.open(target) as dataset:
         assert dataset.bounds == pytest.approx(box, abs=1e-9)
         return dataset.read(1)
@@ -60,7 +62,10 @@ def test_a_window_is_whole_whatever_came_in_between(server, tmp_path, faults):
     ("served", "message"),
     [
         (Served(CONTENT, faults=["page"] * 99), "cannot be read"),
-        (Served(b"<html>soon</html>"), "cannot be read .*; gave up after 2 tries, run this again later to go on"),
+        (
+            Served(b"<html>soon</html>"),
+            "cannot be read .*; gave up after 2 attempts, run the same command",
+        ),
         (Served(CONTENT, faults=["403"] * 99), "cannot be read .*403"),
         (Served(CONTENT, faults=["", ""] + ["503"] * 99), "cannot be read"),
         (Served(CONTENT[:40_000]), "cannot be read"),
@@ -79,7 +84,7 @@ def test_an_absent_file_and_a_window_beside_it_are_told_from_failures(server, tm
     with pytest.raises(AbsentError, match="no such file"):
         window(server, tmp_path / "part.tif")
     server.files[PATH] = Served(CONTENT)
-    with pytest.raises(AbsentError, match="nothing of it lies in"):
+    with pytest.raises(AbsentError, match="does not intersect"):
         window(server, tmp_path / "part.tif", (12, 49, 13, 50))
 
 
@@ -100,8 +105,8 @@ def test_a_part_of_a_projected_raster_in_feet_becomes_metres_above_the_datum_of_
     box = (755_000, 7_470_000, 755_000 + 300 * 50, 7_470_000 + 400 * 50)
     (tmp_path / "w.tif").write_bytes(geotiff(feet, box, crs="EPSG:32749", nodata=0.0))
     whole = read_dem(tmp_path / "w.tif", vertical_datum="MSL").grid.lonlat_bounds()
-    sheet = replace(PRODUCTS["boem-feet"], vertical_datum="MLLW", unsure=())
-    part = part_of(tmp_path / "w.tif", whole, sheet)
+    sheet = replace(data_sheet("boem-feet"), vertical_datum="MLLW", unsure=())
+    part = cut(tmp_path / "w.tif", whole, sheet)
     assert (part.vertical_datum, part.grid.crs) == ("MLLW", "EPSG:32749")
     assert part.elevation_m.shape == (400, 300)
     assert part.elevation_m[5, 10] == pytest.approx(-1000, abs=0.01)
@@ -109,7 +114,7 @@ def test_a_part_of_a_projected_raster_in_feet_becomes_metres_above_the_datum_of_
     assert np.isnan(part.elevation_m[0, 0])
     west, south, east, north = whole
     half = (west, south, (west + east) / 2, north)
-    assert 150 <= part_of(tmp_path / "w.tif", half, sheet).elevation_m.shape[1] < 200
+    assert 150 <= cut(tmp_path / "w.tif", half, sheet).elevation_m.shape[1] < 200
 
 
 def test_feet_in_the_place_of_metres_are_noticed(tmp_path):
@@ -118,7 +123,7 @@ def test_feet_in_the_place_of_metres_are_noticed(tmp_path):
     (tmp_path / "w.tif").write_bytes(geotiff(feet, box, crs="EPSG:32749"))
     whole = read_dem(tmp_path / "w.tif", vertical_datum="MSL").grid.lonlat_bounds()
     with pytest.raises(VoidError, match="heights from -11086 to -131 m, its product has -3500 to 0 m; the unit or"):
-        part_of(tmp_path / "w.tif", whole, PRODUCTS["boem"])
+        cut(tmp_path / "w.tif", whole, data_sheet("boem"))
 
 
 def test_a_place_without_measured_pixels_is_absent(tmp_path):
@@ -127,15 +132,15 @@ def test_a_place_without_measured_pixels_is_absent(tmp_path):
     (tmp_path / "a.tif").write_bytes(geotiff(values, BOX, nodata=np.nan))
     for box in ((10.0, 49.0, 11.0, 49.4), (20.0, 49.0, 21.0, 49.4)):
         with pytest.raises(AbsentError):
-            part_of(tmp_path / "a.tif", box, product())
+            cut(tmp_path / "a.tif", box, product())
 
 
 @pytest.mark.parametrize(
     ("crs", "sheet", "message"),
     [
-        ("EPSG:4269", product(), "its CRS is 'EPSG:4269', gmrt has EPSG:4326; is it that product"),
-        ("EPSG:4326", product(horizontal="projected"), "gmrt has projected"),
-        ("EPSG:4326", product(horizontal="EPSG:9354"), "gmrt has EPSG:9354"),
+        ("EPSG:4269", product(), "its CRS is 'EPSG:4269', gmrt has EPSG:4326; check that it is a file of gmrt"),
+        ("EPSG:4326", product(crs="projected"), "gmrt has projected"),
+        ("EPSG:4326", product(crs="EPSG:9354"), "gmrt has EPSG:9354"),
     ],
 )
 def test_a_file_in_another_crs_than_the_sheet_says_is_refused(tmp_path, crs, sheet, message):
@@ -147,7 +152,7 @@ def test_a_file_in_another_crs_than_the_sheet_says_is_refused(tmp_path, crs, she
 def test_a_unit_that_the_file_states_must_be_that_of_the_sheet(tmp_path):
     write_dem(tmp_path / "a.tif", dem(rough(20, 20, seed=1)))
     checked_header(tmp_path / "a.tif", product())
-    with pytest.raises(FetchError, match="its heights are in units of 1 m, those of gmrt in ft"):
+    with pytest.raises(FetchError, match="its elevations are in units of 1 m, those of gmrt in ft"):
         checked_header(tmp_path / "a.tif", product(unit="ft"))
 
 
@@ -155,9 +160,9 @@ def test_the_one_member_that_matches_is_unpacked(tmp_path):
     (tmp_path / "a.zip").write_bytes(zipped(GEBCO_2024__nc=b"grid", GEBCO_2024_terms__pdf=b"words"))
     unpack(tmp_path / "a.zip", "gebco_*.nc", tmp_path / "a.nc")
     assert (tmp_path / "a.nc").read_bytes() == b"grid"
-    with pytest.raises(FetchError, match=r"holds 0 files like '\*\.tif' of .*GEBCO_2024.nc"):
+    with pytest.raises(FetchError, match=r"0 members match '\*\.tif', of .*GEBCO_2024.nc"):
         unpack(tmp_path / "a.zip", "*.tif", tmp_path / "b.tif")
-    with pytest.raises(FetchError, match="holds 2 files like"):
+    with pytest.raises(FetchError, match="2 members match"):
         unpack(tmp_path / "a.zip", "gebco*", tmp_path / "b.tif")
     assert not (tmp_path / "b.tif").exists()
 
@@ -170,7 +175,7 @@ def test_windows_go_back_to_their_place_on_the_globe(tmp_path):
     for name, (west, north) in corners.items():
         box = (west, north - 5, west + 5, north)
         (tmp_path / f"{name}.tif").write_bytes(geotiff(values[name], box))
-    assemble([tmp_path / f"{name}.tif" for name in corners], tmp_path / "globe.tif")
+    write_mosaic([tmp_path / f"{name}.tif" for name in corners], tmp_path / "globe.tif")
     with rasterio.open(tmp_path / "globe.tif") as globe:
         assert (globe.width, globe.height) == (86400, 43200)
         assert globe.transform.almost_equals(Affine(spacing, 0, -180, 0, -spacing, 90))
@@ -190,8 +195,8 @@ def test_windows_of_other_cells_are_refused(tmp_path):
     values = np.zeros((240, 240), np.int16)
     (tmp_path / "a.tif").write_bytes(geotiff(values, (10, 49, 11, 50)))
     (tmp_path / "b.tif").write_bytes(geotiff(values, (11.002, 49, 12.002, 50)))
-    with pytest.raises(FetchError, match=r"b\.tif: its cells are not those of"):
-        assemble([tmp_path / "a.tif", tmp_path / "b.tif"], tmp_path / "globe.tif")
+    with pytest.raises(FetchError, match=r"b\.tif: its cells do not match those of"):
+        write_mosaic([tmp_path / "a.tif", tmp_path / "b.tif"], tmp_path / "globe.tif")
     assert not (tmp_path / "globe.tif").exists()
 
 
@@ -204,8 +209,8 @@ def test_an_assembled_input_has_the_same_bytes_whatever_the_memory(tmp_path):
         parts.append(tmp_path / f"{west}_{north}.tif")
         parts[-1].write_bytes(geotiff(values, (west, north - 5, west + 5, north)))
     code = (
-        "import sys; from pathlib import Path; from demsr.sources.remote.cutting import assemble; "
-        "*parts, target = map(Path, sys.argv[1:]); assemble(parts, target)"
+        "import sys; from pathlib import Path; from demsr.sources.mosaic import write_mosaic; "
+        "*parts, target = map(Path, sys.argv[1:]); write_mosaic(parts, target)"
     )
     written = []
     for number, (megabytes, some) in enumerate(((2, parts), (1000, parts), (50, parts[::-1]))):
@@ -218,8 +223,8 @@ def test_an_assembled_input_has_the_same_bytes_whatever_the_memory(tmp_path):
 
 def test_windows_that_are_no_whole_numbers_are_refused(tmp_path):
     (tmp_path / "a.tif").write_bytes(geotiff(np.zeros((240, 240), np.float32), (10, 49, 11, 50)))
-    with pytest.raises(FetchError, match="holds numbers of type float32, not whole ones"):
-        assemble([tmp_path / "a.tif"], tmp_path / "globe.tif")
+    with pytest.raises(FetchError, match="its values are float32, not integers"):
+        write_mosaic([tmp_path / "a.tif"], tmp_path / "globe.tif")
 
 
 def test_what_the_sheet_is_not_sure_of_the_file_may_know_better(tmp_path):
@@ -229,7 +234,7 @@ def test_what_the_sheet_is_not_sure_of_the_file_may_know_better(tmp_path):
     )
     box = raster.grid.lonlat_bounds()
     sure, unsure = (product(unsure=some, nodata=None) for some in ((), ("vertical_datum", "registration")))
-    found = part_of(tmp_path / "a.tif", box, sure)
+    found = cut(tmp_path / "a.tif", box, sure)
     assert (found.vertical_datum, found.grid.registration) == ("MSL", "area")
-    found = part_of(tmp_path / "a.tif", box, unsure)
+    found = cut(tmp_path / "a.tif", box, unsure)
     assert (found.vertical_datum, found.grid.registration) == ("LAT", "point")

@@ -1,0 +1,31 @@
+"""RegisteredVersion models in the terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from demsr.tracking.registry import RegisteredVersion
+
+
+def print_models(versions: "Sequence[RegisteredVersion]") -> None:
+    """Print one row for each registered version."""
+    if not versions:
+        Console().print("No model is registered yet; run `dvc repro`.")
+        return
+    table = Table("model", "version", "alias", "net", "profile", "promotion decision", box=None)
+    for column in table.columns[:3]:
+        column.no_wrap = True
+    for version in versions:
+        tags = (version.tags.get(name, "") for name in ("net", "profile", "promotion_reason"))
+        table.add_row(version.name, str(version.version), ", ".join(version.aliases), *tags)
+    Console().print(table)
+
+
+def print_links(links: Mapping[str, str]) -> None:
+    """Print addresses of pages of the MLflow UI by their titles."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for title, address in links.items():
+        console.print(f"{title}: {address}")
