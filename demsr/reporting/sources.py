@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from demsr.sources.data_sheet import DataSheet
@@ -22,10 +22,8 @@ _LEGAL = ("version", "licence", "commercial use", "citation", "DOI")
 
 def print_sources(sheets: Iterable["DataSheet"]) -> None:
     """Print products as a table."""
-    table = Table(box=None, padding=(0, 1, 0, 0))
-    for column in ("product", "for", "spacing", "samples", "datum"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("licence", overflow="fold")
+    columns = [Column(name, no_wrap=True) for name in ("product", "for", "spacing", "samples", "datum")]
+    table = Table(*columns, Column("licence", overflow="fold"), box=None, padding=(0, 1, 0, 0))
     for sheet in sheets:
         table.add_row(*_cells(sheet))
     console = Console(highlight=False, markup=False)
@@ -38,9 +36,7 @@ def print_sources(sheets: Iterable["DataSheet"]) -> None:
 
 def print_data_sheet(sheet: "DataSheet") -> None:
     """Print all fields of a data sheet."""
-    table = Table(box=None, show_header=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
+    table = Table(Column(style="dim", no_wrap=True), Column(overflow="fold"), box=None, show_header=False)
     for label, text in _labelled(sheet).items():
         table.add_row(label, text)
     Console(highlight=False, markup=False).print(table)
@@ -85,11 +81,9 @@ def print_fetch_estimate(
     count : number of requested pairs; 0 for all
     patch_lr : side of a patch, LR pixels
     """
-    table = Table(box=None)
-    for column in ("region", "product", "for"):
-        table.add_column(column, no_wrap=True)
-    for column in ("files", "GB", "pairs"):
-        table.add_column(column, justify="right", no_wrap=True)
+    left = [Column(name, no_wrap=True) for name in ("region", "product", "for")]
+    right = [Column(name, justify="right", no_wrap=True) for name in ("files", "GB", "pairs")]
+    table = Table(*left, *right, box=None)
     for one in estimates:
         use = f"{one.domain} {splits[one.region]}" if one.region in splits else "input"
         pairs = f"{one.pairs:,}" if one.pairs else ""
