@@ -3,26 +3,33 @@ PYTHON ?= python3.11
 # Package index with the builds of torch that you want, such as CPU or CUDA ones; empty for pip's own.
 TORCH_INDEX_URL ?=
 PORT ?= 5000
+WORKERS ?= 2
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install repro test ui docs check format
+.PHONY: help install repro test portability portability-quick ui docs check format
 help:  ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 install: .venv/installed  ## Make .venv with pinned dependencies, torch first
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX_URL),--index-url $(TORCH_INDEX_URL)) -c constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cluster,sweep,pipeline,dev,docs]'
+	$(BIN)/pip install --disable-pip-version-check $(if $(TORCH_INDEX_URL),--index-url $(TORCH_INDEX_URL)) -c constraints.txt torch
+	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[all,dev,docs]'
 	touch $@
 
 repro: install  ## Run the pipeline: from rasters to registered models
 	dvc repro
 
-test: install  ## Run all tests
-	pytest
+test: install  ## Run all tests, in two processes (WORKERS=... for another number)
+	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+portability: install  ## Run all tests with other instruction sets and numbers of threads (an hour)
+	tests/portability.sh
+
+portability-quick: install  ## The same for the numerical tests, under two settings
+	tests/portability.sh --quick
 
 ui: install  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=... for another port)
 	demsr models
@@ -30,7 +37,7 @@ ui: install  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=... for anothe
 	mlflow server --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --port $(PORT)
 
 docs: install  ## Build the documentation in site/; warnings are errors
-	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 check: install  ## Lint, types, layers
 	ruff check .

@@ -102,7 +102,7 @@ def four_times(raster: Path, folder: Path) -> Path:
 
 
 def speeds(raster: Path, whole: Grid, box: tuple[float, ...], part: Grid, folder: Path) -> list[Run]:
-    """Time the shipped net on the whole raster and the net of the paper on a part, beside GDAL's cubic warp."""
+    """Time the bundled model on the whole raster and the net of the paper on a part, beside GDAL's cubic warp."""
     pixels, of_part = whole.rows * whole.cols, part.rows * part.cols
     size = ("--dimensions", whole.cols * 5, whole.rows * 5, "--resampling", "cubic")
     packed = ("--driver", "COG", "--co", "COMPRESS=DEFLATE", "--co", "PREDICTOR=YES")
@@ -111,10 +111,10 @@ def speeds(raster: Path, whole: Grid, box: tuple[float, ...], part: Grid, folder
         "cubic warp of GDAL (`rio warp`)", pixels, "rio", "warp", raster, folder / "warped.tif", *size, *packed
     )
     ours = [
-        ("shipped net", pixels, raster, ()),
-        ("shipped net, a raster four times as large", 4 * pixels, four_times(raster, folder), ()),
-        ("shipped net, float32", pixels, raster, exact),
-        ("shipped net, consistent, with uncertainty", pixels, raster, ("--consistency", "--uncertainty")),
+        ("bundled model", pixels, raster, ()),
+        ("bundled model, a raster four times as large", 4 * pixels, four_times(raster, folder), ()),
+        ("bundled model, float32", pixels, raster, exact),
+        ("bundled model, with --consistency and --uncertainty", pixels, raster, ("--consistency", "--uncertainty")),
         ("net of the paper, a part", of_part, raster, full),
         ("net of the paper, a part, float32", of_part, raster, (*full, *exact)),
     ]
@@ -129,7 +129,7 @@ def crews(raster: Path, whole: Grid, folder: Path) -> tuple[list[Run], bool]:
     words = ("demsr", "super-resolve", raster, "--ray", "local", "--tile", RAY_TILE_PX)
     pixels, targets = whole.rows * whole.cols, {count: folder / f"crew{count}.tif" for count in (1, 2)}
     runs = [
-        timed(f"shipped net, {count} worker(s) of Ray", pixels, *words, target, "--workers", count)
+        timed(f"bundled model, {count} Ray worker(s)", pixels, *words, target, "--workers", count)
         for count, target in targets.items()
     ]
     one, two = (read_dem(target).elevation_m for target in targets.values())
@@ -149,7 +149,7 @@ def kills(raster: Path, folder: Path, count: int) -> tuple[list[int], bool]:
     for place in (whole, broken):
         place.mkdir()
     with contextlib.chdir(whole):
-        unbroken = timed("shipped net, small tiles", 1, *words)
+        unbroken = timed("bundled model, small tiles", 1, *words)
     draw, left = random.Random(0), []
     with contextlib.chdir(broken):
         while len(left) < count:
@@ -173,18 +173,19 @@ def report(raster: Path, runs: list[Run], left: list[int], *, same_bytes: bool, 
     rows = "\n".join(run.row() for run in runs)
     return f"""# Speed of `demsr super-resolve`
 
-Written by `python benchmarks/product.py --raster FILE --part W S E N`; do not edit. Whole commands, starting Python and
-writing the product included, on {processor()}; {raster.name}. Pixels are those of the input.
+Written by `python benchmarks/product.py --raster FILE --part W S E N`; do not edit. Times of whole commands,
+including the start of Python and the writing of the product, on {processor()}; {raster.name}. Pixels are LR pixels.
 
-| what | pixels | seconds | CPU seconds | pixels a second | peak memory (GB) |
+| command | pixels | seconds | CPU seconds | pixels per second | peak memory (GB) |
 | --- | --: | --: | --: | --: | --: |
 {rows}
 
-Memory is that of the main process; workers of Ray have their own.
+Memory is that of the main process, without the workers of Ray.
 
-Killed with SIGKILL {len(left)} times at random moments and resumed each time, when {", ".join(map(str, left))} tiles
-were done: the file is {"byte-equal to" if same_bytes else "NOT EQUAL to"} that of an unbroken run. One and two workers
-of Ray give {"the same pixels" if same_pixels else "DIFFERENT PIXELS"}.
+One run was killed with SIGKILL {len(left)} times at random moments, when {", ".join(map(str, left))} tiles
+were finished, and resumed each time.
+Its file is {"byte-equal to" if same_bytes else "NOT EQUAL to"} that of an uninterrupted run.
+One and two workers of Ray give {"the same pixels" if same_pixels else "DIFFERENT PIXELS"}.
 """
 
 

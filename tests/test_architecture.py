@@ -9,6 +9,13 @@ def test_picture_of_the_architecture_shows_the_present_imports():
     )
 
 
+def test_contributing_names_the_present_importers_of_delicate_packages():
+    text = make_architecture.GUIDE.read_text(encoding="utf-8")
+    assert make_architecture.guide_with_importers(text) == text, (
+        "the table of importers in CONTRIBUTING.md is outdated; run `python docs/tools/make_architecture.py`"
+    )
+
+
 def test_every_room_is_drawn_with_a_purpose_and_its_imports():
     rooms = make_architecture.read_rooms()
     packages = {path.parent.name for path in (make_architecture.ROOT / "demsr").glob("*/__init__.py")}

@@ -14,7 +14,7 @@ import rasterio
 from rio_cogeo.cogeo import cog_validate
 from startup import write_gebco_geotiff, write_gebco_netcdf
 
-EXTRAS_ONLY = {
+OF_EXTRAS = {
     "dvc",
     "lightning",
     "matplotlib",
@@ -77,7 +77,7 @@ def test_the_wheel_alone_super_resolves_gebco_outside_any_repository(environment
     listed = environment.run("pip list --format=freeze").splitlines()
     installed = {line.partition("==")[0].lower().replace("_", "-").replace(".", "-") for line in listed}
     assert "demsr" in installed
-    assert not installed & EXTRAS_ONLY
+    assert not installed & OF_EXTRAS
     write_gebco_geotiff(tmp_path / "gebco_crop.tif", 40)
     write_gebco_netcdf(tmp_path / "gebco_crop.nc", 40)
     for suffix in ("tif", "nc"):

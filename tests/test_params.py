@@ -43,8 +43,11 @@ def test_real_file_loads_with_its_values(root, content):
 def test_section_of_the_net_holds_arguments_of_the_net(root):
     from demsr.model.srnet import DemSrNet
 
-    options = Params.read(root / "params.yaml").net_options() | {"num_blocks": 1, "features": 2}
-    assert DemSrNet(**options).training
+    options = Params.read(root / "params.yaml").net_options()
+    net = DemSrNet(**options)
+    given = {name: value for name, value in options.items() if value is not None}  # None is the formulation's value
+    assert len(given) > 5
+    assert {name: getattr(net, name) for name in given} == given
 
 
 def test_params_cannot_be_changed(content):

@@ -54,23 +54,24 @@ def _card(results: Results, sha256: str, size: int) -> str:
 
 Written by `python benchmarks/accuracy.py --data FOLDER --ship demsr/weights`; do not edit.
 
-**What it does.** It makes each cell of a 15 arc-second elevation grid, land or sea floor, 5 x 5 cells of 3 arc-seconds:
-metres in, metres out. `demsr super-resolve IN OUT` and `demsr.load_model("builtin")` use it.
+**What it does.** It replaces each cell of a 15 arc-second elevation grid, on land or on the sea floor, by 5 x 5 cells of
+3 arc-seconds: metres in, metres out. `demsr super-resolve IN OUT` and `demsr.load_model("builtin")` use it.
 
-**Not for navigation.** It adds detail that is likely, not detail that was measured: no shoal, rock or wreck can be found
-in its output that the input does not show.
+**Not for navigation.** It adds likely detail, not measured detail. Its output cannot reveal a shoal, rock or wreck that the
+input does not show.
 
 ## The net
 
-DEM-SRNet in its residual formulation, {OUR_NET["num_blocks"]} ResBlocks of {OUR_NET["features"]} features with sub-pixel upsampling: {facts["parameters"]:,} weights
-(shared among the eight orientations of the square, so that the output turns with the input), stored
-with 16 bits and computed with 32 ({size:,} bytes, SHA-256 `{sha256}`). Files: `{CONFIG}`, `{WEIGHTS}`.
-Adding a plane to the input adds it to the output; all units of height work alike.
+DEM-SRNet in its residual formulation, {OUR_NET["num_blocks"]} ResBlocks of {OUR_NET["features"]} features with sub-pixel upsampling: {facts["parameters"]:,} weights,
+stored as 16-bit and computed as 32-bit numbers ({size:,} bytes, SHA-256 `{sha256}`). Files: `{CONFIG}`, `{WEIGHTS}`.
+Weights are shared among the eight orientations of the square, so the output turns with the input. Adding a plane to the
+input adds the same plane to the output.
 
 ## Data
 
-{facts["pairs"]:,} pairs of 32 x 32 cells: LR is the mean of 5 x 5 HR cells, in half of them rounded to whole metres as GEBCO
-is. Land lies at 3 arc-seconds, the sea floor at the spacing of its survey. No real GEBCO grid was trained on.
+{facts["pairs"]:,} training pairs of 32 x 32 LR cells. LR is the mean of 5 x 5 HR cells; in half of the pairs it is rounded to whole
+metres, as GEBCO is. Land has 3 arc-second pixels, the sea floor the spacing of its survey. No real GEBCO grid was used for
+training.
 
 | region | domain | licence |
 |---|---|---|
@@ -78,7 +79,8 @@ is. Land lies at 3 arc-seconds, the sea floor at the spacing of its survey. No r
 
 ## Accuracy
 
-RMSE gain over bicubic interpolation on regions that the judged training had not seen ([all of it](../../docs/results.md)):
+RMSE gain over bicubic interpolation, each region scored by a training that did not include it
+([full results](../../docs/results.md)):
 
 | | mean | worst region |
 |---|--:|--:|
@@ -89,16 +91,16 @@ RMSE gain over bicubic interpolation on regions that the judged training had not
 
 ## Limits
 
-- Nearly all of it is measured on block means. Real LR grids are also shifted, smoothed and interpolated between
-  soundings; there the gain is smaller, and where GEBCO itself is a guess the output is a guess too.
-- Plains gain little: what bicubic misses there is mostly the noise of the survey.
-- Trained between 29 S and 53 N; pixels near the poles are narrower than any that it has seen.
-- Trees and buildings are part of the land surface that it learnt from.
-- Its standard errors ([how they were found and tested](../../docs/uncertainty.md)) are those of super-resolution alone:
-  errors of the input come on top. In a single region they may be too narrow or too wide, and in the outermost row and
-  column of a raster they are too narrow.
+- Nearly all scores are for block means. Real LR grids are also shifted, smoothed and interpolated between soundings: the
+  gain is smaller there, and where GEBCO is a prediction the output is a prediction too.
+- The gain on plains is small, because most of the error of bicubic interpolation there is noise of the survey.
+- The training regions lie between 29 S and 53 N. Pixels near the poles are narrower than any in the training.
+- The land data are surface models: they include trees and buildings.
+- The standard errors ([calibration and test](../../docs/uncertainty.md)) cover super-resolution only; errors of the input add
+  to them. In a single region they may be too small or too large, and in the outermost row and column of a raster they are
+  too small.
 
 ## Licence
 
-Apache-2.0, as the package. Cite the data: NASA/USGS SRTM, NOAA NCEI, Geoscience Australia (CC BY 4.0).
+Apache-2.0, like the package. Cite the data: NASA/USGS SRTM, NOAA NCEI, Geoscience Australia (CC BY 4.0).
 """

@@ -168,12 +168,20 @@ class _Attempt:
         with response:
             yield response
 
+    def _read(self, response: requests.Response, received: int) -> bytes:
+        """Return the bytes that have arrived; waiting for a full chunk would hide a slow connection."""
+        try:
+            return bytes(response.raw.read1(_CHUNK, decode_content=False))
+        except (HTTPError, requests.RequestException, OSError) as error:
+            message = f"the connection broke after {received:,} bytes ({error_text(error)})"
+            raise RetryableError(message) from error
+
     def _append(self, response: requests.Response) -> None:
         """Append the body; a connection that is too slow is dropped like one that stalls."""
         length = response.headers.get("Content-Length")
         received, in_window, window_start = 0, 0, time.monotonic()
         with self.partial.path.open("ab") as file:
-            for chunk in _chunks(response):
+            while chunk := self._read(response, received):
                 if self.stop.is_set():
                     raise StoppedError
                 file.write(chunk)
@@ -187,21 +195,6 @@ class _Attempt:
         if length is not None and length.isdigit() and received < int(length):
             message = f"the connection ended after {received:,} of {int(length):,} bytes"
             raise RetryableError(message)
-
-
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    """Yield bytes as they arrive; waiting for full chunks would hide a slow connection."""
-    received = 0
-    while True:
-        try:
-            chunk = response.raw.read1(_CHUNK, decode_content=False)
-        except (HTTPError, requests.RequestException, OSError) as error:
-            message = f"the connection broke after {received:,} bytes ({error_text(error)})"
-            raise RetryableError(message) from error
-        if not chunk:
-            return
-        received += len(chunk)
-        yield chunk
 
 
 def _first_byte(response: requests.Response) -> int | None:

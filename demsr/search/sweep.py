@@ -14,7 +14,7 @@ from rich.console import Console
 from demsr.errors import ParamsError, TrackingError, WorkerError
 from demsr.reporting.sweeps import SweepProgress, SweepReport, write_report
 from demsr.runtime.files import read_json, write_json
-from demsr.runtime.ray_cluster import connected
+from demsr.runtime.ray_cluster import ray_connection
 from demsr.search.nodes import TrialResources
 from demsr.search.report import report_of
 from demsr.search.space import Choice
@@ -78,10 +78,10 @@ def _run(plan: SweepPlan, identity: str, share: TrialResources, address: str) ->
         inputs=plan.inputs,
         work_key=identity,
         experiment=_experiment(plan),
-        take_up_finished=True,
+        resume_finished=True,
     ) as run:
         mirror = _Mirror(plan, run)
-        with mirror.left_in_order(trials, finalists), connected(address):
+        with mirror.left_in_order(trials, finalists), ray_connection(address):
             trials.enqueue(plan.space.first_choices(plan.reference["learning_rate"]))
             _phase(plan, trials, mirror, share)
             chosen = choose_finalists(plan, trials.entries())

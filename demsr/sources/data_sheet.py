@@ -14,7 +14,6 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from demsr.errors import FetchError, ParamsError
 from demsr.options import Positive, Registration
-from demsr.runtime.validation import explain
 from demsr.sources.protocols import protocol_class, protocol_names
 from demsr.sources.protocols.base import STRICT, Protocol
 
@@ -151,4 +150,6 @@ def _checked(kind: type[Table], values: Mapping[str, Any], *, where: str) -> Tab
     try:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
+        from demsr.runtime.validation import explain  # needs ruamel.yaml, which listing the sources does not
+
         raise ParamsError(explain(error, where)) from error

@@ -50,7 +50,7 @@ def estimate_fetch(request: FetchRequest, cache: Cache, *, patch_lr: int) -> lis
     for region in request.regions:
         sheet = request.sheet_of(region)
         requests = raster_requests(sheet, region)
-        side_px = int((sheet.access.raster_side_deg or 0) * _LR_PX_PER_DEGREE)
+        side_px = int((sheet.access.cell_deg or 0) * _LR_PX_PER_DEGREE)
         pairs = len(requests) * (side_px // patch_lr) ** 2
         estimate = _estimate(region.name, sheet, requests, cache, seen)
         estimates.append(replace(estimate, domain=region.domain, pairs=pairs))

@@ -22,7 +22,7 @@ from demsr.dem.water import find_water, read_water_mask
 from demsr.errors import GridError, ParamsError, RasterError, VoidError
 from demsr.runtime.files import read_json, sha256_of_folder, write_json
 from demsr.runtime.fingerprint import work_key
-from demsr.runtime.processes import each
+from demsr.runtime.processes import parallel_map
 from demsr.sources.manifest import InputFile, declared_for, verified_path
 
 WRITTEN = "written"
@@ -103,7 +103,9 @@ def harmonise(
     # keys are computed once: the code may be edited during the run
     places = [_work_path(entry, work, options, geoid_sha256) for entry in entries]
     tasks = list(zip(entries, places, strict=True))
-    records = list(each(partial(_harmonise_file, options=options), tasks, processes=processes, description=description))
+    records = list(
+        parallel_map(partial(_harmonise_file, options=options), tasks, processes=processes, description=description)
+    )
     folder.mkdir(parents=True, exist_ok=True)
     for place, record in zip(places, records, strict=True):
         if record.result == WRITTEN:

@@ -14,7 +14,6 @@ from demsr.dem.read.raster import is_large, read_elevation
 from demsr.errors import GridError
 from demsr.sources.harmonise import describe_grid
 
-_LR_ARCSEC = 15.0
 _MAX_VOID_SHARE = 0.25  # of a patch, as in the profile `local`
 _SIGNS = {
     "up": "elevations, positive up",
@@ -64,11 +63,6 @@ def inspect_raster(path: Path, declared: Declared | None = None, *, patch_hr: in
     return Inspection(path, facts, [*header.assumptions, *of_values], _uses(header, elevation, grid, patch_hr))
 
 
-def is_lr_of_product(grid: Grid) -> bool:
-    """Whether pixels have the 15 arc-seconds that the nets are trained for."""
-    return grid.is_geographic and all(abs(size - _LR_ARCSEC) < 0.05 for size in grid.pixel_size_arcsec())
-
-
 def _facts(header: Header, grid: Grid) -> dict[str, str]:
     west, south, east, north = grid.lonlat_bounds()
     width_m, height_m = grid.pixel_size_m()
@@ -87,7 +81,7 @@ def _uses(header: Header, elevation: NDArray[np.float32], grid: Grid, patch_hr: 
         return ["nothing: no pixel is measured"]
     # refuses impossible elevations; any datum will do
     dem = Dem(elevation_m=elevation, grid=grid, vertical_datum=header.vertical_datum or "MSL", source=header.source)
-    if is_lr_of_product(grid):
+    if grid.is_fifteen_arcsec:
         uses = ["input of super-resolution from 15 to 3 arc-seconds, and LR of real pairs"]
     else:
         uses = ["input of super-resolution by a factor of 5; the nets are trained for 15 arc-seconds"]

@@ -1,1 +1,1 @@
-"""The loop: one task, one place that assembles a run."""
+"""Training: losses, optimisers, the loop, and the stages that use them."""

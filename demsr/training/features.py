@@ -1,4 +1,4 @@
-"""The frozen trunk's features, computed once: fine-tuning then trains the tail alone on them."""
+"""Cached features of the frozen layers, so that fine-tuning computes them once and trains the tail on them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +15,15 @@ from demsr.runtime.files import atomic_write
 
 
 class CachedFeatures(Dataset[tuple[Tensor, ...]]):
-    """Pairs with their features, in the orientation that they were cut in.
+    """Pairs with the features of their LR patches, not augmented.
 
-    The features lie in a memory-mapped file: 4 bytes per feature and LR pixel, so 1 MB per pair at 256 features of
+    The features are a memory-mapped .npy file of 4 bytes per feature and LR pixel: 1 MB per pair for 256 features of
     32 x 32 pixels.
+
+    Parameters
+    ----------
+    pairs : file of pairs
+    features : .npy file, (N, F, h, w)
     """
 
     def __init__(self, pairs: PairFile, features: Path) -> None:
@@ -39,9 +44,21 @@ class CachedFeatures(Dataset[tuple[Tensor, ...]]):
 def cache_features(
     net: DemSrNet, pairs: Sequence[PairFile], folder: Path, *, device: torch.device, batch_size: int
 ) -> list[CachedFeatures]:
-    """Run the trunk over sets of pairs, unless an interrupted run has already done so in this folder.
+    """Compute the features of files of pairs, unless an interrupted run has already written them.
 
-    Files in the folder are believed: give each pretrained model and each data set a folder of its own.
+    Files in the folder are not checked: give each pretrained model and each data set a folder of its own.
+
+    Parameters
+    ----------
+    net : pretrained net; on the CPU afterwards
+    pairs : files of pairs
+    folder : of the feature files, one for each file of pairs
+    device : to compute on
+    batch_size : pairs per forward pass
+
+    Returns
+    -------
+    datasets : one for each file of pairs
     """
     return [_cached(net, part, folder / f"features-{part.path.stem}.npy", device, batch_size) for part in pairs]
 

@@ -1,4 +1,4 @@
-"""The one place that assembles a training run: loop, early stopping, checkpoints, resumption."""
+"""The training loop with early stopping, checkpoints and resumption, on Lightning."""
 
 import json
 import logging
@@ -19,31 +19,51 @@ from lightning.pytorch.plugins import TorchCheckpointIO
 from demsr.errors import CheckpointError, ParamsError
 from demsr.model.device import supports_bf16
 from demsr.model.srnet import DemSrNet, scaled_units
-from demsr.options import LearningRateSchedule, Loss, Optimiser, TrainingPrecision
+from demsr.options import TrainingPrecision
 from demsr.runtime.files import atomic_write, write_json
 from demsr.training.progress import EpochBar, EpochReport, EpochRow, OnEpoch, peak_memory_gb
 from demsr.training.task import SuperResolution
 
 Keep = Literal["best", "last"]
 
+_TRAINER: dict[str, Any] = {
+    "deterministic": "warn",
+    "enable_model_summary": False,
+    "enable_progress_bar": False,
+    "logger": False,
+    "num_sanity_val_steps": 0,
+    "use_distributed_sampler": False,
+}
+
 
 @dataclass(frozen=True)
 class FitResult:
-    """What came of a training run.
+    """Outcome of a training.
 
     Attributes
     ----------
-    best_epoch : the one whose weights the net holds
-    valid_rmse : of that epoch, NaN where nothing was validated
+    best_epoch : epoch, from 1, whose weights the net holds
+    valid_rmse : validation RMSE of that epoch, NaN where nothing was validated
+    peak_memory_gb : largest memory of the accelerator, else of the process
+    resumed_from_epoch : finished epochs that were found in the working folder
+    curves : one row of metrics per epoch
     """
 
     best_epoch: int
     valid_rmse: float
-    epochs: int
-    samples_per_second: float
     peak_memory_gb: float
     resumed_from_epoch: int
     curves: list[EpochRow]
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs trained."""
+        return len(self.curves)
+
+    @property
+    def samples_per_second(self) -> float:
+        """Median over the epochs."""
+        return sorted(row["samples_per_second"] for row in self.curves)[self.epochs // 2]
 
 
 def fit(
@@ -52,11 +72,6 @@ def fit(
     *,
     work_dir: Path,
     max_epochs: int,
-    learning_rate: float,
-    learning_rate_decay: float = 1.0,
-    learning_rate_schedule: LearningRateSchedule = "exponential",
-    loss: Loss = "mse",
-    optimiser: Optimiser = "adam",
     patience: int = 0,
     validate_every_epochs: int = 1,
     steps_per_epoch: int | None = None,
@@ -65,45 +80,46 @@ def fit(
     precision: TrainingPrecision = "32-true",
     devices: int | Literal["auto"] = "auto",
     accelerator: Literal["auto", "cpu"] = "auto",
-    tail_only: bool = False,
-    unit: str = "m",
     title: str = "training",
     on_epoch: OnEpoch | None = None,
+    **task_options: Any,
 ) -> FitResult:
-    """Train until the validation RMSE no longer falls, or to the end, and leave the weights in `net`.
+    """Train until the validation RMSE stops falling, or for all epochs, and leave the weights in `net`.
 
-    A run that was killed continues from its last finished epoch in `work_dir` and ends with the same weights as an
-    unbroken one. Give each combination of parameters, data and code a folder of its own: `work_dir` is believed.
+    A killed run continues from its last finished epoch in `work_dir`. On one machine, with the same number of threads
+    and devices, it ends with the same weights as an unbroken run, bit for bit. Checkpoints in `work_dir` are not
+    checked against the arguments: give each combination of parameters, data and code a folder of its own.
 
     Parameters
     ----------
-    learning_rate_schedule, learning_rate_decay, loss, optimiser : see `SuperResolution`
+    net : trained in place
+    data : training pairs, and validation pairs unless `keep` is "last"
+    work_dir : folder of checkpoints
+    max_epochs : epochs at most
     patience : validations without improvement before training stops
-    steps_per_epoch : batches that an epoch consists of; by default all pairs once
-    keep : "best" takes the epoch of the smallest validation RMSE; "last" validates nothing and trains to the end
+    validate_every_epochs : epochs from one validation to the next
+    steps_per_epoch : batches per epoch; None for all pairs
+    keep : "best" keeps the epoch with the smallest validation RMSE; "last" never validates and trains to the end
     gradient_clip : largest norm of the gradient
-    precision : "auto" takes bf16 where the hardware multiplies it
-    accelerator : "cpu" leaves GPUs alone
-    tail_only, unit : see `SuperResolution`
+    precision : "auto" is bf16 where the hardware supports it, else float32
+    devices : number of accelerators or of CPU processes; they share each batch
+    accelerator : "cpu" ignores accelerators
+    title : label of the progress bar
     on_epoch : called with the row of each finished epoch, on the first process only
+    task_options : keyword arguments of `SuperResolution`, such as `learning_rate` and `loss`
+
+    Returns
+    -------
+    result : epochs, curves and cost; on the first process only, the other ones exit
 
     Raises
     ------
     CheckpointError : no epoch was validated, or the loss became NaN
     """
-    _quieten_lightning()
+    _silence_lightning()
     work_dir.mkdir(parents=True, exist_ok=True)
     net.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
-    task = SuperResolution(
-        net,
-        learning_rate=learning_rate,
-        learning_rate_decay=learning_rate_decay,
-        loss=loss,
-        optimiser=optimiser,
-        learning_rate_schedule=learning_rate_schedule,
-        tail_only=tail_only,
-        unit=unit,
-    )
+    task = SuperResolution(net, **task_options)
     report = EpochReport(on_epoch, metric=task.metric)
     newest = ModelCheckpoint(work_dir, "last-{epoch}", every_n_epochs=1, save_top_k=1, save_on_train_epoch_end=True)
     best = ModelCheckpoint(work_dir, "best-{epoch}", monitor=task.metric, save_top_k=1, save_weights_only=True)
@@ -117,17 +133,12 @@ def fit(
         precision=_resolved(precision),
         devices=devices,
         accelerator=accelerator,
-        deterministic="warn",
         callbacks=callbacks,
-        logger=False,
         limit_train_batches=steps_per_epoch,
         limit_val_batches=1.0 if keep == "best" else 0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
         default_root_dir=work_dir,
         plugins=[AtomicCheckpointIO()],
+        **_TRAINER,
     )
     finished, last = work_dir / "finished.json", _last_checkpoint(work_dir)
     if not finished.exists():
@@ -135,47 +146,41 @@ def fit(
         if trainer.interrupted:
             raise KeyboardInterrupt
         if not trainer.is_global_zero:
-            raise SystemExit(0)  # the first process goes on alone
+            raise SystemExit(0)  # only the first process continues
         write_json(finished, _outcome(best if keep == "best" else newest, report.rows, work_dir, keep))
     outcome = json.loads(finished.read_text(encoding="utf-8"))
     _load_weights(task, work_dir / outcome["best"])
-    curves = outcome["curves"]
-    return FitResult(
-        best_epoch=outcome["best_epoch"],
-        valid_rmse=math.nan if outcome["valid_rmse"] is None else outcome["valid_rmse"],
-        epochs=len(curves),
-        samples_per_second=sorted(row["samples_per_second"] for row in curves)[len(curves) // 2],
-        peak_memory_gb=peak_memory_gb(),
-        resumed_from_epoch=_epoch_of(last) if last else 0,
-        curves=curves,
-    )
+    valid_rmse = math.nan if outcome["valid_rmse"] is None else outcome["valid_rmse"]
+    resumed_from = _epoch_of(last) if last else 0
+    return FitResult(outcome["best_epoch"], valid_rmse, peak_memory_gb(), resumed_from, outcome["curves"])
 
 
 class ResumableEarlyStopping(EarlyStopping):
-    """Stop at once where a resumed run had already run out of patience: Lightning keeps the count, not the verdict."""
+    """Early stopping that a resumed run obeys at once: Lightning restores the wait count, not the decision to stop."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look at the count that came from the checkpoint."""
+        """Stop if the restored wait count has already reached the patience."""
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write checkpoints beside their final name: Lightning's own way copies from another disk, and may be killed."""
+    """Checkpoint writer that is safe to kill: a temporary file in the same folder, then a rename."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
     ) -> None:
-        """Write a checkpoint, whole or not at all."""
+        """Write a checkpoint, whole or not at all; `storage_options` is ignored."""
         with atomic_write(Path(path)) as temporary:
             torch.save(checkpoint, temporary)
 
 
 def new_net(*, seed: int, unit: str = "m", **options: Any) -> DemSrNet:
-    """Build a net whose first weights follow from the seed alone.
+    """Build a net whose initial weights depend on the seed only.
 
     Parameters
     ----------
-    unit : where heights are scaled to 0..1 over a range that is not known, the net's own scale shrinks likewise
+    seed : of the initial weights
+    unit : of the elevations; unless it is "m", the net's default scale is divided by the range of the Earth
     options : arguments of `DemSrNet`
     """
     if unit != "m" and options.get("elevation_scale_m") is None:
@@ -186,14 +191,16 @@ def new_net(*, seed: int, unit: str = "m", **options: Any) -> DemSrNet:
 
 
 def check_unit(net: DemSrNet, unit: str) -> None:
-    """Raise ParamsError if a net cannot go on with pairs of another unit: without biases, only `direct` cannot."""
+    """Raise ParamsError if a net cannot be trained on pairs of this unit: a `direct` net needs its own unit."""
     if net.formulation == "direct" and net.unit != unit:
-        message = f"the net takes heights in {net.unit}, the pairs are in {unit}; give pairs or a net of the same unit"
+        message = (
+            f"the net takes elevations in {net.unit}, the pairs are in {unit}; use pairs or a net of the same unit"
+        )
         raise ParamsError(message)
 
 
 def remove_work_dir(work_dir: Path) -> None:
-    """Remove the checkpoints of a run whose results are safe."""
+    """Remove the checkpoints of a training whose artifacts are saved."""
     shutil.rmtree(work_dir, ignore_errors=True)
 
 
@@ -218,7 +225,7 @@ def _load_weights(task: SuperResolution, path: Path) -> None:
 
 
 def _last_checkpoint(work_dir: Path) -> Path | None:
-    """Return the newest whole checkpoint; Lightning writes one before it removes the one before."""
+    """Return the newest checkpoint; Lightning writes it before it removes the previous one."""
     return max(work_dir.glob("last-*.ckpt"), key=_epoch_of, default=None)
 
 
@@ -226,7 +233,7 @@ def _epoch_of(path: Path) -> int:
     """Return the number of finished epochs, from a name such as last-epoch=4.ckpt (numbered from 0)."""
     match = re.search(r"epoch=(\d+)", path.name)
     if match is None:
-        message = f"{path}: not a checkpoint of this program; remove the folder"
+        message = f"{path}: not a checkpoint of demsr; remove the folder"
         raise CheckpointError(message)
     return int(match[1]) + 1
 
@@ -234,12 +241,12 @@ def _epoch_of(path: Path) -> int:
 def _resolved(precision: TrainingPrecision) -> Literal["32-true", "bf16-mixed"]:
     if precision != "auto":
         return precision
-    fast = supports_bf16(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    return "bf16-mixed" if fast else "32-true"
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return "bf16-mixed" if supports_bf16(device) else "32-true"
 
 
-def _quieten_lightning() -> None:
-    """Keep advice for developers of training loops away from people who run one."""
+def _silence_lightning() -> None:
+    """Suppress Lightning's advice, which is meant for developers of training loops."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")

@@ -1,7 +1,7 @@
-"""Muon: momentum whose steps are made orthogonal, matrix by matrix, so that no direction of a kernel is starved.
+"""Muon: momentum SGD with orthogonalised steps, so that every direction of a kernel gets updates of the same size.
 
-Source: Jordan et al. (2024), kellerjordan.github.io/posts/muon; the scale of the steps that lets them share Adam's
-learning rates: Liu et al. (2025), arXiv 2502.16982. `torch.optim.Muon` takes matrices only, no convolution kernels.
+Source: Jordan et al. (2024), kellerjordan.github.io/posts/muon; step size that matches Adam's learning rates: Liu et
+al. (2025), arXiv 2502.16982. `torch.optim.Muon` accepts matrices only, no convolution kernels.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,19 +11,19 @@ import torch
 from torch import Tensor, nn
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
-_RMS = 0.2  # of an update at a learning rate of 1, as is usual of Adam
+_RMS = 0.2  # RMS of an update at a learning rate of 1, typical of Adam
 _MOMENTUM, _WEIGHT_DECAY = 0.95, 0.1
 _BETAS, _EPSILON = (0.9, 0.99), 1e-8
 
 
 class Muon(torch.optim.Optimizer):
-    """Take orthogonal steps with kernels between features, which decay, and Adam's with everything else.
+    """Orthogonalised steps and weight decay for kernels between features, Adam for all other parameters.
 
     Parameters
     ----------
-    parameters : in data-flow order. The first and the last weight, and biases, are left to Adam: their rows are
-        pixels, not features. A kernel (out, in, h, w) counts as the matrix (out, in * h * w)
-    lr : learning rate, for both
+    parameters : in data-flow order. Adam updates the first and the last weight, whose rows are pixels, and biases. A
+        kernel (out, in, h, w) is treated as the matrix (out, in * h * w)
+    lr : learning rate of both rules
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], *, lr: float) -> None:
@@ -37,7 +37,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Move the parameters."""
+        """Update the parameters; return the loss of `closure` if there is one."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -73,10 +73,10 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
-    """Return a matrix with the same singular vectors, whose singular values lie near one."""
+    """Return a matrix with the same singular vectors and singular values near one, by five Newton-Schulz steps."""
     tall = matrix.shape[0] > matrix.shape[1]
     result: Tensor = (matrix.mT if tall else matrix) / matrix.norm().clamp(min=1e-12)
-    result = result.bfloat16()  # directions need no more, and hardware multiplies it several times as fast
+    result = result.bfloat16()  # precise enough for a direction, and several times as fast
     for _ in range(5):
         gram = result @ result.mT
         result = _NEWTON_SCHULZ[0] * result + (_NEWTON_SCHULZ[1] * gram + _NEWTON_SCHULZ[2] * gram @ gram) @ result

@@ -1,4 +1,4 @@
-"""Net and data of the two trainings, as the stages and the sweeps need them."""
+"""Net and batches of the two kinds of training, for the stages and for the sweep."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,16 @@ from demsr.training.fit import check_unit, new_net
 def prepare_pretraining(
     train: PairFile, valid: PairFile, *, net_options: Mapping[str, Any], seed: int, batch_size: int, workers: int
 ) -> tuple[DemSrNet, PairDataModule]:
-    """Return a new net and its pairs, each turned and mirrored at random."""
+    """Return a new net and its batches, augmented by random turns and reflections.
+
+    Parameters
+    ----------
+    train, valid : pairs
+    net_options : keyword arguments of `DemSrNet`
+    seed : base seed of weights and batches
+    batch_size : pairs per batch
+    workers : processes that load pairs
+    """
     net = new_net(seed=sub_seed(seed, "weights"), unit=train.unit, **net_options)
     pairs = TrainPairs(train, seed=seed, augment=True), ValidPairs(valid)
     return net, PairDataModule(*pairs, batch_size=batch_size, workers=workers, seed=seed)
@@ -26,16 +35,20 @@ def prepare_pretraining(
 def prepare_finetuning(
     train: PairFile, valid: PairFile, *, start: Path, cache: Path, seed: int, batch_size: int, workers: int
 ) -> tuple[DemSrNet, PairDataModule]:
-    """Return a pretrained net and its pairs with the features of its trunk.
+    """Return a pretrained net and batches of pairs with the features of its frozen layers.
 
     Parameters
     ----------
+    train, valid : pairs
     start : folder of the pretrained model
     cache : folder of the features; one for each pretrained model and each data set
+    seed : base seed of the batches
+    batch_size : pairs per batch
+    workers : processes that load pairs
 
     Raises
     ------
-    ParamsError : the net cannot go on with pairs of this unit
+    ParamsError : the net cannot be trained on pairs of this unit
     """
     net = read_model(start)
     check_unit(net, train.unit)

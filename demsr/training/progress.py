@@ -1,4 +1,4 @@
-"""What a person and the tracking store see of a training run, epoch by epoch."""
+"""Progress of a training: one row of metrics per epoch, and a progress bar."""
 
 import resource
 import sys
@@ -16,10 +16,15 @@ OnEpoch = Callable[[EpochRow], None]
 
 
 class EpochReport(Callback):
-    """Collect one row per epoch and hand it on; the rows survive a resumed run.
+    """Collect one row of metrics per epoch; rows are part of the checkpoint, so a resumed run has all of them.
 
-    A row has epoch (from 1), train_loss, learning_rate, seconds, samples_per_second and, in epochs that validate,
-    the metric of the validation.
+    A row has epoch (from 1), train_loss, learning_rate, seconds, samples_per_second and, in epochs with a validation,
+    its metric.
+
+    Parameters
+    ----------
+    on_epoch : called with each new row, on the first process only
+    metric : name of the validation metric
     """
 
     def __init__(self, on_epoch: OnEpoch | None, *, metric: str) -> None:
@@ -28,12 +33,12 @@ class EpochReport(Callback):
         self._started = self._learning_rate = 0.0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock, and note the learning rate before the schedule moves it."""
+        """Start the clock and record the learning rate before the scheduler changes it."""
         self._started = time.perf_counter()
         self._learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Build the row of this epoch."""
+        """Append the row of this epoch."""
         seconds = time.perf_counter() - self._started
         loader = trainer.train_dataloader
         samples = min(len(loader.sampler), int(trainer.num_training_batches) * loader.batch_size) * trainer.world_size  # type: ignore[union-attr]
@@ -52,16 +57,22 @@ class EpochReport(Callback):
             self.on_epoch(row)
 
     def state_dict(self) -> dict[str, Any]:
-        """Go into the checkpoint."""
+        """Return the rows, for the checkpoint."""
         return {"rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Come back from the checkpoint."""
+        """Restore the rows from a checkpoint."""
         self.rows = list(state_dict["rows"])
 
 
 class EpochBar(Callback):
-    """One bar over all epochs; where there is no terminal, a line now and then."""
+    """Progress bar over all epochs; without a terminal, a line every 15 seconds at most.
+
+    Parameters
+    ----------
+    title : label of the bar
+    metric : name of the validation metric, shown beside the bar
+    """
 
     def __init__(self, title: str, *, metric: str) -> None:
         self.title, self.metric = title, metric
@@ -70,26 +81,18 @@ class EpochBar(Callback):
         self._last_line = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the bar."""
+        """Show the bar on the first process."""
         if not trainer.is_global_zero:
             return
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("epochs"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[rmse]}"),
-        )
-        self._bar = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
+        label, epochs, left, rmse = map(TextColumn, ("{task.description}", "epochs", "left", "{task.fields[rmse]}"))
+        columns = (label, BarColumn(), MofNCompleteColumn(), epochs, TimeElapsedColumn(), left, TimeRemainingColumn())
+        self._bar = Progress(*columns, rmse, console=self._console, disable=not self._console.is_terminal)
         done = trainer.current_epoch
         self._bar.add_task(self.title, total=trainer.max_epochs, completed=done, rmse="")
         self._bar.start()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Move the bar."""
+        """Advance the bar."""
         if self._bar is None:
             return
         rmse = trainer.callback_metrics.get(self.metric)
@@ -101,17 +104,17 @@ class EpochBar(Callback):
             self._console.print(f"{self.title}: epoch {done} of {trainer.max_epochs}, {text}")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Give the terminal back."""
+        """Remove the bar, so that the terminal is usable."""
         self.on_train_end(trainer, pl_module)
 
 
 def peak_memory_gb() -> float:
-    """Return the most memory used so far: of the accelerator where there is one, else of this process."""
+    """Return the peak memory in GB: of the accelerator if there is one, else of this process."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1e9
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS

@@ -1,4 +1,6 @@
-"""Draw docs/pictures/architecture.svg from the imports: the data flow and the rooms of demsr in their layers.
+"""Draw docs/pictures/architecture.svg from the imports, and write the table of importers in CONTRIBUTING.md.
+
+The picture shows the data flow and the rooms of demsr in their layers.
 
 Run it from the root of the repository: python docs/tools/make_architecture.py
 """
@@ -16,6 +18,11 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "docs/pictures/architecture.svg"
+
+GUIDE = ROOT / "CONTRIBUTING.md"
+
+_PACKAGES = ("h5py", "lightning", "matplotlib", "mlflow", "optuna", "rasterio", "ray", "requests", "typer", "xarray")
+_MARKS = ("<!-- importers -->\n", "<!-- /importers -->\n")
 
 _SUPPORT = {"errors", "options", "params", "runtime"}
 """Rooms that carry a stage without shaping its result; the data flow leaves them out."""
@@ -142,6 +149,32 @@ def draw() -> str:
     )
 
 
+def guide_with_importers(text: str) -> str:
+    """Return CONTRIBUTING.md with the table of the modules that import a heavy or delicate package."""
+    graph = grimp.build_graph(
+        "demsr", include_external_packages=True, exclude_type_checking_imports=True, cache_dir=None
+    )
+    rows = ["", "| package | imported by |", "|---|---|"]
+    for package in _PACKAGES:
+        modules = graph.find_modules_that_directly_import(package) if package in graph.modules else set()
+        rows.append(f"| {package} | {_named(modules)} |")
+    before, rest = text.split(_MARKS[0])
+    after = rest.split(_MARKS[1])[1]
+    return f"{before}{_MARKS[0]}{chr(10).join(rows)}\n\n{_MARKS[1]}{after}"
+
+
+def _named(modules: set[str]) -> str:
+    """Return the files of modules, or their room where three or more of one room are among them."""
+    rooms: dict[str, list[str]] = {}
+    for module in sorted(modules):
+        rooms.setdefault(module.split(".")[1], []).append(module)
+    files = [
+        [f"demsr/{room}/"] if len(found) > 2 else [f"{module.replace('.', '/')}.py" for module in found]
+        for room, found in rooms.items()
+    ]
+    return ", ".join(f"`{name}`" for names in files for name in names) or "no module"
+
+
 def _purpose(name: str) -> str:
     """Return the first sentence of a room's docstring."""
     path = ROOT / "demsr" / name
@@ -244,3 +277,4 @@ def _text(x: float, y: float, text: str, style: str = "") -> str:
 
 if __name__ == "__main__":
     PICTURE.write_text(draw(), encoding="utf-8")
+    GUIDE.write_text(guide_with_importers(GUIDE.read_text(encoding="utf-8")), encoding="utf-8")

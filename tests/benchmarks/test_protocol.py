@@ -27,7 +27,6 @@ from demsr.dem.dem import write_dem
 from demsr.errors import RasterError
 from demsr.model.baselines import Bicubic
 from demsr.model.cost import flop_per_lr_px
-from demsr.model.srnet import DemSrNet
 from demsr.pairs.store import PairFile
 
 MAY_BE_TRAINED_ON = ("public domain", "CC BY")
@@ -205,9 +204,12 @@ def test_a_region_is_judged_by_the_training_that_did_not_see_it(tmp_path):
     assert [chr(found[name]["rmse_m"]) for name in found] == ["A", "B", "n", "n"]
 
 
-def test_comparison_has_the_nets_that_it_must_have():
+def test_comparison_has_the_nets_that_it_must_have(root):
     assert [name.split()[0] for name in COMPARED] == [OURS, "EDSR", "VDSR", "SRCNN", "reference"]
-    assert isinstance(new_net(OURS, seed=0), DemSrNet)
+    nets = [new_net(name, seed=0) for name in COMPARED]
+    assert [type(net).__name__ for net in nets] == ["DemSrNet", "EDSR", "VDSR", "SRCNN", "DemSrNet"]
+    shipped = json.loads((root / "demsr/weights/config.json").read_text(encoding="utf-8"))["net"]
+    assert {name: getattr(nets[0], name) for name in shipped} == shipped
 
 
 def test_rmse_by_distance_equals_a_slow_loop():

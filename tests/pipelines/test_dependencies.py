@@ -7,6 +7,7 @@ from ruamel.yaml import YAML
 
 # packages that read parameters, write files, log or render, and never change a number
 CARRIERS = ("demsr.errors", "demsr.options", "demsr.params", "demsr.reporting", "demsr.runtime", "demsr.tracking")
+CARRIERS += ("demsr.evaluation.examples",)  # patches for pictures; a change must not train again
 SHAPING = {"demsr.runtime.seeding"}
 
 

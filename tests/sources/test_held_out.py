@@ -144,9 +144,13 @@ def test_name_of_no_file_is_refused(folders, named):
 
 
 def test_rasters_of_which_no_pairs_will_be_cut_are_passed_over(shared):
-    land = sorted((shared / "data" / "land").glob("*.tif"))
+    too_small = ["glo30_los_angeles_ellipsoid", "glo30_los_angeles_geoid", "utm30m_bigtujunga_san_gabriel"]
+    large = ["srtm3_N49E011_franconian_jura", "srtm3_N51W001_chilterns_london"]
+    large += ["srtm3_N52E008_north_german_plain", "srtm3_N53E027_belarus_plain"]
+    land = [shared / "data" / "land" / f"{name}.tif" for name in too_small + large]
     chosen = choose_held_out(land, WET, HeldOutRule(three_arcsec=True, min_side_px=160))
-    assert all(name.startswith("srtm3_") for name in (*chosen.valid, *chosen.test))
+    assert chosen.valid == ["srtm3_N51W001_chilterns_london"]
+    assert chosen.test == ["srtm3_N49E011_franconian_jura", "srtm3_N53E027_belarus_plain"]  # not the steepest of all
 
 
 def test_what_is_declared_of_files_that_are_there_is_used_and_kept(folders):

@@ -16,8 +16,9 @@ from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
 from demsr.training.features import cache_features
 from demsr.training.fit import FitResult, fit, new_net
+from demsr.training.losses import balanced_charbonnier, masked_mse
 from demsr.training.resume import work_key
-from demsr.training.task import balanced_charbonnier, cosine_share, masked_mse
+from demsr.training.task import cosine_factor
 
 OPTIONS = {"learning_rate": 3e-3, "learning_rate_decay": 0.9, "patience": 6, "devices": 1}
 
@@ -192,7 +193,7 @@ def test_balanced_error_of_mountains_outweighs_that_of_plains_by_the_root():
 
 
 def test_cosine_rises_over_a_hundred_steps_and_ends_at_a_hundredth():
-    shares = [cosine_share(step, 2000) for step in range(2001)]
+    shares = [cosine_factor(step, 2000) for step in range(2001)]
     assert shares[0] == pytest.approx(0.01, rel=0.01)
     assert max(shares) == pytest.approx(0.994, abs=0.001)
     assert shares[1000] == pytest.approx(0.505, abs=1e-9)
@@ -233,7 +234,7 @@ def test_work_key_changes_with_parameters_and_data_and_nothing_else():
     assert len({key, work_key({"learning_rate": 2e-3}, ["a", "b"]), work_key({"learning_rate": 1e-3}, ["a", "c"])}) == 3
 
 
-@pytest.mark.parametrize("name", ["model/srnet.py", "pairs/store.py", "training/task.py", "seeding.py"])
+@pytest.mark.parametrize("name", ["model/srnet.py", "pairs/store.py", "training/task.py", "runtime/seeding.py"])
 def test_work_key_changes_with_the_code_of_training(name, tmp_path, monkeypatch):
     package = tmp_path / "demsr"
     shutil.copytree(Path(demsr.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))

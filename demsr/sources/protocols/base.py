@@ -43,6 +43,33 @@ class FetchRegion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProductFile:
+    """File of a product.
+
+    Attributes
+    ----------
+    url : address
+    kind : format, if it differs from that of the protocol
+    member : pattern of the raster's name in a zip archive
+    box : degrees; None where it is unknown or global
+    tag : suffix of the names of its rasters, unique among the files
+    bytes, sha256 : size and checksum, if published
+    mb : estimated size; None for the mean of the product
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    url: str
+    kind: Kind | None = None
+    member: str = ""
+    box: Box | None = None
+    tag: str = ""
+    bytes: int | None = None
+    sha256: str | None = None
+    mb: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RasterRequest:
     """One raster of a region, and the file that contains it.
 
@@ -96,7 +123,9 @@ class Protocol(ABC):
 
     Attributes
     ----------
+    url : address of the service or template of addresses; empty where there is no single one
     kind : format of the files
+    cell_deg : side of a raster in degrees; None where it is not known in advance
     mean_mb : mean size of a file or response, for estimates
     login : a key of LOGIN_SERVICES, or a sentence on a login that is not supported; empty for none
     """
@@ -104,7 +133,9 @@ class Protocol(ABC):
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     by_name: ClassVar[dict[str, type["Protocol"]]] = {}
 
+    url: str = ""
     kind: Kind = "tiff"
+    cell_deg: float | None = None
     mean_mb: float
     login: str = ""
 
@@ -122,14 +153,9 @@ class Protocol(ABC):
         """
 
     @property
-    @abstractmethod
     def address(self) -> str:
         """Address of the server for the data sheet; empty where the user names the files."""
-
-    @property
-    def raster_side_deg(self) -> float | None:
-        """Side of a raster in degrees, None where it is not known in advance."""
-        return None
+        return server_of(self.url) if self.url else ""
 
     @property
     def takes_urls(self) -> bool:
@@ -183,19 +209,19 @@ class Protocol(ABC):
         """Return the access to the grid of source types that belongs to a product, None if there is none."""
         return None
 
-    def remote_file(self, product: str, url: str, *, bytes: int | None = None, sha256: str | None = None) -> RemoteFile:
-        """Return a file at an address.
+    def remote_file(self, product: str, file: ProductFile) -> RemoteFile:
+        """Return a file of a product as a download.
 
         Parameters
         ----------
         product : name of the product, for addresses that do not end in a file name
-        url : address
-        bytes, sha256 : size and checksum, if published
+        file : file
         """
-        name = PurePosixPath(urlsplit(url).path).name
+        name = PurePosixPath(urlsplit(file.url).path).name
         if "." not in name:  # an address such as .../gebco_2021/zip/
             name = f"{product}.{name or self.kind}"
-        return RemoteFile(url, name, self.kind, sha256=sha256, bytes=bytes, credentials=self.instructions)
+        kind = file.kind or self.kind
+        return RemoteFile(file.url, name, kind, sha256=file.sha256, bytes=file.bytes, credentials=self.instructions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,16 +242,6 @@ class CellService(Protocol):
     @abstractmethod
     def query(self, cell: Box) -> list[tuple[str, str]]:
         """Return the parameters of the request for a cell (west, south, east, north)."""
-
-    @property
-    def address(self) -> str:
-        """Scheme and host."""
-        return server_of(self.url)
-
-    @property
-    def raster_side_deg(self) -> float:
-        """Side of a cell."""
-        return self.cell_deg
 
     def requests(self, product: str, region: FetchRegion) -> Iterator[RasterRequest]:
         """Yield one request for each cell that the region touches."""

@@ -9,7 +9,7 @@ from typing import Literal
 from demsr.dem.grid import Box, Grid
 from demsr.errors import FetchError
 from demsr.sources.cells import cell_name, cells, intersection, split_at_antimeridian
-from demsr.sources.protocols.base import FetchRegion, Protocol, RasterRequest, ReadText, raster_name, server_of
+from demsr.sources.protocols.base import FetchRegion, ProductFile, Protocol, RasterRequest, ReadText, raster_name
 
 _PAGE_SIZE = 2000  # largest page of CMR
 _MAX_OFFSET_PX = 2  # of a tile's corner: half a pixel for point registration, plus a shared row and column
@@ -29,19 +29,10 @@ class DegreeTiles(Protocol):
     """
 
     url: str
+    cell_deg: float = 1.0
     catalogue: str = ""
     catalogue_format: Literal["text", "cmr"] = "text"
     by_ranges: bool = False
-
-    @property
-    def address(self) -> str:
-        """Scheme and host."""
-        return server_of(self.url)
-
-    @property
-    def raster_side_deg(self) -> float:
-        """One degree."""
-        return 1.0
 
     @property
     def has_catalogue(self) -> bool:
@@ -59,7 +50,7 @@ class DegreeTiles(Protocol):
             partial = self.by_ranges and part != cell
             yield RasterRequest(
                 name=raster_name(region.name, name),
-                file=self.remote_file(product, url),
+                file=self.remote_file(product, ProductFile(url=url)),
                 box=part if partial else cell,
                 by_ranges=partial,
                 file_mb=self.mean_mb,

@@ -3,34 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from pydantic import ConfigDict
-
 from demsr.dem.grid import Box
 from demsr.download.remote_file import Kind
-from demsr.sources.protocols.base import STRICT, CellService, RasterRequest
+from demsr.sources.protocols.base import CellService, ProductFile, RasterRequest
 
 _GLOBE = (-180.0, -90.0, 180.0, 90.0)
 _EDGES = ("west", "south", "east", "north")
-
-
-@dataclass(frozen=True, kw_only=True)
-class GlobalFile:
-    """Zip archive with the whole grid.
-
-    Attributes
-    ----------
-    url : address
-    member : pattern of the grid's name in the archive
-    bytes : size, if published
-    mb : estimated size
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
-    url: str
-    member: str
-    bytes: int | None = None
-    mb: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +27,9 @@ class NetcdfSubsetService(CellService):
     kind: Kind = "netcdf"
     cell_deg: float = 5.0
     variable: str = "elevation"
-    whole: GlobalFile
+    whole: ProductFile
     tid_url: str
-    tid: GlobalFile
+    tid: ProductFile
 
     def query(self, cell: Box) -> list[tuple[str, str]]:
         """Return a request for a box of the variable."""
@@ -60,8 +38,9 @@ class NetcdfSubsetService(CellService):
 
     def whole_files(self, product: str) -> list[RasterRequest]:
         """Return the request for the archive."""
-        file = replace(self.remote_file(product, self.whole.url, bytes=self.whole.bytes), kind="zip")
-        return [RasterRequest(name=product, file=file, box=_GLOBE, member=self.whole.member, file_mb=self.whole.mb)]
+        whole = self.whole
+        file, size_mb = self.remote_file(product, whole), whole.mb or self.mean_mb
+        return [RasterRequest(name=product, file=file, box=_GLOBE, member=whole.member, file_mb=size_mb)]
 
     def source_types(self) -> Self:
         """Return the access to the grid of source types."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from demsr.errors import FetchError
-from demsr.sources.protocols.base import FetchRegion, Protocol, RasterRequest, file_stem, raster_name
+from demsr.sources.protocols.base import FetchRegion, ProductFile, Protocol, RasterRequest, file_stem, raster_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +19,6 @@ class NamedUrls(Protocol):
     member: str = ""
 
     @property
-    def address(self) -> str:
-        """Empty."""
-        return ""
-
-    @property
     def takes_urls(self) -> bool:
         """Always."""
         return True
@@ -36,7 +31,7 @@ class NamedUrls(Protocol):
         for url in region.urls:
             yield RasterRequest(
                 name=raster_name(region.name, file_stem(url)),
-                file=self.remote_file(product, url),
+                file=self.remote_file(product, ProductFile(url=url)),
                 box=region.box,
                 member=self.member,
                 file_mb=self.mean_mb,

@@ -2,35 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
-from pydantic import ConfigDict
-
-from demsr.dem.grid import Box
 from demsr.errors import FetchError
 from demsr.sources.cells import cell_name, cells, intersection
-from demsr.sources.protocols.base import STRICT, FetchRegion, Protocol, RasterRequest, file_stem, raster_name
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProductFile:
-    """File of a product.
-
-    Attributes
-    ----------
-    url : address
-    box : degrees; None where it is unknown or global
-    tag : suffix of the names of its rasters, unique among the files
-    bytes, sha256 : size and checksum, if published
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
-    url: str
-    box: Box | None = None
-    tag: str = ""
-    bytes: int | None = None
-    sha256: str | None = None
+from demsr.sources.protocols.base import FetchRegion, ProductFile, Protocol, RasterRequest, file_stem, raster_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +29,6 @@ class WholeFiles(Protocol):
         return self.files[0].url if self.files else ""
 
     @property
-    def raster_side_deg(self) -> float:
-        """Side of a cell."""
-        return self.cell_deg
-
-    @property
     def takes_urls(self) -> bool:
         """Whether the data sheet lists no files."""
         return not self.files
@@ -73,7 +43,7 @@ class WholeFiles(Protocol):
             raise FetchError(message)
         named = [ProductFile(url=url, tag=file_stem(url).lower().replace("_", "-")) for url in region.urls]
         for file in self.files or named:
-            remote = self.remote_file(product, file.url, bytes=file.bytes, sha256=file.sha256)
+            remote = self.remote_file(product, file)
             for cell in cells(region.box, self.cell_deg):
                 if file.box is not None and intersection(cell, file.box) is None:
                     continue

@@ -1,0 +1,106 @@
+"""A training stage of the pipeline, from files of pairs to a model folder and its tracked run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demsr.model.checkpoint import describe, read_config
+from demsr.model.device import best_device
+from demsr.model.srnet import DemSrNet
+from demsr.model.uncertainty import Uncertainty
+from demsr.pairs.datamodule import PairDataModule
+from demsr.pairs.store import PairFile
+from demsr.runtime.files import read_json
+from demsr.tracking.runs import InputData, tracked_run
+from demsr.training.artifacts import save_training
+from demsr.training.fit import fit, remove_work_dir
+from demsr.training.prepare import prepare_finetuning, prepare_pretraining
+from demsr.training.resume import work_key
+
+_LOADER_OPTIONS = ("batch_size", "workers")
+
+
+@dataclass(frozen=True)
+class TrainingStage:
+    """Inputs, options and output folders of a training stage.
+
+    Attributes
+    ----------
+    name : "pretrain" or "finetune"
+    profile : name of the parameter set, for people
+    seed : base seed of weights and batches
+    options : batch_size, workers and keyword arguments of `demsr.training.fit.fit`
+    pairs : folder of train.h5 and valid.h5
+    products : JSON file with the provenance of the data
+    model, results, work : folders of the model, of metrics and curves, and of checkpoints
+    net_options : keyword arguments of `DemSrNet`, to train a new net
+    start : folder of the pretrained model, to fine-tune its tail instead
+    """
+
+    name: str
+    profile: str
+    seed: int
+    options: Mapping[str, Any]
+    pairs: Path
+    products: Path
+    model: Path
+    results: Path
+    work: Path
+    net_options: Mapping[str, Any] | None = None
+    start: Path | None = None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters that identify the training, seed and data apart."""
+        if self.start is None:
+            return {"model": self.net_options, self.name: self.options}
+        return {self.name: self.options, "pretrained_sha256": read_config(self.start).weights_sha256}
+
+    def net_and_data(self, train: PairFile, valid: PairFile, *, cache: Path) -> tuple[DemSrNet, PairDataModule]:
+        """Return the net to train and its batches; features of a frozen net are cached in the folder `cache`."""
+        loader = {name: self.options[name] for name in _LOADER_OPTIONS}
+        if self.start is None:
+            return prepare_pretraining(train, valid, net_options=self.net_options or {}, seed=self.seed, **loader)
+        return prepare_finetuning(train, valid, start=self.start, cache=cache, seed=self.seed, **loader)
+
+    def data_rows(self) -> list[dict[str, Any]]:
+        """Return the provenance of all data that shaped the weights: a new net has seen no marine data."""
+        rows = read_json(self.products)
+        return rows if self.start else [row for row in rows if row["kinds"] != ["marine"]]
+
+
+def run_training(
+    stage: TrainingStage,
+    *,
+    calibrate: Callable[[DemSrNet, PairFile], Uncertainty | None],
+    draw: Callable[[Path, PairFile, DemSrNet], None],
+) -> None:
+    """Train or continue, save the artifacts, and track all of it in one run.
+
+    Parameters
+    ----------
+    stage : what to train, on what, and where to write
+    calibrate : finds the uncertainty of the trained net on the validation pairs
+    draw : writes the picture of some validation patches to a path
+    """
+    train, valid = (PairFile(stage.pairs / f"{split}.h5") for split in ("train", "valid"))
+    inputs = [InputData(train.path, "training"), InputData(valid.path, "validation")]
+    params = stage.params
+    identity: dict[str, Any] = {"profile": stage.profile, "seed": stage.seed}
+    key = work_key({**params, "seed": stage.seed}, [data.md5 for data in inputs])
+    work_dir = stage.work / key
+    net, data = stage.net_and_data(train, valid, cache=work_dir)
+    name, logged = f"{stage.name} {stage.profile}: {describe(net)}", {"model": net.config(), **params}
+    with tracked_run(name, stage=stage.name, params=logged, inputs=inputs, work_key=key, **identity) as run:
+        run.log_file(stage.products)
+        options = {name: value for name, value in stage.options.items() if name not in _LOADER_OPTIONS}
+        options |= {"tail_only": stage.start is not None, "unit": train.unit}
+        result = fit(net, data, work_dir=work_dir, title=stage.name, on_epoch=run.log_epoch, **options)
+        training = {"stage": stage.name, **identity, "params": params, "data": stage.data_rows(), "unit": valid.unit}
+        uncertainty = calibrate(net.to(best_device()), valid)
+        folders = {"model": stage.model, "results": stage.results}
+        save_training(run, net, result, training=training, uncertainty=uncertainty, **folders)
+        draw(stage.results / "validation.png", valid, net)
+        run.log_file(stage.results / "validation.png")
+    remove_work_dir(work_dir)
