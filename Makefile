@@ -32,7 +32,7 @@ portability-quick: install  ## The same for the numerical tests, under two setti
 	tests/portability.sh --quick
 
 ui: install  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=... for another port)
-	demsr models
+	demsr models --links http://127.0.0.1:$(PORT)
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 	mlflow server --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --port $(PORT)
 

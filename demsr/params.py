@@ -132,7 +132,7 @@ class Fetch(_Section):
 
 
 class DeclaredFile(_Section):
-    """What a file does not say, or says wrongly; see `demsr.dem.read.header.Declared`."""
+    """What a file does not say, or says wrongly; see `demsr.dem.read.declared.Declared`."""
 
     crs: str | None = None
     vertical_datum: str | None = None

@@ -1,6 +1,6 @@
 """Stage `fetch`: write the embedded sample or download products, and list all input files with their checksums."""
 
-from demsr.dem.dem import write_dem
+from demsr.dem.geotiff import write_dem
 from demsr.errors import reported
 from demsr.options import DOMAINS
 from demsr.params import Params

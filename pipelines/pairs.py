@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from demsr.dem.read.header import raster_name
+from demsr.dem.read.gdal import raster_name
 from demsr.errors import PairsError, reported
 from demsr.options import DOMAINS, SPLITS
 from demsr.pairs.adopt import adopt_pairs

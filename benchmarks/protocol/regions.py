@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from demsr.dem.read.header import raster_name
+from demsr.dem.read.gdal import raster_name
 from demsr.errors import RasterError
 from demsr.pairs.build import Degradations, build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule

@@ -13,7 +13,9 @@ import numpy as np
 from demsr.dem.average import average, finer_than
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Box, Grid, describe_spacing
-from demsr.dem.read.header import Declared, raster_name, read_header
+from demsr.dem.read.declared import Declared
+from demsr.dem.read.gdal import raster_name
+from demsr.dem.read.header import read_header
 from demsr.dem.read.raster import read_dem, read_elevation
 from demsr.errors import GridError, VoidError
 from demsr.pairs.coregister import Coregistration, coregister
@@ -161,7 +163,7 @@ def _write(
 def _terrain(job: Job, scale: int, seed: int) -> tuple[Dem, Region, GivenLr | None, Area]:
     """Return HR, the region in it, its LR if that is not the mean of HR, and what is to be known of both."""
     region, name = job.region, job.region.name
-    dem = read_dem(job.raster)
+    dem = read_dem(job.raster, require_datum=True)
     if job.degradation == BLOCK_MEAN:
         return dem, region, None, Area.of(name, dem)
     part = dem.window(region.row, region.col, region.grid.rows, region.grid.cols)

@@ -90,7 +90,7 @@ class Area:
             source=dem.source,
             pair_kind=pair_kind(grid),
             registration=grid.registration,
-            vertical_datum=dem.vertical_datum,
+            vertical_datum=dem.stated_datum,
             crs=grid.crs,
             pixel_size=f"{grid.pixel_width:.10g} x {grid.pixel_height:.10g} {unit}",
             **lr,

@@ -19,7 +19,7 @@ from demsr.runtime.fingerprint import code_sha256, work_key
 from demsr.search.space import Choice, Space, read_space
 from demsr.search.trial import Stage, Training
 from demsr.tracking.runs import InputData
-from demsr.training.fit import new_net
+from demsr.training.prepare import new_net
 from demsr.training.resume import CODE
 from demsr.training.task import valid_rmse_name
 

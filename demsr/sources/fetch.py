@@ -10,8 +10,8 @@ from pathlib import Path
 
 from rich.progress import track
 
-from demsr.dem.dem import write_dem
-from demsr.dem.read.header import Declared
+from demsr.dem.geotiff import write_dem
+from demsr.dem.read.declared import Declared
 from demsr.download.cache import Cache, CachedFile
 from demsr.download.credentials import Credentials
 from demsr.download.remote_file import AbsentError

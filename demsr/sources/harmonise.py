@@ -13,10 +13,12 @@ from typing import Any, Literal
 import numpy as np
 
 from demsr.dem.average import average, finer_than, product_grid
-from demsr.dem.dem import Dem, check_product_range, write_dem
+from demsr.dem.dem import Dem, check_product_range
 from demsr.dem.geoid import convert_datum
+from demsr.dem.geotiff import write_dem
 from demsr.dem.grid import Grid, describe_spacing
-from demsr.dem.read.header import DECLARED, raster_name
+from demsr.dem.read.declared import DECLARED_PREFIX
+from demsr.dem.read.gdal import raster_name
 from demsr.dem.read.raster import read_raster
 from demsr.dem.water import find_water, read_water_mask
 from demsr.errors import GridError, ParamsError, RasterError, VoidError
@@ -129,7 +131,7 @@ def check_declared(declared: Collection[str], entries: Iterable[InputFile]) -> N
 def summarise(records: Sequence[HarmoniseRecord]) -> dict[str, Any]:
     """Return counts of results and of assumptions."""
     results = Counter(record.result for record in records)
-    texts = (text for record in records for text in record.assumptions if not text.startswith(DECLARED))
+    texts = (text for record in records for text in record.assumptions if not text.startswith(DECLARED_PREFIX))
     assumptions = Counter(re.sub(r"(?<![\w.])-?\d+(\.\d+)?(?=[ ,;]|$)", "N", text) for text in texts)
     return {"files": dict(sorted(results.items())), "assumed": dict(sorted(assumptions.items()))}
 
@@ -175,7 +177,7 @@ def harmonise_raster(
         result=result,
         stored=f"{header.driver}, {header.layer}, {header.dtype}",
         grid=describe_grid(dem.grid),
-        vertical_datum=dem.vertical_datum,
+        vertical_datum=dem.stated_datum,
         void_percent=round(100 * float((~dem.valid).mean()), 3),
         assumptions=notes,
     )

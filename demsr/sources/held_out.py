@@ -9,7 +9,7 @@ import numpy as np
 from rich.progress import track
 
 from demsr.dem.dem import Dem
-from demsr.dem.read.header import raster_name
+from demsr.dem.read.gdal import raster_name
 from demsr.errors import ParamsError
 from demsr.sources.harmonise import WRITTEN, HarmoniseOptions, harmonise_raster
 from demsr.sources.local_rasters import RASTER_PATTERNS, find_rasters

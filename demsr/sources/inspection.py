@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from demsr.dem.average import average, finer_than, product_grid
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
-from demsr.dem.read.header import Declared, Header, read_header
+from demsr.dem.read.declared import Declared
+from demsr.dem.read.header import Header, read_header
 from demsr.dem.read.raster import is_large, read_elevation
 from demsr.errors import GridError
 from demsr.sources.harmonise import describe_grid
@@ -79,8 +80,8 @@ def _facts(header: Header, grid: Grid) -> dict[str, str]:
 def _uses(header: Header, elevation: NDArray[np.float32], grid: Grid, patch_hr: int) -> list[str]:
     if not np.isfinite(elevation).any():
         return ["nothing: no pixel is measured"]
-    # refuses impossible elevations; any datum will do
-    dem = Dem(elevation_m=elevation, grid=grid, vertical_datum=header.vertical_datum or "MSL", source=header.source)
+    # refuses impossible elevations
+    dem = Dem(elevation_m=elevation, grid=grid, vertical_datum=header.vertical_datum, source=header.source)
     if grid.is_fifteen_arcsec:
         uses = ["input of super-resolution from 15 to 3 arc-seconds, and LR of real pairs"]
     else:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from demsr.dem.read.header import RASTER_SUFFIXES, raster_name
+from demsr.dem.read.gdal import RASTER_SUFFIXES, raster_name
 from demsr.errors import ParamsError
 
 RASTER_PATTERNS = [f"*{suffix}" for suffix in (*RASTER_SUFFIXES, ".zip")]

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from demsr.dem.dem import check_product_range
 from demsr.dem.grid import Box
-from demsr.dem.read.header import METRES_PER_UNIT, Declared, Header, read_header
+from demsr.dem.read.declared import Declared
+from demsr.dem.read.header import Header, read_header
 from demsr.dem.read.raster import read_raster
+from demsr.dem.units import METRES_PER_UNIT
 from demsr.errors import FetchError
 from demsr.sources.cells import box_text
 from demsr.sources.data_sheet import DataSheet

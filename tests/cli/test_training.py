@@ -63,7 +63,7 @@ def test_net_of_another_depth_than_wanted_is_not_imported(shared, tmp_path):
     source, folder = shared / "parity" / "demnet_1block.ckpt", tmp_path / "imported"
     done = CliRunner().invoke(app, ["import-mindspore", str(source), str(folder)])
     assert isinstance(done.exception, CheckpointError)
-    assert "the net has 1 blocks, needed are 42; give a whole" in str(done.exception)
+    assert "the net has 1 blocks, required are 42; give a complete" in str(done.exception)
     assert not folder.exists()
 
 

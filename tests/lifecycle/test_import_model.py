@@ -43,7 +43,7 @@ def test_without_a_range_the_unit_is_said_to_be_scaled(source, tmp_path):
 
 
 def test_by_default_a_net_must_be_as_deep_as_the_reference(source, tmp_path):
-    with pytest.raises(CheckpointError, match=r"net.ckpt: the net has 2 blocks, needed are 42; give a whole"):
+    with pytest.raises(CheckpointError, match=r"net.ckpt: the net has 2 blocks, required are 42; give a complete"):
         import_model(source, tmp_path / "model")
     assert not (tmp_path / "model").exists()
 

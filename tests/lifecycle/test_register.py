@@ -16,7 +16,7 @@ from demsr.model.srnet import DemSrNet
 from demsr.tracking.registry import list_versions
 from demsr.tracking.runs import tracked_run
 from demsr.tracking.store import connect
-from demsr.training.fit import new_net
+from demsr.training.prepare import new_net
 
 RULE = PromotionRule(min_gain_percent=1.0, max_loss_percent=0.5, resamples=200, seed=1)
 NAME = "dem-srnet-pretrained"

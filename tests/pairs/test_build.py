@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 from synthetic import ARCSEC_3, dem, rough
 
-from demsr.dem.dem import write_dem
+from demsr.dem.geotiff import write_dem
 from demsr.dem.read.raster import read_dem
 from demsr.errors import PairsError
 from demsr.options import SPLITS

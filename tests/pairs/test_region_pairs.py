@@ -11,9 +11,9 @@ import pytest
 from rasterio.transform import Affine
 from synthetic import dem, write_raw
 
-from demsr.dem.dem import write_dem
+from demsr.dem.geotiff import write_dem
 from demsr.dem.grid import Grid, metres_per_degree
-from demsr.dem.read.header import Declared
+from demsr.dem.read.declared import Declared
 from demsr.dem.read.raster import read_dem
 from demsr.errors import GridError, PairsError, VoidError
 from demsr.evaluation.scoring import group_slug

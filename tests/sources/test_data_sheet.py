@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import demsr
-from demsr.dem.read.header import METRES_PER_UNIT
+from demsr.dem.units import METRES_PER_UNIT
 from demsr.dem.vertical import DATUMS
 from demsr.errors import FetchError, ParamsError
 from demsr.sources.data_sheet import data_sheet, data_sheets, parse_data_sheets

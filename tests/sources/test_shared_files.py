@@ -18,7 +18,8 @@ from ruamel.yaml import YAML
 from scipy.io import netcdf_file
 
 from demsr import profiles
-from demsr.dem.read.header import raster_name, read_header
+from demsr.dem.read.gdal import raster_name
+from demsr.dem.read.header import read_header
 from demsr.dem.read.raster import read_dem, read_elevation
 from demsr.pairs.build import Degradations, plan_pairs
 from demsr.pairs.cut import CutRule, cut_patches
