@@ -12,7 +12,7 @@ from providers import cell_at, geotiff, path_of, serve_gebco, serve_nasadem, ser
 from ruamel.yaml import YAML
 
 from demsr.dem.read.raster import read_dem
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.sources.data_sheet import data_sheet
 from demsr.sources.fetch_request import raster_requests
 from demsr.sources.protocols.base import FetchRegion
