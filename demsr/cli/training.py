@@ -19,15 +19,15 @@ def sources(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print all data sheets as Markdown tables.")] = False,
 ) -> None:
     """List data products, or print one data sheet."""
-    from demsr.reporting.sources import print_sheet, print_sources, sheets_as_markdown
-    from demsr.sources.remote.catalogue import product_of
+    from demsr.reporting.sources import data_sheets_as_markdown, print_data_sheet, print_sources
+    from demsr.sources.data_sheet import data_sheet, data_sheets
 
     if markdown:
-        typer.echo(sheets_as_markdown(), nl=False)
+        typer.echo(data_sheets_as_markdown(list(data_sheets().values())), nl=False)
     elif product is None:
-        print_sources()
+        print_sources(data_sheets().values())
     else:
-        print_sheet(product_of(product))
+        print_data_sheet(data_sheet(product))
 
 
 @app.command()
@@ -58,8 +58,9 @@ def profile(
     from demsr.cli.choices import print_choices
     from demsr.errors import ParamsError
     from demsr.profiles import declared_files, merged, write_profile
-    from demsr.sources.held_out import local_changes, ready_changes
-    from demsr.sources.local import RASTER_PATTERNS
+    from demsr.sources.external_pairs import external_pairs_changes
+    from demsr.sources.held_out import local_changes
+    from demsr.sources.local_rasters import RASTER_PATTERNS
 
     own = name == "local" or (name == "paper" and bool(land or marine))  # the paper's net on rasters of one's own
     given = {
@@ -86,7 +87,7 @@ def profile(
         if not pairs.exists():
             message = f"{pairs}: there is no such folder or .zip; give one with train.h5, valid.h5 and test.h5"
             raise ParamsError(message)
-        changes = ready_changes(pairs)
+        changes = external_pairs_changes(pairs)
     elif own:
         folders = {"land": land or _LOCAL / "land", "marine": marine or _LOCAL / "marine"}
         changes = local_changes(
