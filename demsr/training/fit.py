@@ -138,7 +138,7 @@ def fit(
         plugins=[AtomicCheckpointIO()],
         **_TRAINER,
     )
-    finished, last = work_dir / "finished.json", _last_checkpoint(work_dir)
+    finished, last = work_dir / "finished.json", max(work_dir.glob("last-*.ckpt"), key=_epoch_of, default=None)
     if not finished.exists():
         trainer.fit(task, datamodule=data, ckpt_path=last)
         if trainer.interrupted:
@@ -188,11 +188,6 @@ def _load_weights(task: SuperResolution, path: Path) -> None:
     state = torch.load(path, map_location="cpu", weights_only=True)
     task.load_state_dict(state["state_dict"])
     task.net.cpu().eval()
-
-
-def _last_checkpoint(work_dir: Path) -> Path | None:
-    """Return the newest checkpoint; Lightning writes it before it removes the previous one."""
-    return max(work_dir.glob("last-*.ckpt"), key=_epoch_of, default=None)
 
 
 def _epoch_of(path: Path) -> int:
