@@ -41,8 +41,8 @@ from demsr.dem.dem import HIGHEST_M, LOWEST_M
 from demsr.dem.read.raster import read_raster
 from demsr.errors import DemsrError, PairsError
 from demsr.model.mindspore import import_mindspore
-from demsr.pairs.adopt import adopt_pairs
-from demsr.pairs.store import PairFile
+from demsr.pairs.import_pairs import import_pairs
+from demsr.pairs.pair_file import PairFile
 from demsr.runtime.files import write_json
 from demsr.sources.ready import FILES, unpacked_pairs
 
@@ -197,7 +197,7 @@ def _read_elevation(path: Path) -> None:
 def _read_pairs(path: Path) -> None:
     for _ in PairFile(path).batches(64):
         pass
-    adopt_pairs(path, path.with_name("adopted.h5"), domain="land", split="train", scaled_range_m=(-500, 9000))
+    import_pairs(path, path.with_name("adopted.h5"), domain="land", split="train", scaled_range_m=(-500, 9000))
 
 
 def _write_netcdf4(path: Path, heights: np.ndarray, **axes: np.ndarray) -> Path:

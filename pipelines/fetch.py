@@ -1,6 +1,6 @@
 """Stage `fetch`: list the input files with their checksums; the sample is written, products are fetched first."""
 
-from demsr.dem.dem import write_dem
+from demsr.dem.geotiff import write_dem
 from demsr.errors import reported
 from demsr.options import DOMAINS
 from demsr.params import Params

@@ -12,7 +12,7 @@ from synthetic import plane, write_pairs, write_raw
 
 from demsr.dem.read.raster import read_dem
 from demsr.errors import GridError, PairsError, RasterError
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.sources.ready import FILES, unpacked_pairs
 
 LON, LAT = 10 + (np.arange(60) + 0.5) / 240, 50 + (np.arange(40) + 0.5) / 240
@@ -103,7 +103,7 @@ def test_few_bytes_that_declare_gigabytes_of_pairs_are_refused(tmp_path, chunks)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         for side in (8, 40):
             file.create_dataset(f"{side}_{side}", shape=(10**8, 1, side, side), dtype="f4", chunks=chunks)
-    with pytest.raises(PairsError, match=r"a\.h5: .*665600000000 bytes of pairs are declared, \d+ bytes are there"):
+    with pytest.raises(PairsError, match=r"a\.h5: .*665600000000 bytes of pairs are declared, the file has \d+ bytes"):
         PairFile(tmp_path / "a.h5")
 
 

@@ -61,12 +61,12 @@ def takes_declared(command: Callable[..., None]) -> Callable[..., None]:
 
     Parameters
     ----------
-    command : function with a keyword `declared`, a `demsr.dem.read.header.Declared`
+    command : function with a keyword `declared`, a `demsr.dem.read.declared.Declared`
     """
 
     @functools.wraps(command)
     def wrapper(**values: Any) -> None:
-        from demsr.dem.read.header import Declared
+        from demsr.dem.read.declared import Declared
 
         declared = Declared(**{name: values.pop(name) for name in _DECLARED})
         command(**values, declared=declared)

@@ -27,7 +27,7 @@ from demsr.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from demsr.dem.read.header import Declared
+    from demsr.dem.read.declared import Declared
 
 
 @app.command("super-resolve")
@@ -178,8 +178,8 @@ def convert(
     overwrite: Overwrite = False,
 ) -> None:
     """Convert elevation to another vertical datum, by real geoid grids only."""
-    from demsr.dem.dem import write_dem
     from demsr.dem.geoid import convert_datum
+    from demsr.dem.geotiff import write_dem
     from demsr.dem.read.raster import read_raster
     from demsr.errors import RasterError
 
@@ -192,7 +192,7 @@ def convert(
     if target.exists() and not overwrite:
         message = f"{target}: exists already; choose another name or add --overwrite"
         raise RasterError(message)
-    reading, notify = read_raster(source, declared=declared), _printer(source)
+    reading, notify = read_raster(source, declared=declared, require_datum=True), _printer(source)
     for assumption in reading.assumptions:
         notify(assumption)
     result = convert_datum(reading.dem, to, grids=geoid_grids, network=proj_network)

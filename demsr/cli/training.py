@@ -103,7 +103,7 @@ def fit_degradation(
 ) -> None:
     """Fit how real LR grids differ from block means, for pairs with the degradation `fitted`."""
     from demsr.dem.read.raster import read_raster
-    from demsr.pairs.region_pairs import fitted_model
+    from demsr.pairs.fit_degradation import fit_degradation_to_rasters
     from demsr.profiles import write_changes
     from demsr.reporting.inspection import print_assumptions, print_degradation
 
@@ -111,7 +111,7 @@ def fit_degradation(
     of_lr = read_raster(lr, vertical_datum=lr_datum, within=of_hr.dem.grid.lonlat_bounds())
     for path, reading in ((lr, of_lr), (hr, of_hr)):
         print_assumptions(path, reading.assumptions)
-    model, found = fitted_model(of_lr.dem, of_hr.dem)
+    model, found = fit_degradation_to_rasters(of_lr.dem, of_hr.dem)
     print_degradation(model, found)
     if write:
         write_changes(_PARAMS, {"pairs": {"fitted": dataclasses.asdict(model)}})

@@ -13,10 +13,12 @@ from typing import Any, Literal
 import numpy as np
 
 from demsr.dem.average import average, finer_than, product_grid
-from demsr.dem.dem import Dem, check_product_range, write_dem
+from demsr.dem.dem import Dem, check_product_range
 from demsr.dem.geoid import convert_datum
+from demsr.dem.geotiff import write_dem
 from demsr.dem.grid import Grid, describe_spacing
-from demsr.dem.read.header import DECLARED, Declared, raster_name
+from demsr.dem.read.declared import DECLARED_PREFIX, Declared
+from demsr.dem.read.gdal import raster_name
 from demsr.dem.read.raster import read_raster
 from demsr.dem.water import find_water, read_water_mask
 from demsr.errors import GridError, ParamsError, RasterError, VoidError
@@ -124,7 +126,7 @@ def summarised(records: Sequence[HarmoniseRecord]) -> dict[str, Any]:
     """Count results, and how often each assumption was made."""
     results = Counter(record.result for record in records)
     noted = (text for record in records for text in record.assumptions)
-    assumptions = Counter(_kind(text) for text in noted if not text.startswith(DECLARED))
+    assumptions = Counter(_kind(text) for text in noted if not text.startswith(DECLARED_PREFIX))
     return {"files": dict(sorted(results.items())), "assumed": dict(sorted(assumptions.items()))}
 
 
@@ -162,7 +164,7 @@ def harmonised(path: Path, recipe: HarmoniseOptions, entry: InputFile | None = N
         result=result,
         stored=f"{reading.header.driver}, {reading.header.layer}, {reading.header.dtype}",
         grid=described(dem.grid),
-        vertical_datum=dem.vertical_datum,
+        vertical_datum=dem.stated_datum,
         void_percent=round(100 * float((~dem.valid).mean()), 3),
         assumptions=notes,
     )

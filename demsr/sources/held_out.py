@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from demsr.dem.read.header import raster_name
+from demsr.dem.read.gdal import raster_name
 from demsr.errors import ParamsError
 from demsr.options import DOMAINS
 from demsr.params import Harmonise

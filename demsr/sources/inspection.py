@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from demsr.dem.average import average, finer_than, product_grid
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
-from demsr.dem.read.header import Declared, Header, read_header
+from demsr.dem.read.declared import Declared
+from demsr.dem.read.header import Header, read_header
 from demsr.dem.read.raster import is_large, read_elevation
 from demsr.errors import GridError
 from demsr.sources.harmonise import described
@@ -89,7 +90,7 @@ def _uses(header: Header, elevation: NDArray[np.float32], grid: Grid, patch_hr: 
     if not np.isfinite(elevation).any():
         return ["nothing: no pixel is measured"]
     uses = [_super_resolution(grid)]
-    dem = Dem(elevation_m=elevation, grid=grid, vertical_datum=header.vertical_datum or "MSL", source=header.source)
+    dem = Dem(elevation_m=elevation, grid=grid, vertical_datum=header.vertical_datum, source=header.source)
     own = _patches(elevation, patch_hr)
     if grid.is_three_arcsec:
         return [*uses, f"3 arc-second pairs on its own grid: {own}"]

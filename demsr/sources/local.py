@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from demsr.dem.read.header import RASTER_SUFFIXES, raster_name, sidecar_files
+from demsr.dem.read.gdal import RASTER_SUFFIXES, raster_name, sidecar_files
 from demsr.errors import ParamsError
 from demsr.runtime.files import sha256_of_file, sha256_of_text, write_json
 from demsr.runtime.project import cache_folder

@@ -79,7 +79,7 @@ def test_load_model_takes_a_folder_or_its_weights(folder, source):
 
 @pytest.mark.parametrize("device", ["banana", "cuda:99"])
 def test_a_device_that_is_not_there_is_named(folder, device):
-    with pytest.raises(ParamsError, match=f"device is '{device}': .*; use auto, cpu or one that this machine has"):
+    with pytest.raises(ParamsError, match=f"device is '{device}': .*; use auto, cpu or a device of this machine"):
         load_model(folder, device=device)
 
 

@@ -12,7 +12,7 @@ from providers import cell_at, geotiff, path_of, serve_gebco, serve_nasadem, ser
 from ruamel.yaml import YAML
 
 from demsr.dem.read.raster import read_dem
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.sources.remote.catalogue import PRODUCTS
 from demsr.sources.remote.pieces import Region, pieces_of
 

@@ -9,7 +9,7 @@ from raster_files import write_hgt
 from rasterio.transform import Affine
 from synthetic import ARCSEC_3, NORTH_UP, plane, rough, write_raw
 
-from demsr.dem.read.header import Declared
+from demsr.dem.read.declared import Declared
 from demsr.dem.read.raster import read_dem
 from demsr.errors import DatumError, ParamsError
 from demsr.sources import harmonise as module

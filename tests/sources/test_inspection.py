@@ -8,7 +8,7 @@ from raster_files import write_hgt
 from rasterio.transform import Affine
 from synthetic import ARCSEC_3, plane, rough, write_raw
 
-from demsr.dem.read.header import Declared
+from demsr.dem.read.declared import Declared
 from demsr.errors import GridError, RasterError, VoidError
 from demsr.sources.inspection import Inspection, inspect_raster
 

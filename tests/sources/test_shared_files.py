@@ -18,11 +18,13 @@ from ruamel.yaml import YAML
 from scipy.io import netcdf_file
 
 from demsr import profiles
-from demsr.dem.read.header import raster_name, read_header
+from demsr.dem.read.gdal import raster_name
+from demsr.dem.read.header import read_header
 from demsr.dem.read.raster import read_dem, read_elevation
-from demsr.pairs.build import Degradations, plan_pairs
+from demsr.pairs.build import plan_pairs
 from demsr.pairs.cut import CutRule, cut_patches
-from demsr.pairs.split import regions_of
+from demsr.pairs.degradations.block_mean import BlockMean
+from demsr.pairs.split import split_raster
 from demsr.params import Harmonise
 from demsr.sources.harmonise import HarmoniseOptions, HarmoniseRecord, harmonise, recipe_of
 from demsr.sources.held_out import Fitness, choose_held_out
@@ -441,9 +443,9 @@ SEA_FLOOR = {
 
 
 def planned(folder: Path, *, domain: str, scale_free: bool) -> Any:
-    whole = partial(regions_of, method="files", quadrant_splits=[], valid=[], test=[], gap_lr=2, scale=5)
+    whole = partial(split_raster, method="files", quadrant_splits=[], valid=[], test=[], gap_lr=2, scale=5)
     rasters = sorted(folder.iterdir())
-    return plan_pairs(rasters, whole, domain=domain, scale_free=scale_free, degradations=Degradations())
+    return plan_pairs(rasters, whole, domain=domain, scale_free=scale_free, degradations=[BlockMean()])
 
 
 @pytest.mark.slow
@@ -454,9 +456,9 @@ def test_files_yield_the_pairs_that_are_measured_enough(harmonised, domain, expe
     found = {}
     for job in plan.jobs:
         left_out: Counter[str] = Counter()
-        dem = read_dem(job.raster)
-        count = sum(1 for _ in cut_patches(dem, job.region, rule, keep_away_from=[], left_out=left_out))
-        assert mostly_measured(dem.elevation_m) == count + left_out["relief below 1 m"]
+        lr = job.region_lr(scale=5, seed=0)
+        count = sum(1 for _ in cut_patches(lr, rule, keep_away_from=[], left_out=left_out))
+        assert mostly_measured(lr.hr.elevation_m) == count + left_out["relief below 1 m"]
         found[job.raster.stem] = (count, dict(left_out))
     assert found == {name: expected.get(name, (49, {})) for name in harmonised[domain][1]}
     assert not plan.left_out

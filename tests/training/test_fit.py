@@ -135,7 +135,7 @@ from pathlib import Path
 import torch
 
 from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.training.fit import fit
 from demsr.training.prepare import new_net
 

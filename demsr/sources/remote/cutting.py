@@ -23,8 +23,10 @@ from rasterio.features import geometry_mask
 
 from demsr.dem.dem import Dem, check_product_range
 from demsr.dem.grid import Box, Grid
-from demsr.dem.read.header import METRES_PER_UNIT, Declared, Header, read_header
+from demsr.dem.read.declared import Declared
+from demsr.dem.read.header import Header, read_header
 from demsr.dem.read.raster import read_raster
+from demsr.dem.units import METRES_PER_UNIT
 from demsr.errors import FetchError, OutsideError, RasterError
 from demsr.runtime.files import atomic_write
 from demsr.sources.remote.catalogue import Product

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from rich.progress import track
 
-from demsr.dem.dem import write_dem
-from demsr.dem.read.header import Declared
+from demsr.dem.geotiff import write_dem
+from demsr.dem.read.declared import Declared
 from demsr.errors import DemsrError, FetchError, RasterError
 from demsr.runtime.fingerprint import work_key
 from demsr.sources.local import CACHED, InputFile

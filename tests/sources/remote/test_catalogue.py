@@ -3,7 +3,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from demsr.dem.read.header import METRES_PER_UNIT
+from demsr.dem.units import METRES_PER_UNIT
 from demsr.dem.vertical import DATUMS
 from demsr.errors import ParamsError
 from demsr.sources.remote.catalogue import PRODUCTS, Product, product_of

@@ -12,7 +12,7 @@ from fault_server import FaultServer, Served
 from providers import geotiff, zipped
 from synthetic import dem, rough
 
-from demsr.dem.dem import write_dem
+from demsr.dem.geotiff import write_dem
 from demsr.dem.read.raster import read_dem
 from demsr.errors import FetchError, VoidError
 from demsr.sources.remote.catalogue import PRODUCTS, Product

@@ -8,7 +8,7 @@ from fault_server import Served
 from providers import fetched, geotiff, lr_grid, netcdf, path_of, zipped
 from synthetic import rough
 
-from demsr.dem.read.header import Declared
+from demsr.dem.read.declared import Declared
 from demsr.dem.read.raster import read_dem
 from demsr.errors import FetchError
 from demsr.sources.local import checked_path

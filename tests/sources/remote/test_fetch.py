@@ -8,7 +8,7 @@ from providers import QUICK, fetched, geotiff, lr_grid, netcdf, path_of, quick_c
 from synthetic import rough
 
 from demsr.dem.dem import Dem
-from demsr.dem.read.header import Declared
+from demsr.dem.read.declared import Declared
 from demsr.dem.read.raster import read_dem
 from demsr.errors import FetchError, ParamsError, RasterError
 from demsr.sources.local import InputFile, checked_path, read_manifest, write_manifest

@@ -9,10 +9,10 @@ import pytest
 from synthetic import rough, write_pairs
 
 from demsr.errors import PairsError
-from demsr.pairs import adopt
-from demsr.pairs.adopt import adopt_pairs
+from demsr.pairs import import_pairs as module
 from demsr.pairs.degrade import block_mean
-from demsr.pairs.store import PairFile
+from demsr.pairs.import_pairs import import_pairs
+from demsr.pairs.pair_file import PairFile
 
 
 def heights(count: int, *, side: int = 32) -> tuple[np.ndarray, np.ndarray]:
@@ -30,7 +30,7 @@ def published(path: Path, lr: np.ndarray, hr: np.ndarray) -> Path:
 
 
 def adopted(source: Path, target: Path, *, scaled_range_m: tuple[float, float] | None = None) -> PairFile:
-    adopt_pairs(source, target, domain="land", split="train", scaled_range_m=scaled_range_m)
+    import_pairs(source, target, domain="land", split="train", scaled_range_m=scaled_range_m)
     return PairFile(target)
 
 
@@ -42,7 +42,7 @@ def all_values(pairs: PairFile) -> tuple[np.ndarray, np.ndarray]:
 def test_published_pairs_stay_scaled_where_their_range_is_not_known(tmp_path):
     lr, hr = heights(3)
     source = published(tmp_path / "dem" / "train.h5", lr, hr)
-    assert adopt_pairs(source, tmp_path / "a.h5", domain="land", split="train", scaled_range_m=None) == 3
+    assert import_pairs(source, tmp_path / "a.h5", domain="land", split="train", scaled_range_m=None) == 3
     pairs = PairFile(tmp_path / "a.h5")
     for stored, given in zip(all_values(pairs), (lr, hr), strict=True):
         np.testing.assert_array_equal(stored, given)
@@ -80,7 +80,7 @@ def test_what_nobody_told_is_unknown(tmp_path):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
 def test_no_pair_is_lost_between_batches(tmp_path, monkeypatch, count):
-    monkeypatch.setattr(adopt, "_BATCH", 2)
+    monkeypatch.setattr(module, "_BATCH", 2)
     lr, hr = heights(count, side=8)
     pairs = adopted(published(tmp_path / "train.h5", lr, hr), tmp_path / "a.h5")
     for stored, given in zip(all_values(pairs), (lr, hr), strict=True):
@@ -104,14 +104,14 @@ def test_same_pairs_give_the_same_bytes(tmp_path):
 def test_own_file_is_copied_byte_for_byte(tmp_path, scaled_range_m):
     source = write_pairs(tmp_path / "own.h5", (2, 3))
     options: dict[str, Any] = {"domain": "marine", "split": "test", "scaled_range_m": scaled_range_m}
-    assert adopt_pairs(source, tmp_path / "a.h5", **options) == 5
+    assert import_pairs(source, tmp_path / "a.h5", **options) == 5
     assert (tmp_path / "a.h5").read_bytes() == source.read_bytes()
 
 
 def refused(folder: Path, lr: np.ndarray, hr: np.ndarray, *, scaled_range_m: tuple[float, float] | None = None) -> str:
     source = published(folder / "train.h5", lr, hr)
     with pytest.raises(PairsError, match=r"train\.h5: ") as error:
-        adopt_pairs(source, folder / "out" / "a.h5", domain="land", split="train", scaled_range_m=scaled_range_m)
+        import_pairs(source, folder / "out" / "a.h5", domain="land", split="train", scaled_range_m=scaled_range_m)
     assert list((folder / "out").glob("*")) == []
     return str(error.value)
 
@@ -123,7 +123,7 @@ def test_values_that_are_not_finite_are_refused(tmp_path, value, of_pair, scaled
     images = heights(2, side=8)
     images[of_pair][1, 0, 3, 4] = value
     message = refused(tmp_path, *images, scaled_range_m=scaled_range_m)
-    assert "holds values that are not finite; pairs must be whole, leave these out" in message
+    assert "contains values that are not finite; remove the pairs with such values" in message
 
 
 @pytest.mark.parametrize(("value", "told"), [(1.01, "to 1.01"), (-0.5, "from -0.5"), (812.0, "to 812")])
@@ -132,7 +132,7 @@ def test_values_beyond_0_to_1_are_refused_where_a_range_is_given(tmp_path, value
     hr[0, 0, 5, 5] = value
     message = refused(tmp_path, lr, hr, scaled_range_m=(0, 9000))
     assert told in message
-    assert "are not scaled to 0..1; set pairs.scaled_range_m to null" in message
+    assert "required are values scaled to 0..1; set pairs.scaled_range_m to null" in message
 
 
 def test_values_beyond_0_to_1_are_taken_as_they_are_without_a_range(tmp_path):
@@ -150,19 +150,19 @@ def test_rounding_beyond_0_to_1_is_taken(tmp_path):
 @pytest.mark.parametrize(("of_lr", "of_hr"), [(3, 1), (1, 3), (3, 3)])
 def test_several_channels_are_refused(tmp_path, of_lr, of_hr):
     message = refused(tmp_path, np.zeros((2, of_lr, 8, 8)), np.zeros((2, of_hr, 40, 40)))
-    assert "its pairs have 3 channels; demsr trains on elevation alone, keep the first" in message
+    assert "its pairs have 3 channels, required is elevation alone; keep one channel" in message
 
 
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.99])
 def test_truncated_file_is_refused(tmp_path, share):
     source = published(tmp_path / "train.h5", *heights(2))
     os.truncate(source, int(share * source.stat().st_size))
-    with pytest.raises(PairsError, match=r"train\.h5: is no whole HDF5 file of pairs"):
+    with pytest.raises(PairsError, match=r"train\.h5: not a complete HDF5 file of pairs"):
         adopted(source, tmp_path / "a.h5")
 
 
 def test_foreign_hdf5_is_refused(tmp_path):
     with h5py.File(tmp_path / "train.h5", "w") as file:
         file["elevation"] = np.zeros((4, 4))
-    with pytest.raises(PairsError, match=r"train\.h5: has \['elevation'\]; a file of pairs holds two datasets"):
+    with pytest.raises(PairsError, match=r"train\.h5: has \['elevation'\]; a pair file has two datasets"):
         adopted(tmp_path / "train.h5", tmp_path / "a.h5")
