@@ -36,7 +36,7 @@ from demsr.pairs.split import boxes_within_gap, protected_boxes, split_raster
 from demsr.runtime.files import sha256_of_file, write_json
 from demsr.runtime.seeding import generator
 from demsr.sources.harmonise import HarmoniseOptions, harmonise
-from demsr.sources.local import describe_file
+from demsr.sources.manifest import describe_file
 
 Row = dict[str, Any]
 ALL_TILES = 14_520  # of NASADEM

@@ -15,7 +15,8 @@ from demsr.pairs.degradations.block_mean import BlockMean
 from demsr.pairs.degradations.fitted import FittedDegradation
 from demsr.pairs.split import split_raster
 from demsr.sources.harmonise import HarmoniseOptions, harmonise
-from demsr.sources.local import RASTER_PATTERNS, describe_file, find_rasters
+from demsr.sources.local_rasters import RASTER_PATTERNS, find_rasters
+from demsr.sources.manifest import describe_file
 
 NEVER_TRAINED = "test"
 EVERYTHING = "none"  # the fold that holds nothing back

@@ -22,7 +22,7 @@ from demsr.pairs.degradations.fitted import FittedDegradation
 from demsr.pairs.degrade import block_mean
 from demsr.params import Params
 from demsr.runtime.seeding import generator
-from demsr.sources.local import find_rasters, find_real_lr
+from demsr.sources.local_rasters import find_rasters, find_real_lr
 from demsr.sources.sea_floor import synthetic_sea_floor
 
 ELLIPSOID = "WGS84 ellipsoid"
