@@ -14,7 +14,7 @@ ARG TORCH_INDEX_URL=
 COPY --chown=demsr:demsr pyproject.toml constraints.txt README.md ./
 COPY --chown=demsr:demsr demsr demsr
 RUN pip install ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} -c constraints.txt torch
-RUN pip install -c constraints.txt -e '.[pipeline,sweep]'
+RUN pip install -c constraints.txt -e '.[sweep]'
 
 COPY --chown=demsr:demsr . .
 RUN git init --quiet

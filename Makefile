@@ -16,7 +16,7 @@ install: .venv/installed  ## Make .venv with pinned dependencies, torch first
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check $(if $(TORCH_INDEX_URL),--index-url $(TORCH_INDEX_URL)) -c constraints.txt torch
-	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[cluster,sweep,pipeline,dev,docs]'
+	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[all,dev,docs]'
 	touch $@
 
 repro: install  ## Run the pipeline: from rasters to registered models
@@ -32,12 +32,12 @@ portability-quick: install  ## The same for the numerical tests, under two setti
 	tests/portability.sh --quick
 
 ui: install  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=... for another port)
-	demsr models
+	demsr models --links http://127.0.0.1:$(PORT)
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 	mlflow server --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --port $(PORT)
 
 docs: install  ## Build the documentation in site/; warnings are errors
-	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 check: install  ## Lint, types, layers
 	ruff check .

@@ -39,7 +39,7 @@ from demsr.errors import reported
 from demsr.evaluation.methods import baselines
 from demsr.pairs.store import PairFile
 from demsr.runtime.files import write_json
-from demsr.runtime.processes import each
+from demsr.runtime.processes import parallel_map
 
 PRODUCT_TFLOP, COMPARISON_TFLOP = 60.0, 16.0
 SEEDS = (0, 1, 2)
@@ -120,7 +120,7 @@ def main() -> None:
         cut_training_pairs(regions, rasters, fold, options.work, processes=options.jobs)
     run = partial(scored, threads=threads, **given)
     jobs: list[Training | str] = [*chosen, *dict.fromkeys(training.fold for training in chosen)]
-    for name in each(run, jobs, processes=options.jobs, description="train and score"):
+    for name in parallel_map(run, jobs, processes=options.jobs, description="train and score"):
         Console().print(f"scored: {name}")
     results = Results(regions, chosen, options.work)
     draw_regions(options.report.parent / "pictures" / "accuracy.png", results, rasters, options.data)

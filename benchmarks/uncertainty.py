@@ -21,7 +21,16 @@ from protocol.results import Results
 from protocol.scoring import real_scene
 
 from demsr.errors import reported
-from demsr.evaluation.calibration import UNKNOWN, Counts, Pixels, Rows, inside, no_counts, share_rows, sigma_of
+from demsr.evaluation.calibration import ErrorSample
+from demsr.evaluation.coverage import (
+    UNKNOWN_SLOPE,
+    CoverageCounts,
+    CoverageRows,
+    coverage_counts,
+    coverage_rows,
+    predicted_sigma_m,
+    zero_counts,
+)
 from demsr.model.checkpoint import CONFIG, read_config
 from demsr.model.uncertainty import FEATURES, Uncertainty
 from demsr.runtime.files import atomic_write, write_json, write_text
@@ -67,7 +76,7 @@ def tests_of(found: Sequence[HeldOut]) -> list[Tested]:
     return [Tested(one, on_both[one.region.fold], on_own[one.region.domain, one.region.fold]) for one in found]
 
 
-def real_pixels(results: Results, data: Path) -> list[Pixels]:
+def real_pixels(results: Results, data: Path) -> list[ErrorSample]:
     """Return the pixels of the true pairs."""
     lr_files = find_files(data, [pair.lr for pair in results.regions.real])
     hr_files = {region.stem: raster_of(results.work, region) for region in results.regions.files}
@@ -75,7 +84,7 @@ def real_pixels(results: Results, data: Path) -> list[Pixels]:
     return [pixels_of_scene(scene, scene.lr, held_out_net(results, scene.name)) for scene in scenes]
 
 
-def report(tested: Sequence[Tested], real: Sequence[Pixels], shipped: Uncertainty) -> str:
+def report(tested: Sequence[Tested], real: Sequence[ErrorSample], shipped: Uncertainty) -> str:
     """Return docs/uncertainty.md."""
     whole = [test for test in tested if test.one.whole_metres]
     exact = [test for test in tested if not test.one.whole_metres]
@@ -129,7 +138,7 @@ holds this in whole metres:
 
 The band knows what super-resolution leaves open, not how wrong the input is. Here LR and truth are different surveys:
 
-{tables({one.area: inside(one, shipped) for one in real})}
+{tables({one.area: coverage_counts(one, shipped) for one in real})}
 ## The calibration that is shipped
 
 From {shipped.pixels:,} pixels of {len(shipped.areas)} regions, each of which counts the same, half with input in
@@ -153,24 +162,24 @@ def groups(tested: Sequence[Tested]) -> dict[str, list[Tested]]:
     return found
 
 
-def counted(tested: Sequence[Tested], *, own: bool = False) -> Counts:
+def counted(tested: Sequence[Tested], *, own: bool = False) -> CoverageCounts:
     """Count what lies within the bands, in all regions together."""
-    counts = [inside(test.one.pixels, test.on_own if own else test.on_both) for test in tested]
-    return sum(counts, start=no_counts())
+    counts = [coverage_counts(test.one.pixels, test.on_own if own else test.on_both) for test in tested]
+    return sum(counts, start=zero_counts())
 
 
-def tables(counts: dict[str, Counts]) -> str:
+def tables(counts: dict[str, CoverageCounts]) -> str:
     """Return a heading and a table for each group."""
-    return "\n".join(f"### {title}\n\n{class_table(share_rows(one))}\n" for title, one in counts.items())
+    return "\n".join(f"### {title}\n\n{class_table(coverage_rows(one))}\n" for title, one in counts.items())
 
 
-def class_table(rows: Rows) -> str:
+def class_table(rows: CoverageRows) -> str:
     """Return shares by slope class as Markdown."""
     names = [f"{band}within_{factor}_sigma_percent" for band in BANDS for factor in TARGETS]
     head = " | ".join(f"{band}: within {factor}" for band in BANDS.values() for factor in TARGETS)
     lines = [f"| slope (deg) | pixels | {head} |", "| --- | --: | --: | --: | --: | --: |"]
     for row in rows:
-        slope = "border pixels" if row["slope_deg"] == UNKNOWN else row["slope_deg"]
+        slope = "border pixels" if row["slope_deg"] == UNKNOWN_SLOPE else row["slope_deg"]
         cells = " | ".join(_marked(row[name], factor) for name, factor in zip(names, list(TARGETS) * 2, strict=True))
         lines.append(f"| {slope} | {row['pixels']:,} | {cells} |")
     return "\n".join(lines)
@@ -179,9 +188,9 @@ def class_table(rows: Rows) -> str:
 def region_row(test: Tested) -> str:
     """Return one line of the table by region."""
     region, pixels = test.one.region, test.one.pixels
-    count, *within = inside(pixels, test.on_both).sum(axis=0)[: 1 + len(TARGETS)]
+    count, *within = coverage_counts(pixels, test.on_both).sum(axis=0)[: 1 + len(TARGETS)]
     shares = " | ".join(_marked(100 * part / count, factor) for part, factor in zip(within, TARGETS, strict=True))
-    rms, of_band = (_rms(values) for values in (pixels.error_m, sigma_of(pixels, test.on_both)))
+    rms, of_band = (_rms(values) for values in (pixels.error_m, predicted_sigma_m(pixels, test.on_both)))
     return f"| {region.name} | {region.domain} | {region.fold} | {rms:.2f} | {of_band:.2f} | {shares} |"
 
 
@@ -190,14 +199,14 @@ def draw(path: Path, tested: Sequence[Tested]) -> None:
     figure = Figure(figsize=(12, 7.5), layout="constrained")
     parts = groups([test for test in tested if test.one.whole_metres])
     for axes, (title, part) in zip(figure.subplots(2, 2, sharey=True).flat, parts.items(), strict=True):
-        _draw_classes(axes, title, share_rows(counted(part)))
+        _draw_classes(axes, title, coverage_rows(counted(part)))
     figure.axes[0].legend(loc="lower left", fontsize=8)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=80, metadata={"Software": None})
 
 
-def _draw_classes(axes: Axes, title: str, rows: Rows) -> None:
-    rows = [row for row in rows if row["slope_deg"] != UNKNOWN]
+def _draw_classes(axes: Axes, title: str, rows: CoverageRows) -> None:
+    rows = [row for row in rows if row["slope_deg"] != UNKNOWN_SLOPE]
     for low, high in TARGETS.values():
         axes.axhspan(low, high, color="0.88")
     for band, colour in (("", "tab:blue"), ("constant_", "tab:red")):

@@ -1,6 +1,6 @@
-"""The errors that a user may see, and the one place that turns them into a message and an exit status.
+"""Errors that a user may see, and their conversion into a message and an exit status.
 
-Every message has the form *where: what was found, what is needed; what to do*.
+Every message has the form *where: what was found, what is required; what to do*.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 
 class DemsrError(Exception):
-    """Root of all errors that demsr raises on purpose."""
+    """Base class of all errors that demsr raises."""
 
 
 class GridError(DemsrError, ValueError):
@@ -18,7 +18,7 @@ class GridError(DemsrError, ValueError):
 
 
 class OutsideError(GridError):
-    """A place lies outside a grid."""
+    """A location lies outside a grid."""
 
 
 class DatumError(DemsrError, ValueError):
@@ -26,53 +26,92 @@ class DatumError(DemsrError, ValueError):
 
 
 class VoidError(DemsrError, ValueError):
-    """Too few pixels were measured, or values that cannot be elevations."""
+    """Too few pixels are measured, or values cannot be elevations."""
 
 
 class ParamsError(DemsrError, ValueError):
-    """`params.yaml` or a command line asks for something impossible."""
+    """A value in `params.yaml` or on the command line is not allowed."""
 
 
 class CheckpointError(DemsrError, ValueError):
-    """A model's files are missing, broken or of another kind."""
+    """The files of a model are missing, damaged or of another format."""
 
 
 class RasterError(DemsrError, OSError):
-    """A file cannot be read as a raster, or not be written."""
+    """A raster file cannot be read or written."""
 
 
 class PairsError(DemsrError, ValueError):
-    """A set of LR/HR pairs is missing, empty or broken."""
+    """A file of LR/HR pairs is missing, empty or damaged."""
 
 
 class WorkerError(DemsrError, RuntimeError):
-    """A process that did a part of the work ended without an answer."""
+    """A worker process ended without a result."""
 
 
 class FetchError(DemsrError, OSError):
-    """A file could not be fetched, or what came is not that file."""
+    """A download failed, or the received file is not the expected one."""
 
 
 class TrackingError(DemsrError, RuntimeError):
-    """The MLflow store or registry does not answer, or lacks what was asked for."""
+    """The MLflow store or registry does not answer, or does not have the requested model."""
 
+
+class MissingExtraError(DemsrError, ImportError):
+    """An optional package is not installed."""
+
+
+_EXTRAS = {
+    "dvc": "pipeline",
+    "lightning": "train",
+    "matplotlib": "plot",
+    "mlflow": "track",
+    "optuna": "sweep",
+    "platformdirs": "fetch",
+    "pandas": "xarray",
+    "ray": "cluster",
+    "requests": "fetch",
+    "ruamel": "pipeline",
+    "torchmetrics": "train",
+    "xarray": "xarray",
+}
+"""Optional package -> extra of demsr that installs it."""
 
 _DISK_FULL = ("no space left on device", "disk is full", "disk quota exceeded")
+
+
+@contextlib.contextmanager
+def missing_extras() -> Iterator[None]:
+    """Turn the failed import of an optional package into an error that names the command to install it.
+
+    Raises
+    ------
+    MissingExtraError : an optional package is not installed
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRAS:
+            raise
+        message = f"{package} is not installed; run `pip install 'demsr[{_EXTRAS[package]}]'`"
+        raise MissingExtraError(message) from error
 
 
 @contextlib.contextmanager
 def reported(where: str, *, debug: bool = False) -> Iterator[None]:
     """Print an expected error as one line on stderr and exit with status 1.
 
-    Defects of demsr itself keep their traceback: they are for us, not for the user.
+    Unexpected errors, which are defects of demsr, keep their traceback.
 
     Parameters
     ----------
-    where : the command or stage, named in front of the message
-    debug : let every error through with its traceback; `DEMSR_DEBUG=1` does the same
+    where : command or stage, named in front of the message
+    debug : raise every error with its traceback; `DEMSR_DEBUG=1` does the same
     """
     try:
-        yield
+        with missing_extras():
+            yield
     except KeyboardInterrupt:
         if debug or _debugging():
             raise
@@ -90,7 +129,7 @@ def _debugging() -> bool:
 
 
 def _message(error: BaseException) -> str | None:
-    """Return what to tell the user, None for a defect of ours."""
+    """Return the message for the user, None for a defect of demsr."""
     if isinstance(error, DemsrError):
         return str(error)
     text = f"{error} {error.__cause__ or ''} {error.__context__ or ''}"

@@ -345,3 +345,8 @@ class Params(_Section):
     def net_options(self) -> dict[str, Any]:
         """Return the keyword arguments of `DemSrNet`."""
         return self.model.model_dump()
+
+    def registration_options(self) -> dict[str, Any]:
+        """Return the keyword arguments of `demsr.lifecycle.register.register_models`."""
+        folders = {"models": self.paths.models, "pairs": self.paths.pairs, "results": self.paths.results}
+        return folders | self.registration.model_dump() | {"seed": self.base.seed}

@@ -3,7 +3,7 @@
 from rich.progress import track
 
 from demsr.errors import reported
-from demsr.evaluation.calibration import coverage
+from demsr.evaluation.coverage import coverage
 from demsr.evaluation.examples import comparisons
 from demsr.evaluation.methods import baselines
 from demsr.evaluation.scoring import score

@@ -24,11 +24,7 @@ def main() -> None:
         work=paths.work / "finetune",
         start=paths.models / "pretrained",
     )
-    run_training(
-        stage,
-        calibrate=calibrate,
-        draw=lambda path, valid, net: save_comparison(path, comparisons(valid, net, rows=3, method="finetuned")),
-    )
+    run_training(stage, calibrate=calibrate, examples=comparisons, draw=save_comparison)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from demsr.runtime.files import read_json, write_json
 def main() -> None:
     """Write results/register and print what came out of the pipeline."""
     params = Params.read()
-    outcomes = register_models(params)
+    outcomes = register_models(**params.registration_options())
     write_json(params.paths.results / "register" / "outcomes.json", [asdict(outcome) for outcome in outcomes])
     evaluated = params.paths.results / "evaluate"
     print_results(read_json(evaluated / "metrics.json"), outcomes, pictures=evaluated)

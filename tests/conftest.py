@@ -1,14 +1,29 @@
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ  # one of several processes that run the tests
+if IS_WORKER:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes share the cores; their child processes inherit it
 
 ROOT = Path(__file__).resolve().parent.parent
+LONGEST = (
+    "pipelines/test_repro.py",
+    "test_install.py",
+    "pipelines/test_paper.py",
+    "search/test_sweep.py",
+    "pairs/test_fitted.py",
+    "sources/test_shared_files.py",
+    "training/test_fit.py",
+    "cli/test_rasters.py",
+)
+"""Test files that take more than twenty seconds of one core, the longest first."""
 
 
 @pytest.fixture(scope="session")
@@ -27,13 +42,29 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Fill a folder once for all processes that run the tests; tests copy what they change."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if IS_WORKER else base
+
+    def folder_of(name: str, make: Callable[[Path], None]) -> Path:
+        folder, unfinished = base / name, base / f"{name}.unfinished"
+        with FileLock(base / f"{name}.lock"):
+            if not folder.is_dir():
+                unfinished.mkdir()
+                make(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def empty_store(made_once) -> Path:
     """An embedded store that has been through MLflow's migrations, which take seconds."""
     from demsr.tracking import store
 
-    folder = tmp_path_factory.mktemp("store")
-    store._make_embedded_store(folder / "mlflow.db")
-    return folder / "mlflow.db"
+    return made_once("store", lambda folder: store._make_embedded_store(folder / "mlflow.db")) / "mlflow.db"
 
 
 @pytest.fixture
@@ -48,3 +79,16 @@ def store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     import mlflow
 
     mlflow.set_tracking_uri(None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that the processes end together."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(str(item.path.relative_to(ROOT / "tests")), len(order)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests have recorded."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")

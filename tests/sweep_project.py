@@ -9,7 +9,7 @@ from pair_files import make_pairs
 
 from demsr.model.checkpoint import save_model
 from demsr.profiles import write_changes
-from demsr.training.fit import new_net
+from demsr.training.prepare import new_net
 
 SPACES = {
     "resblocks": """

@@ -29,7 +29,7 @@ def test_error_of_ours_ends_as_one_line_and_status_1(kind, capsys):
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not DemsrError], ids=lambda kind: kind.__name__)
 def test_error_of_ours_is_also_a_built_in_one(kind):
-    assert issubclass(kind, (ValueError, OSError, RuntimeError))
+    assert issubclass(kind, (ValueError, OSError, RuntimeError, ImportError))
 
 
 def test_message_of_several_lines_is_printed_as_one(capsys):

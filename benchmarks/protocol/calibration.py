@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from demsr.evaluation.calibration import Pixels, fit_uncertainty, pixels_of
+from demsr.evaluation.calibration import ErrorSample, fit_uncertainty, sample_errors
 from demsr.model.srnet import DemSrNet
 from demsr.model.uncertainty import Uncertainty
 from protocol.regions import NEVER_TRAINED, Region
@@ -19,7 +19,7 @@ from protocol.training import trained_net
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Pixels of a region, super-resolved by a net that has not seen it.
+    """ErrorSample of a region, super-resolved by a net that has not seen it.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class HeldOut:
 
     region: Region
     whole_metres: bool
-    pixels: Pixels
+    pixels: ErrorSample
 
 
 def held_out(results: Results) -> list[HeldOut]:
@@ -49,10 +49,10 @@ def calibrated_without(fold: str, regions: Sequence[HeldOut]) -> Uncertainty:
     return fit_uncertainty(chosen, scale=SCALE)
 
 
-def pixels_of_scene(scene: Scene, lr: np.ndarray, net: DemSrNet) -> Pixels:
+def pixels_of_scene(scene: Scene, lr: np.ndarray, net: DemSrNet) -> ErrorSample:
     """Return pixels of a whole raster, given the LR that the net sees."""
     size = scene.pixel_width_m, scene.pixel_height_m
-    return pixels_of(scene.name, net, torch.tensor(lr)[None, None], scene.hr, size)
+    return sample_errors(scene.name, net, torch.tensor(lr)[None, None], scene.hr, size)
 
 
 def held_out_net(results: Results, region: str) -> DemSrNet:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from demsr.evaluation.ranking import Ranking, ranking
 from demsr.runtime.files import write_text
+from protocol.ranking import Ranking, ranking
 from protocol.regions import EVERYTHING, NEVER_TRAINED, Region
 from protocol.results import Results, Scores, gain, land_mean
 from protocol.scoring import RING_LR

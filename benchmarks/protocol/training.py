@@ -1,5 +1,6 @@
 """Train one method on the pairs of one fold, for a number of floating-point operations."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from demsr.pairs.datamodule import PairDataModule, TrainPairs
 from demsr.pairs.store import PairFile
 from demsr.runtime.files import atomic_write, sha256_of_file, write_json
 from demsr.runtime.seeding import sub_seed
-from demsr.training.fit import fit, remove_work_dir
+from demsr.training.fit import fit
 from protocol.methods import METHODS, new_net
 
 BATCH = 8
@@ -96,7 +97,7 @@ def _train(training: Training, pairs: PairFile, work: Path) -> None:
     write_json(weights.with_name("facts.json"), facts)
     with atomic_write(weights) as temporary:
         save_file({name: value.contiguous() for name, value in net.state_dict().items()}, temporary)
-    remove_work_dir(checkpoints)
+    shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _weights(training: Training, work: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The command line itself; commands add themselves to it."""
+"""The typer application; commands register themselves."""
 
 import os
 from typing import Annotated
@@ -17,7 +17,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """DEM-SRNet: 15 arc-second elevation grids to 3 arc-second, land and sea floor."""

@@ -2,8 +2,9 @@
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,33 +13,32 @@ from demsr.cli.app import app
 from demsr.cli.options import (
     BoundingBox,
     Consistency,
-    Crs,
-    Datum,
     Device,
-    Grids,
+    GeoidGrids,
     Halo,
-    Layer,
     Model,
-    Network,
-    Nodata,
     Overwrite,
-    Positive,
     Precision,
-    Registration,
+    ProjNetwork,
     Tile,
     Uncertainty,
-    Unit,
-    box_of,
-    declared_of,
+    checked_box,
+    takes_declared,
 )
+
+if TYPE_CHECKING:
+    from demsr.dem.read.header import Declared
 
 
 @app.command("super-resolve")
+@takes_declared
 def super_resolve(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Raster to super-resolve.")],
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help=".tif (COG), .nc (NetCDF-CF), or a folder of 1-degree tiles.")
     ],
+    *,
+    declared: "Declared",
     model: Model = "builtin",
     bbox: BoundingBox = None,
     tile: Tile = None,
@@ -46,65 +46,53 @@ def super_resolve(
     device: Device = "auto",
     precision: Precision = "auto",
     consistency: Consistency = False,
-    tid: Annotated[Path | None, typer.Option(help="Consistent only where these type identifiers say measured.")] = None,
+    tid: Annotated[
+        Path | None, typer.Option(help="GEBCO type identifier grid: apply --consistency to measured cells only.")
+    ] = None,
     uncertainty: Uncertainty = False,
-    ray: Annotated[str | None, typer.Option(help="Compute on this Ray cluster, host:port; local starts one.")] = None,
-    workers: Annotated[int | None, typer.Option(help="How many workers there; all by default.", min=1)] = None,
-    preview: Annotated[Path | None, typer.Option(help="Picture of before and after to draw, .png.")] = None,
-    projected: Annotated[bool, typer.Option("--projected", help="Take a raster that is not in degrees.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that ended early.")] = False,
+    ray: Annotated[
+        str | None, typer.Option(help="Compute on the Ray cluster at host:port; local starts one on this machine.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of Ray workers; all by default.", min=1)] = None,
+    preview: Annotated[Path | None, typer.Option(help="Draw a picture of input and result, .png.")] = None,
+    projected: Annotated[bool, typer.Option("--projected", help="Accept a raster that is not in degrees.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     overwrite: Overwrite = False,
-    crs: Crs = None,
-    vertical_datum: Datum = None,
-    unit: Unit = None,
-    positive: Positive = None,
-    nodata: Nodata = None,
-    registration: Registration = None,
-    layer: Layer = None,
 ) -> None:
-    """Make every pixel of a raster 5 x 5 pixels; any size, in bounded memory."""
-    _refuse_to_replace(target, overwrite=overwrite)
-    from demsr.inference.files import InferenceOptions, apply_to_file
-    from demsr.inference.preview import check_preview, refuse_projected, save_preview
-    from demsr.inference.tiles import Source, opened
-    from demsr.reporting.inspection import print_assumptions
-    from demsr.reporting.products import print_spacing
-    from demsr.sources.inspection import is_lr_of_product
+    """Replace every pixel of a raster by 5 x 5 pixels; any size, in bounded memory."""
+    from demsr.inference.files import super_resolve_file
 
-    if preview is not None:
-        check_preview(preview)
-    declared = declared_of(crs, vertical_datum, unit, positive, nodata, registration, layer)
-    recipe = InferenceOptions(
+    result = super_resolve_file(
+        source,
+        target,
         model=model,
         device=device,
         precision=precision,
-        consistent=consistency or tid is not None,
+        consistent=consistency,
         uncertain=uncertainty,
-        halo_px=halo,
+        within=checked_box(bbox),
+        tid=tid,
+        declared=declared,
+        projected=projected,
         tile_px=tile,
+        halo_px=halo,
         ray=ray,
         workers=workers,
+        preview=preview,
+        resume=resume,
+        overwrite=overwrite,
+        command=_command(),
+        notify=_printer(source),
     )
-    with opened(Source(path=source, declared=declared, within=box_of(bbox), tid=tid)) as raster:
-        print_assumptions(source, raster.surface.assumptions)
-        if not projected:
-            refuse_projected(raster.surface.grid, source)
-        done = apply_to_file(raster, target, recipe, command=_command(), resume=resume, overwrite=overwrite)
-        if not is_lr_of_product(raster.surface.grid):
-            print_spacing(raster.surface.grid, source, scale=done.scale)
-        if preview is not None:
-            save_preview(preview, raster, target, scale=done.scale)
     typer.echo(
-        f"{target}: {done.grid.rows} x {done.grid.cols} pixels, datum {done.vertical_datum}, by {model}, "
-        f"{done.lr_px_per_second:,.0f} input pixels a second"
+        f"{target}: {result.grid.rows} x {result.grid.cols} pixels, datum {result.vertical_datum or 'not stated'}, "
+        f"model {model}, {result.lr_px_per_second:,.0f} input pixels per second"
     )
 
 
 @app.command()
 def plan(
-    source: Annotated[
-        Path | None, typer.Argument(metavar="[IN]", help="Raster to super-resolve; none is needed.")
-    ] = None,
+    source: Annotated[Path | None, typer.Argument(metavar="[IN]", help="Raster to super-resolve.")] = None,
     bbox: BoundingBox = None,
     globe: Annotated[bool, typer.Option("--globe", help="All 86,400 x 43,200 cells of GEBCO.")] = False,
     model: Model = "builtin",
@@ -115,18 +103,19 @@ def plan(
     consistency: Consistency = False,
     uncertainty: Uncertainty = False,
     profile: Annotated[
-        str | None, typer.Option(help="Tell what the regions of this profile take to fetch, such as paper.")
+        str | None, typer.Option(help="Estimate the downloads of a profile, such as paper, instead.")
     ] = None,
 ) -> None:
-    """Tell what super-resolving a region takes, or, with --profile, what fetching its data does.
+    """Estimate the cost of super-resolving a region or, with --profile, the size of its downloads.
 
-    The first in tiles, operations, disk, memory, and time on this device, the second in files and gigabytes by region.
+    A region costs tiles, operations, disk, memory and time on this device. Downloads are counted in files and gigabytes
+    by region.
     """
     if profile is not None:
         if source or bbox or globe:
             from demsr.errors import ParamsError
 
-            message = "--profile tells what is fetched; give it alone, or a raster, --bbox or --globe without it"
+            message = "--profile estimates downloads; give it alone, or a raster, --bbox or --globe without it"
             raise ParamsError(message)
         from demsr.profiles import profile_params
         from demsr.reporting.sources import print_needs
@@ -138,96 +127,85 @@ def plan(
         wanted = Wanted.of(params.fetch.remote.model_dump())
         print_needs(needs_of(wanted, Cache(), patch_lr=params.pairs.patch_lr), params, wanted.products())
         return
-    from demsr.inference.files import InferenceOptions, plan_region, region_grid
+    from demsr.inference.estimate import estimate_cost, region_grid
+    from demsr.inference.load import load_model
+    from demsr.inference.super_resolver import SuperResolver
     from demsr.reporting.products import print_cost_estimate
 
-    grid = region_grid(source, box_of(bbox), globe=globe)
-    recipe = InferenceOptions(
-        model=model,
-        device=device,
+    grid = region_grid(source, checked_box(bbox), globe=globe)
+    resolver = SuperResolver(
+        load_model(model, device=device),
         precision=precision,
         consistent=consistency,
         uncertain=uncertainty,
         halo_px=halo,
-        tile_px=tile,
     )
-    print_cost_estimate(plan_region(grid, recipe), grid)
+    print_cost_estimate(estimate_cost(grid, resolver, tile_px=tile), grid)
 
 
 @app.command()
+@takes_declared
 def inspect(
     sources: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Rasters of any format.")],
-    crs: Crs = None,
-    vertical_datum: Datum = None,
-    unit: Unit = None,
-    positive: Positive = None,
-    nodata: Nodata = None,
-    registration: Registration = None,
-    layer: Layer = None,
+    *,
+    declared: "Declared",
 ) -> None:
-    """Print what is understood of a raster, what had to be assumed, and what it is good for."""
+    """Print properties of rasters, assumptions made to read them, and possible uses."""
     from demsr.errors import DemsrError, RasterError
     from demsr.reporting.inspection import print_inspection
     from demsr.sources.inspection import inspect_raster
 
-    declared = declared_of(crs, vertical_datum, unit, positive, nodata, registration, layer)
-    wrong = []
+    failures = []
     for source in sources:
         try:
             print_inspection(inspect_raster(source, declared))
         except DemsrError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise RasterError("; ".join(wrong))
+            failures.append(str(error))
+    if failures:
+        raise RasterError("; ".join(failures))
 
 
 @app.command()
+@takes_declared
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Raster of any format.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Cloud-optimised GeoTIFF to write.")],
+    *,
+    declared: "Declared",
     to: Annotated[str, typer.Option(help="Vertical datum of OUT, such as EGM2008.")],
-    crs: Crs = None,
-    vertical_datum: Datum = None,
-    unit: Unit = None,
-    positive: Positive = None,
-    nodata: Nodata = None,
-    registration: Registration = None,
-    layer: Layer = None,
-    geoid_grids: Grids = None,
-    proj_network: Network = False,
+    geoid_grids: GeoidGrids = None,
+    proj_network: ProjNetwork = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Bring heights to another vertical datum, by real geoid grids only."""
+    """Convert elevation to another vertical datum, by real geoid grids only."""
     from demsr.dem.dem import write_dem
     from demsr.dem.geoid import convert_datum
     from demsr.dem.read.raster import read_raster
     from demsr.errors import RasterError
-    from demsr.reporting.inspection import print_assumptions
 
     if target.is_dir():
         message = f"{target}: is a folder; name a file in it"
         raise RasterError(message)
     if target.suffix.lower() not in (".tif", ".tiff"):
-        message = f"{target}: is written as a GeoTIFF; give a name that ends in .tif"
+        message = f"{target}: OUT is written as a GeoTIFF; name a file that ends in .tif"
         raise RasterError(message)
-    _refuse_to_replace(target, overwrite=overwrite)
-    declared = declared_of(crs, vertical_datum, unit, positive, nodata, registration, layer)
-    reading = read_raster(source, declared=declared)
-    print_assumptions(source, reading.assumptions)
-    result = convert_datum(reading.dem, to, grids=geoid_grids, network=proj_network)
-    tags = {"DEMSR_VERSION": demsr.__version__, "ASSUMED": "; ".join(reading.assumptions)}
-    write_dem(target, result, tags=tags)
-    typer.echo(f"{target}: heights above {to}, from {reading.dem.vertical_datum}")
-
-
-def _command() -> str:
-    """Return the command that makes the same file again, however often it was broken off."""
-    return shlex.join(["demsr", *(word for word in sys.argv[1:] if word not in ("--resume", "--overwrite"))])
-
-
-def _refuse_to_replace(target: Path, *, overwrite: bool) -> None:
-    from demsr.errors import RasterError
-
     if target.exists() and not overwrite:
         message = f"{target}: exists already; choose another name or add --overwrite"
         raise RasterError(message)
+    reading, notify = read_raster(source, declared=declared), _printer(source)
+    for assumption in reading.assumptions:
+        notify(assumption)
+    result = convert_datum(reading.dem, to, grids=geoid_grids, network=proj_network)
+    tags = {"DEMSR_VERSION": demsr.__version__, "ASSUMED": "; ".join(reading.assumptions)}
+    write_dem(target, result, tags=tags)
+    typer.echo(f"{target}: elevation above {to}, converted from {reading.dem.vertical_datum}")
+
+
+def _command() -> str:
+    """Return the command that makes the same file again."""
+    return shlex.join(["demsr", *(word for word in sys.argv[1:] if word not in ("--resume", "--overwrite"))])
+
+
+def _printer(source: Path) -> Callable[[str], None]:
+    """Return a function that prints a note about a file on stderr."""
+    return lambda note: typer.echo(f"{source.name}: {note}", err=True)

@@ -73,7 +73,6 @@ def _reuse(name: str, *, verdict: bool, use: bool) -> None:
     from demsr.profiles import write_changes
     from demsr.reporting.sweeps import print_report
     from demsr.search.report import read_report
-    from demsr.tracking.runs import flattened
 
     params = Params.read(_PARAMS)
     results = params.paths.results / "sweeps" / name
@@ -89,5 +88,6 @@ def _reuse(name: str, *, verdict: bool, use: bool) -> None:
         )
         raise ParamsError(message)
     write_changes(_PARAMS, report.changes)
-    values = ", ".join(f"{key} {value:.6g}" for key, value in flattened(report.changes).items())
+    sections = report.changes.items()
+    values = ", ".join(f"{name}.{key} {value:.6g}" for name, keys in sections for key, value in keys.items())
     typer.echo(f"{_PARAMS} now has {values}; next: dvc repro")

@@ -145,16 +145,21 @@ def import_mindspore(
 @app.command()
 def models(
     restore: Annotated[
-        bool, typer.Option("--restore", help="Register the models in models/ again, where the store was lost.")
+        bool, typer.Option("--restore", help="Register the models in models/ again after the store was lost.")
     ] = False,
+    links: Annotated[
+        str | None, typer.Option(metavar="URL", help="Print links into the MLflow UI that is served at this address.")
+    ] = None,
 ) -> None:
     """List the registered models."""
     from demsr.lifecycle.register import register_models
     from demsr.params import Params
-    from demsr.reporting.models import print_models
+    from demsr.reporting.models import print_links, print_models
     from demsr.tracking.registry import list_versions
-    from demsr.tracking.store import connect
+    from demsr.tracking.store import connect, ui_links
 
     if restore:
-        register_models(Params.read(_PARAMS))
-    print_models(list_versions(connect()))
+        register_models(**Params.read(_PARAMS).registration_options())
+    print_models(list_versions(connect(create=links is not None)))
+    if links is not None:
+        print_links(ui_links(links))

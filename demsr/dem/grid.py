@@ -157,6 +157,11 @@ class Grid:
         return self.pixel_width * 3600, self.pixel_height * 3600
 
     @property
+    def is_fifteen_arcsec(self) -> bool:
+        """Whether cells have 15 arc-seconds, the spacing of GEBCO that the models are trained for."""
+        return self.is_geographic and all(abs(size - 15) < 0.05 for size in self.pixel_size_arcsec())
+
+    @property
     def is_three_arcsec(self) -> bool:
         """Whether this is the spacing of the product: 15 arc-seconds divided by 5."""
         return self.is_geographic and all(abs(size - 3) < 0.01 for size in self.pixel_size_arcsec())

@@ -1,1 +1,1 @@
-"""Scores on held-out areas and the promotion rule."""
+"""Scores on held-out areas, calibration and coverage of the uncertainty, and the promotion rule."""

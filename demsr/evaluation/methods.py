@@ -1,4 +1,4 @@
-"""The baselines that stand in every table, by the names that they have there."""
+"""Baselines of every table of results, by name."""
 
 import torch
 from torch import nn
@@ -10,7 +10,14 @@ BICUBIC = "bicubic"
 
 
 def baselines(train: PairFile, *, linear_filter_size: int, batch_size: int) -> dict[str, nn.Module]:
-    """Return bicubic, its variants, and a linear filter fitted on the training pixels of the same domain."""
+    """Return bicubic interpolation, its variants, and a fitted linear filter by name.
+
+    Parameters
+    ----------
+    train : training pairs of the same domain, on which the filter is fitted
+    linear_filter_size : side of the filter, LR pixels
+    batch_size : pairs at a time
+    """
     batches = ((torch.from_numpy(lr), torch.from_numpy(hr)) for _, lr, hr in train.batches(batch_size))
     return {
         BICUBIC: Bicubic(),

@@ -1,4 +1,4 @@
-"""Whether a new model replaces the champion: a rule with numbers, not a feeling."""
+"""Promotion rule: whether a new model replaces the champion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,15 +19,16 @@ NUMBERS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class PromotionRule:
-    """What a candidate must show.
+    """Thresholds that a candidate must pass.
 
     Attributes
     ----------
-    min_gain_percent : mean over the areas of the RMSE gain over the champion
-    max_loss_percent : no area may be worse than bicubic by more
-    resamples : of the paired block bootstrap, whose 95 % interval of the gain must lie above zero
+    min_gain_percent : smallest mean RMSE gain over the champion
+    max_loss_percent : largest RMSE loss against bicubic in any area
+    resamples : number of resamples of the paired block bootstrap, whose 95 % interval of the gain must be above 0
+    seed : base seed of the bootstrap
     """
 
     min_gain_percent: float
@@ -38,17 +39,32 @@ class PromotionRule:
 
 @dataclass(frozen=True)
 class PromotionDecision:
-    """The decision, why, and the numbers behind it."""
+    """Decision on a candidate.
+
+    Attributes
+    ----------
+    promote : whether it becomes champion
+    reason : the decision in words
+    numbers : values of `NUMBERS`, in per cent
+    """
 
     promote: bool
     reason: str
     numbers: dict[str, float]
 
 
-def judge(candidate: Scores, champion: Scores | None, bicubic: Scores, rule: PromotionRule) -> PromotionDecision:
-    """Compare a candidate with the champion on the candidate's test set; the first model has only bicubic to beat.
+def decide_promotion(
+    candidate: Scores, champion: Scores | None, bicubic: Scores, rule: PromotionRule
+) -> PromotionDecision:
+    """Compare a candidate with the champion on the candidate's test set.
 
-    Gains are means over the areas of one kind, the one nearest to the use of a model; all areas must hold the limit.
+    The gain is the mean over the areas of the deciding group; the limit against bicubic holds for every area. The
+    first version is promoted if it is better than bicubic.
+
+    Parameters
+    ----------
+    candidate, champion, bicubic : scores by area; there may be no champion
+    rule : thresholds
     """
     over_bicubic = gains(candidate, bicubic)
     worst_area = min(over_bicubic, key=lambda area: over_bicubic[area])
@@ -73,7 +89,7 @@ def judge(candidate: Scores, champion: Scores | None, bicubic: Scores, rule: Pro
 
 
 def deciding_group(scores: Scores) -> str:
-    """Return the kind of areas nearest to the use of a model: measured, at 3 arc-seconds, with real LR."""
+    """Return the group of areas closest to the application: measured, at 3 arc-seconds, with real LR."""
     return min(
         {score.group for score in scores.values()},
         key=lambda group: ("synthetic" in group, "3arcsec" not in group, "fitted" in group, "real" not in group, group),
@@ -81,9 +97,19 @@ def deciding_group(scores: Scores) -> str:
 
 
 def bootstrap_gain(candidate: Scores, champion: Scores, *, resamples: int, seed: int) -> tuple[float, float, float]:
-    """Return the mean RMSE gain over the areas in per cent, and its 95 % interval by a paired block bootstrap.
+    """Estimate the mean RMSE gain over the areas and its 95 % interval by a paired block bootstrap.
 
-    Blocks are drawn with replacement inside each area, the same ones for both models.
+    Blocks are drawn with replacement within each area, the same blocks for both models.
+
+    Parameters
+    ----------
+    candidate, champion : scores by area
+    resamples : number of resamples
+    seed : base seed
+
+    Returns
+    -------
+    gain, low, high : per cent
     """
     random = generator(seed, "bootstrap")
     drawn = np.zeros(resamples)

@@ -1,8 +1,8 @@
-"""Score super-resolution methods on a file of pairs: per area, per kind of pairs, and per block for the bootstrap."""
+"""Score super-resolution methods on a file of pairs: by area, by group of areas, and by block for the bootstrap."""
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,9 @@ from demsr.model.device import device_of
 from demsr.pairs.cut import THREE_ARCSEC
 from demsr.pairs.store import FITTED, METRES, REAL, Area, PairFile
 
-BLOCK_HR_PX = 40  # side of the blocks that are resampled: errors of neighbouring pixels are not independent
+BLOCK_HR_PX = 40  # side of the blocks of the bootstrap; errors of neighbouring pixels are correlated
+
+_Image = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,11 @@ class AreaScore:
 
     Attributes
     ----------
-    group : slug such as "land_3arcsec"; areas of different groups never share a row
-    unit : of the heights: m, or scaled
-    metrics : from `elevation_errors`, and slope_rmse_deg where pixels have a size
-    block_squares, block_pixels : sum of squared errors and number of measured pixels of each block
+    area : name of the area
+    group : slug such as "land_3arcsec"; means are taken within a group only
+    unit : of the elevations, "m" or "scaled"
+    metrics : from `elevation_errors`, and slope_rmse_deg if the pixel size is known
+    block_squares, block_pixels : (blocks,), sum of squared errors and number of measured pixels
     """
 
     area: str
@@ -46,39 +49,43 @@ class AreaScore:
 
 
 def score(method: nn.Module, pairs: PairFile, *, batch_size: int = 16) -> dict[str, AreaScore]:
-    """Return the errors of a method by area.
+    """Compute the errors of a method by area.
 
     Parameters
     ----------
-    method : maps (B, 1, h, w) metres to (B, 1, scale*h, scale*w) metres, on the device of its parameters
+    method : maps (B, 1, h, w) to (B, 1, scale*h, scale*w) elevations, on the device of its parameters
+    pairs : pairs of at least one area
+    batch_size : pairs at a time
+
+    Raises
+    ------
+    PairsError : the file does not name its areas
     """
     if not pairs.areas:
         message = f"{pairs.path}: has no areas to score; take it over with `demsr profile mindearth --pairs FILE`"
         raise PairsError(message)
-    of_area: dict[int, list[tuple[NDArray[np.float32], NDArray[np.float32]]]] = defaultdict(list)
     last = {int(area): index for index, area in enumerate(pairs.samples["area"])}
+    errors: dict[int, list[tuple[_Image, _Image]]] = defaultdict(list)
     scores: dict[int, AreaScore] = {}
-    device = device_of(method)
-    for part, lr, hr in pairs.batches(batch_size):
-        with torch.inference_mode():
-            sr = method(torch.from_numpy(lr).to(device)).cpu().numpy()
-        for offset, index in enumerate(range(part.start, part.stop)):
-            area = int(pairs.samples["area"][index])
-            of_area[area].append(
-                (sr[offset, 0] - hr[offset, 0], _slope_error(pairs, index, sr[offset, 0], hr[offset, 0]))
-            )
-            if index == last[area]:  # memory holds the areas that are not finished, mostly one
-                errors, slope_errors = map(np.stack, zip(*of_area.pop(area), strict=True))
-                scores[area] = _area_score(pairs, area, errors, slope_errors)
+    for index, sr, hr in _predictions(method, pairs, batch_size):
+        area = int(pairs.samples["area"][index])
+        errors[area].append((sr - hr, _slope_error(pairs, index, sr, hr)))
+        if index == last[area]:  # only areas that are not complete stay in memory, mostly one
+            scores[area] = _area_score(pairs, area, *map(np.stack, zip(*errors.pop(area), strict=True)))
     return {pairs.areas[area].name: scores[area] for area in sorted(scores)}
 
 
 def pooled_rmse(method: nn.Module, pairs: PairFile, *, batch_size: int = 16) -> float:
-    """Return the RMSE over all measured pixels of a file at once, as validation counts it."""
-    squares, count, device = 0.0, 0, device_of(method)
-    for _, lr, hr in pairs.batches(batch_size):
-        with torch.inference_mode():
-            sr = method(torch.from_numpy(lr).to(device)).cpu().numpy()
+    """Return the RMSE over all measured pixels of a file together, the validation metric.
+
+    Parameters
+    ----------
+    method : as in `score`
+    pairs : pairs with or without areas
+    batch_size : pairs at a time
+    """
+    squares, count = 0.0, 0
+    for _, sr, hr in _batch_predictions(method, pairs, batch_size):
         measured = np.isfinite(hr)
         squares += float(np.square(sr[measured] - hr[measured], dtype=np.float64).sum())
         count += int(measured.sum())
@@ -86,7 +93,14 @@ def pooled_rmse(method: nn.Module, pairs: PairFile, *, batch_size: int = 16) -> 
 
 
 def group_slug(domain: str, area: Area, *, unit: str = METRES) -> str:
-    """Return the name of a row of results: pairs of different kinds never share one, nor made and measured terrain."""
+    """Return the name of the group that an area belongs to, by the kind of its pairs and of its terrain.
+
+    Parameters
+    ----------
+    domain : "land" or "marine"
+    area : description of the area
+    unit : of the elevations, "m" or "scaled"
+    """
     parts = [domain, "3arcsec" if area.pair_kind == THREE_ARCSEC else area.pair_kind.replace("-", "_")]
     parts += [area.degradation] if area.degradation in (FITTED, REAL) else []
     parts += ["synthetic"] if area.synthetic else []
@@ -94,26 +108,52 @@ def group_slug(domain: str, area: Area, *, unit: str = METRES) -> str:
 
 
 def mean_metrics(scores: Mapping[str, AreaScore], group: str) -> dict[str, float]:
-    """Return the mean over the areas of a group, each area counting once."""
+    """Return the means over the areas of a group, with the same weight for every area.
+
+    Parameters
+    ----------
+    scores : by area
+    group : slug of the group
+
+    Returns
+    -------
+    the metrics that all areas of the group have
+    """
     rows = [score.metrics for score in scores.values() if score.group == group]
     everywhere = [metric for metric in rows[0] if all(metric in row for row in rows)]
     return {metric: float(np.mean([row[metric] for row in rows])) for metric in everywhere}
 
 
-def gains(of: Mapping[str, AreaScore], over: Mapping[str, AreaScore]) -> dict[str, float]:
-    """Return by area how many per cent the RMSE of one method lies below that of another."""
-    return {area: 100 * (1 - of[area].rmse / over[area].rmse) for area in of}
+def gains(scores: Mapping[str, AreaScore], reference: Mapping[str, AreaScore]) -> dict[str, float]:
+    """Return the RMSE gain over a reference method by area, per cent."""
+    return {area: 100 * (1 - scores[area].rmse / reference[area].rmse) for area in scores}
 
 
-def _slope_error(pairs: PairFile, index: int, sr: NDArray[np.float32], hr: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the difference of slopes in degrees, nothing where pixels have no size."""
-    size = {f"pixel_{side}_m": float(pairs.samples[f"pixel_{side}_m"][index]) for side in ("width", "height")}
-    if not all(map(math.isfinite, size.values())):
+def _batch_predictions(method: nn.Module, pairs: PairFile, batch_size: int) -> Iterator[tuple[slice, _Image, _Image]]:
+    """Yield (indices, sr, hr) by batch, each image (B, 1, scale*h, scale*w)."""
+    device = device_of(method)
+    for part, lr, hr in pairs.batches(batch_size):
+        with torch.inference_mode():
+            sr = method(torch.from_numpy(lr).to(device)).cpu().numpy()
+        yield part, sr, hr
+
+
+def _predictions(method: nn.Module, pairs: PairFile, batch_size: int) -> Iterator[tuple[int, _Image, _Image]]:
+    """Yield (index, sr, hr) by pair, each image (scale*h, scale*w)."""
+    for part, sr, hr in _batch_predictions(method, pairs, batch_size):
+        yield from zip(range(part.start, part.stop), sr[:, 0], hr[:, 0], strict=True)
+
+
+def _slope_error(pairs: PairFile, index: int, sr: _Image, hr: _Image) -> _Image:
+    """Return the error of the slope in degrees; empty if the pixel size is unknown."""
+    width_m, height_m = pairs.pixel_size_m(index)
+    if not (math.isfinite(width_m) and math.isfinite(height_m)):
         return np.empty(0, np.float32)
-    return (slope_deg(sr, **size) - slope_deg(hr, **size)).astype(np.float32)
+    sr_slope, hr_slope = (slope_deg(image, pixel_width_m=width_m, pixel_height_m=height_m) for image in (sr, hr))
+    return (sr_slope - hr_slope).astype(np.float32)
 
 
-def _area_score(pairs: PairFile, area: int, error: NDArray[np.float32], slope_error: NDArray[np.float32]) -> AreaScore:
+def _area_score(pairs: PairFile, area: int, error: _Image, slope_error: _Image) -> AreaScore:
     squares, pixels = _blocks(error)
     metrics = elevation_errors(error, unit=pairs.unit)
     measured = slope_error[np.isfinite(slope_error)]
@@ -124,8 +164,8 @@ def _area_score(pairs: PairFile, area: int, error: NDArray[np.float32], slope_er
     return AreaScore(described.name, group, pairs.unit, metrics, squares, pixels)
 
 
-def _blocks(error: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Sum (N, H, W) errors over blocks; what does not fill a block in the south and the east is left out."""
+def _blocks(error: _Image) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Sum (N, H, W) squared errors and count pixels by block; incomplete blocks in the south and east are left out."""
     count, height, width = error.shape
     side = min(BLOCK_HR_PX, height, width)
     rows, cols = height // side, width // side

@@ -1,1 +1,1 @@
-"""Super-resolve whole rasters."""
+"""Use a model: load it, super-resolve arrays and files, estimate the cost."""

@@ -1,4 +1,4 @@
-"""Apply a model to an array in memory that knows its coordinates."""
+"""Super-resolve an xarray DataArray in memory."""
 
 from pathlib import Path
 
@@ -11,16 +11,16 @@ from demsr.dem.read.header import METRES_PER_UNIT
 from demsr.dem.read.stream import ArrayReader
 from demsr.dem.windows import tiles
 from demsr.errors import GridError, VoidError
-from demsr.inference.estimate import default_tile_px
 from demsr.inference.load import BUILTIN, load_model
 from demsr.inference.super_resolver import SuperResolver
+from demsr.inference.tile_plan import default_tile_px
 from demsr.model.srnet import DemSrNet
 from demsr.options import InferencePrecision
 
 _NAMES = {"y": ("lat", "latitude", "y"), "x": ("lon", "longitude", "x")}
-_UNEVEN = 1e-3  # of a step: how far coordinates may lie from even ones
+_UNEVEN = 1e-3  # of a step: largest deviation from even coordinates
 _GEO_TRANSFORM = "GeoTransform"
-_OF_STORED = ("_FillValue", "missing_value", "scale_factor", "add_offset")  # xarray moves them away when it decodes
+_PACKING = ("_FillValue", "missing_value", "scale_factor", "add_offset")  # absent once xarray has decoded
 
 
 def super_resolve(
@@ -33,58 +33,71 @@ def super_resolve(
     uncertain: bool = False,
     tile_px: int | None = None,
 ) -> xr.DataArray:
-    """Replace every cell by 5 x 5 cells; NaN stays exactly NaN, and what it says about itself stays.
+    """Replace every cell of an array by 5 x 5 cells; voids stay void, name and attributes are kept.
+
+    Needs the extra `xarray`.
 
     Parameters
     ----------
-    elevation : metres, positive up, with evenly spaced coordinates along two dimensions, in either direction
+    elevation : metres, positive up, NaN where void, with evenly spaced coordinates along two dimensions, in either
+        direction
     model : see `demsr.load_model`, or a net
     device : "auto", "cpu", "cuda", ...
-    precision, consistent : see `demsr.inference.super_resolver.SuperResolver`
-    uncertain : give the standard error of each cell in metres, as the coordinate `uncertainty`
-    tile_px : side of a tile in LR pixels; None takes what fits in memory
+    precision : of the blocks of the net; "auto" takes bf16 where the hardware supports it
+    consistent : make the mean of each block of 5 x 5 cells equal to the input cell
+    uncertain : add the standard error of each cell, metres, as the coordinate `uncertainty`
+    tile_px : side of a tile, LR pixels; None takes the largest that fits in memory
+
+    Returns
+    -------
+    fine : the same dimensions, five times as many cells along both
 
     Raises
     ------
-    GridError : coordinates that are missing or uneven, heights that are not metres and positive up
-    VoidError : nothing was measured, or values that cannot be elevations
+    GridError : coordinates are missing or uneven, or elevation is not in metres and positive up
+    VoidError : no cell is measured, or values cannot be elevations
     CheckpointError, ParamsError, TrackingError : see `demsr.load_model`
+
+    Examples
+    --------
+    >>> import demsr, numpy as np, xarray as xr
+    >>> lat, lon = 46 - np.arange(8) / 240, 7 + np.arange(10) / 240
+    >>> gebco = xr.DataArray(100 * np.random.rand(8, 10), {"lat": lat, "lon": lon}, ("lat", "lon"))
+    >>> demsr.super_resolve(gebco).shape
+    (40, 50)
     """
     _check_type(elevation)
     plane = elevation.squeeze(drop=False)
     where = str(elevation.name or "elevation")
     rows, cols = _dimensions(plane, where)
-    _check_heights(plane, where)
+    _check_units(plane, where)
     net = model if isinstance(model, DemSrNet) else load_model(model, device=device)
     resolver = SuperResolver(net, precision=precision, consistent=consistent, uncertain=uncertain)
-    north_up, turned = _north_up(plane.transpose(rows, cols), rows, cols)
+    north_up, flips = _north_up(plane.transpose(rows, cols), rows, cols)
     values = north_up.to_numpy().astype(np.float32)
-    _check_range(values, where)
-    if not np.isfinite(values).any():
-        message = f"{where}: all {values.size} cells are void; give an array with measured ones"
-        raise VoidError(message)
-    surface = ArrayReader(values, is_periodic=_is_periodic(north_up[cols]))
-    fine, *errors = _resolved(surface, resolver, tile_px or default_tile_px(resolver))
+    _check_values(values, where)
+    reader = ArrayReader(values, is_periodic=_is_periodic(north_up[cols]))
+    fine, *errors = _super_resolve_tiles(reader, resolver, tile_px or default_tile_px(resolver))
     coordinates = {name: _refined(north_up[name], resolver.scale) for name in (rows, cols)}
-    kept = {name: _rescaled(coord, resolver.scale) for name, coord in plane.coords.items() if not coord.dims}
-    result = xr.DataArray(fine, {**coordinates, **kept}, (rows, cols), elevation.name, elevation.attrs)
+    scalars = {name: _rescaled(coord, resolver.scale) for name, coord in plane.coords.items() if not coord.dims}
+    result = xr.DataArray(fine, {**coordinates, **scalars}, (rows, cols), elevation.name, elevation.attrs)
     for sigma_m in errors:
         result = result.assign_coords(uncertainty=((rows, cols), sigma_m, {"units": "m"}))
-    return result.isel(turned).transpose(*plane.dims)
+    return result.isel(flips).transpose(*plane.dims)
 
 
 def _check_type(elevation: object) -> None:
     if not isinstance(elevation, xr.DataArray):
-        message = f"elevation is a {type(elevation).__name__}; pass a DataArray of xarray, such as dataset.elevation"
+        message = f"elevation is a {type(elevation).__name__}; pass an xarray DataArray, such as dataset.elevation"
         raise TypeError(message)
 
 
-def _resolved(surface: ArrayReader, resolver: SuperResolver, tile_px: int) -> NDArray[np.float32]:
-    rows, cols = surface.shape
+def _super_resolve_tiles(reader: ArrayReader, resolver: SuperResolver, tile_px: int) -> NDArray[np.float32]:
+    rows, cols = reader.shape
     fine = np.empty((1 + resolver.uncertain, rows * resolver.scale, cols * resolver.scale), np.float32)
     for window in tiles(rows, cols, tile_px):
         place = (slice(None), *window.refine(resolver.scale).slices)
-        fine[place] = resolver(*surface.around(window, resolver.reach_px))
+        fine[place] = resolver(*reader.around(window, resolver.reach_px))
     return fine
 
 
@@ -110,48 +123,51 @@ def _dimensions(plane: xr.DataArray, where: str) -> tuple[str, str]:
     return rows, cols
 
 
-def _check_heights(plane: xr.DataArray, where: str) -> None:
-    if packed := [name for name in _OF_STORED if name in plane.attrs]:
+def _check_units(plane: xr.DataArray, where: str) -> None:
+    if packed := [name for name in _PACKING if name in plane.attrs]:
         message = (
-            f"{where}: has {', '.join(packed)}, so its values are as stored; decode them, with xarray.decode_cf or "
+            f"{where}: has {', '.join(packed)}, so its values are still packed; decode them with xarray.decode_cf or "
             "rioxarray.open_rasterio(..., masked=True)"
         )
         raise GridError(message)
     unit, positive = str(plane.attrs.get("units", "m")).lower(), str(plane.attrs.get("positive", "up")).lower()
     if METRES_PER_UNIT.get(unit) != 1 or positive != "up":
         message = (
-            f"{where}: units {unit!r}, positive {positive}; heights in metres, positive up, "
-            "are needed: convert the values and their attributes"
+            f"{where}: units are {unit!r}, positive {positive}; metres, positive up, are needed: convert values and "
+            "attributes"
         )
         raise GridError(message)
 
 
-def _check_range(values: NDArray[np.float32], where: str) -> None:
+def _check_values(values: NDArray[np.float32], where: str) -> None:
     wrong = out_of_range(values)
     if wrong.any():
         message = (
             f"{where}: {int(wrong.sum())} values lie outside {LOWEST_M:.0f} to {HIGHEST_M:.0f} m, such as "
-            f"{values[wrong][0]:g}; make voids NaN, for example with elevation.where(...), and heights metres"
+            f"{values[wrong][0]:g}; make voids NaN, for example with elevation.where(...), and convert to metres"
         )
+        raise VoidError(message)
+    if not np.isfinite(values).any():
+        message = f"{where}: all {values.size} cells are void; give an array with measured cells"
         raise VoidError(message)
 
 
 def _north_up(plane: xr.DataArray, rows: str, cols: str) -> tuple[xr.DataArray, dict[str, slice]]:
-    """Return the array from north to south and west to east, and how to turn the result back."""
+    """Return the array from north to south and west to east, and the index that flips the result back."""
     backwards = {rows: plane[rows][0] < plane[rows][-1], cols: plane[cols][0] > plane[cols][-1]}
-    turned = {name: slice(None, None, -1) for name, is_backwards in backwards.items() if bool(is_backwards)}
-    return plane.isel(turned), turned
+    flips = {name: slice(None, None, -1) for name, is_backwards in backwards.items() if bool(is_backwards)}
+    return plane.isel(flips), flips
 
 
 def _is_periodic(longitudes: xr.DataArray) -> bool:
-    """Whether the last column is beside the first, around the globe."""
+    """Whether the columns cover the globe, so that the last is beside the first."""
     in_degrees = str(longitudes.name).lower().startswith("lon") or "degree" in str(longitudes.attrs.get("units", ""))
     step = float(longitudes[1] - longitudes[0])
     return in_degrees and abs(len(longitudes) * step - 360) < step / 2
 
 
 def _refined(centres: xr.DataArray, scale: int) -> xr.DataArray:
-    """Return the centres of cells that are `scale` times as fine."""
+    """Return the centres of cells that are `scale` times finer."""
     values = centres.to_numpy().astype(np.float64)
     step = (values[-1] - values[0]) / (len(values) - 1)
     fine = values[0] - step / 2 + (np.arange(len(values) * scale) + 0.5) * (step / scale)
@@ -159,7 +175,7 @@ def _refined(centres: xr.DataArray, scale: int) -> xr.DataArray:
 
 
 def _rescaled(coordinate: xr.DataArray, scale: int) -> xr.DataArray:
-    """Return a coordinate of the whole array, such as its CRS; if it holds a transform, that of the finer cells."""
+    """Return a scalar coordinate, such as the CRS; a transform in it becomes that of the finer cells."""
     if _GEO_TRANSFORM not in coordinate.attrs:
         return coordinate
     x, x_per_col, x_per_row, y, y_per_col, y_per_row = map(float, str(coordinate.attrs[_GEO_TRANSFORM]).split())

@@ -1,4 +1,4 @@
-"""Tiles on a Ray cluster: the same windows, a GPU each where there are any."""
+"""Compute tiles on a Ray cluster, one worker for each GPU or CPU."""
 
 import platform
 from collections.abc import Iterator
@@ -10,71 +10,73 @@ import torch
 
 from demsr.dem.windows import Window
 from demsr.errors import RasterError, WorkerError
+from demsr.inference.source import RasterSource, SourceReader, open_source
 from demsr.inference.super_resolver import SuperResolver
-from demsr.inference.tiles import Source, SourceReader, opened, tile_of
+from demsr.inference.tiles import compute_tile
 from demsr.model.device import best_device
 from demsr.model.srnet import DemSrNet
 from demsr.runtime.ray_cluster import first_line
 
-_IN_FLIGHT = 2  # windows that wait or run at a worker, so that none is idle while its tile travels
-_MOST_LOSSES = 5  # workers that may be lost one after the other, without a tile in between
+_WINDOWS_PER_WORKER = 2  # submitted at the same time, so that no worker waits while its tile travels
+_MOST_LOSSES = 5  # workers lost in a row, without a tile in between
 
 
 class RayWorkers:
-    """Compute tiles on the workers of a Ray cluster.
+    """Compute tiles on the workers of a connected Ray cluster.
 
     Parameters
     ----------
-    raster : has to lie at the same path on every node
-    resolver : is sent to the workers
-    workers : how many; None takes one for each GPU, or for each CPU where there is none
-    device : of the workers; "cpu" leaves GPUs alone
+    source : open raster; every node must have the same file at the same path
+    resolver : net to apply, sent to the workers
+    workers : number of workers; None takes one for each GPU, or for each CPU where there is no GPU
+    device : of the workers; "cpu" leaves GPUs unused
     """
 
     def __init__(
-        self, raster: SourceReader, resolver: SuperResolver, *, workers: int | None = None, device: str = "auto"
+        self, source: SourceReader, resolver: SuperResolver, *, workers: int | None = None, device: str = "auto"
     ) -> None:
-        source = raster.source
-        tid = None if source.tid is None else source.tid.resolve()
-        self.source = replace(source, path=source.path.resolve(), tid=tid)  # workers have other current folders
-        self.sha256 = [surface.sha256 for surface in raster.surfaces]
+        described = source.source
+        tid = None if described.tid is None else described.tid.resolve()
+        self.source = replace(described, path=described.path.resolve(), tid=tid)  # workers have other current folders
+        self.sha256 = [reader.sha256 for reader in source.readers]
         self.resolver, self.workers, self.device = resolver, workers, device
 
     def compute(self, windows: list[Window]) -> Iterator[tuple[Window, bytes]]:
-        """See `demsr.inference.tiles.Workers`; a worker that is lost is replaced, and its windows are done again.
+        """Yield each window with its encoded tile, in any order; replace lost workers and repeat their windows.
+
+        Parameters
+        ----------
+        windows : LR cells of the region
 
         Raises
         ------
-        WorkerError : workers are lost one after the other
+        WorkerError : more than five workers were lost in a row
         """
         import ray
 
-        resources = ray.cluster_resources()
-        gpus = 0 if self.device == "cpu" else int(resources.get("GPU", 0))
-        cpus = int(resources.get("CPU", 1))
-        start = self._starter(num_gpus=1 if gpus else 0)
-        crew = [start() for _ in range(min(self.workers or gpus or cpus, len(windows)))]
-        free = [place for place in range(len(crew)) for _ in range(_IN_FLIGHT)]
+        start, count = self._starter()
+        crew = [start() for _ in range(min(count, len(windows)))]
+        free = [slot for slot in range(len(crew)) for _ in range(_WINDOWS_PER_WORKER)]
         waiting = list(reversed(windows))
         running: dict[Any, tuple[int, Any, Window]] = {}
         losses = 0
         try:
             while waiting or running:
                 while waiting and free:
-                    place, window = free.pop(), waiting.pop()
-                    running[crew[place].tile.remote(window)] = (place, crew[place], window)
+                    slot, window = free.pop(), waiting.pop()
+                    running[crew[slot].tile.remote(window)] = (slot, crew[slot], window)
                 (reference, *_), _ = ray.wait(list(running))
-                place, worker, window = running.pop(reference)
-                free.append(place)
+                slot, worker, window = running.pop(reference)
+                free.append(slot)
                 try:
                     tile = ray.get(reference)
                 except ray.exceptions.RayActorError as error:
                     waiting.append(window)
-                    if crew[place] is worker:
+                    if crew[slot] is worker:
                         losses += 1
-                        crew[place] = start()
+                        crew[slot] = start()
                     if losses > _MOST_LOSSES:
-                        message = f"{losses} workers were lost without a tile in between ({first_line(error)})"
+                        message = f"{losses} Ray workers were lost in a row ({first_line(error)})"
                         raise WorkerError(message) from error
                 except ray.exceptions.RayTaskError as error:
                     raise error.cause from error
@@ -85,38 +87,36 @@ class RayWorkers:
             for worker in crew:
                 ray.kill(worker)
 
-    def _starter(self, *, num_gpus: int) -> Any:
-        """Return a function that starts a worker."""
+    def _starter(self) -> tuple[Any, int]:
+        """Return a function that starts a worker, and the number of workers."""
         import ray
 
+        resources = ray.cluster_resources()
+        gpus = 0 if self.device == "cpu" else int(resources.get("GPU", 0))
         resolver = self.resolver
         net = ray.put(deepcopy(resolver.net).cpu())
-        how = {
-            "precision": resolver.precision,
-            "consistent": resolver.consistent,
-            "uncertain": resolver.uncertain,
-            "halo_px": resolver.halo_px,
-        }
-        remote: Any = ray.remote(num_cpus=1, num_gpus=num_gpus)(_Worker)
-        return lambda: remote.remote(self.source, self.sha256, net, how, self.device)
+        options = {name: getattr(resolver, name) for name in ("precision", "consistent", "uncertain", "halo_px")}
+        remote: Any = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0)(_Worker)
+        count = self.workers or gpus or int(resources.get("CPU", 1))
+        return lambda: remote.remote(self.source, self.sha256, net, options, self.device), count
 
 
 class _Worker:
-    """A process that keeps a source open and computes its windows."""
+    """A process that keeps a raster open and computes its windows."""
 
-    def __init__(self, source: Source, sha256: list[str], net: DemSrNet, how: dict[str, Any], device: str) -> None:
+    def __init__(
+        self, source: RasterSource, sha256: list[str], net: DemSrNet, options: dict[str, Any], device: str
+    ) -> None:
         torch.set_num_threads(1)
-        self.resolver = SuperResolver(net.to(best_device(device)), **how)
-        self.sha256, self.opening = sha256, opened(source)
+        self.resolver = SuperResolver(net.to(best_device(device)), **options)
+        self.sha256, self.opening = sha256, open_source(source)
         self.source: SourceReader | None = None
 
     def tile(self, window: Window) -> bytes:
-        if self.source is None:  # here, since what fails in a constructor is told as a lost worker
+        if self.source is None:  # opened here, since Ray reports errors of a constructor as a lost worker
             source = self.opening.__enter__()  # until the process ends
-            if [surface.sha256 for surface in source.surfaces] != self.sha256:
-                message = (
-                    f"{source.source.path}: is another file on the node {platform.node()}; bring the same one there"
-                )
+            if [reader.sha256 for reader in source.readers] != self.sha256:
+                message = f"{source.source.path}: the node {platform.node()} has another file; copy the same one there"
                 raise RasterError(message)
             self.source = source
-        return tile_of(self.source, self.resolver, window)
+        return compute_tile(self.source, self.resolver, window)

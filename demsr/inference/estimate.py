@@ -1,4 +1,4 @@
-"""What super-resolving a region will take: counted where it can be, else measured by doing a tile of it."""
+"""Estimate the cost of super-resolving a region: counted where possible, else timed on one calibration tile."""
 
 import resource
 import tempfile
@@ -7,55 +7,47 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from scipy import ndimage
 
-from demsr.dem.grid import Grid
-from demsr.dem.windows import Window, tiles
+from demsr.dem.grid import Box, Grid
+from demsr.dem.read.header import read_header
+from demsr.dem.read.raster import window_within
+from demsr.dem.windows import Window
+from demsr.errors import ParamsError
 from demsr.inference.super_resolver import SuperResolver
-from demsr.inference.tiles import BANDS
+from demsr.inference.tile_plan import BANDS, TilePlan
 from demsr.model.cost import flop_per_lr_px
 from demsr.output.product import Product, encode_tile, write_product
 
 GLOBE = Grid(
     rows=43_200, cols=86_400, west=-180.0, north=90.0, pixel_width=15 / 3600, pixel_height=15 / 3600, crs="EPSG:4326"
 )
-_MEMORY_BYTES = 1.2e9  # for the arrays of one tile, unless the device has its own memory
-_SHARE_OF_DEVICE = 0.5  # of the memory that is free there
-_LARGEST_PX, _SMALLEST_PX, _STEP_PX = 2048, 32, 16
-_HR_ARRAYS = 8  # of float32 at the same time, on the way from detail to metres
 _CALIBRATION_PX = 256
+_TERRAIN_OCTAVES = 6
 
 
 @dataclass(frozen=True, kw_only=True)
 class CostEstimate:
-    """What super-resolving a region will take.
+    """Cost of super-resolving a region.
 
     Attributes
     ----------
+    plan : the tiles
     scale : HR pixels per LR pixel along one axis
-    lr_px, hr_px : cells in and out
-    tiles, tile_px : how many, and their side in LR pixels
-    halo_px : around each tile, computed for it alone
-    computed_lr_px : with halos
-    flop : floating-point operations, with halos
-    bytes_at_most : of the product, float32 without compression
-    compressed : size of the calibration tile's product, as a share of that
-    seconds : on this device, by the calibration tile
-    memory_bytes : peak, by that of the calibration tile
-    calibration_px : side of that tile
-    device : on which it was done
+    flop : floating-point operations, halos included
+    size_bytes : of the product before compression
+    compressed : compressed share of that size, from the calibration tile
+    seconds : on this device, from the calibration tile
+    memory_bytes : peak, from the calibration tile
+    calibration_px : side of the calibration tile, LR pixels
+    device : type of the device, "cpu" or "cuda"
     """
 
+    plan: TilePlan
     scale: int
-    lr_px: int
-    hr_px: int
-    tiles: int
-    tile_px: int
-    halo_px: int
-    computed_lr_px: int
     flop: float
-    bytes_at_most: int
+    size_bytes: int
     compressed: float
     seconds: float
     memory_bytes: float
@@ -63,65 +55,70 @@ class CostEstimate:
     device: str
 
     @property
+    def hr_px(self) -> int:
+        """Number of output pixels."""
+        return self.plan.lr_px * self.scale**2
+
+    @property
     def lr_px_per_second(self) -> float:
-        """Useful pixels, halos not counted."""
-        return self.lr_px / self.seconds
+        """Speed in LR pixels, halos not counted."""
+        return self.plan.lr_px / self.seconds
 
 
-def default_tile_px(resolver: SuperResolver) -> int:
-    """Return the side of the largest tile whose arrays fit in memory."""
-    net = resolver.net
-    of_features = net.features * (3 * (2 if resolver.precision == "bf16" else 4) + 8)
-    of_heights = 4 * _HR_ARRAYS * net.scale**2
-    budget = _MEMORY_BYTES
-    if resolver.device.type == "cuda":
-        budget = _SHARE_OF_DEVICE * torch.cuda.mem_get_info(resolver.device)[0]
-    side = int((budget / (of_features + of_heights)) ** 0.5) - 2 * resolver.halo_px
-    return max(_SMALLEST_PX, min(_LARGEST_PX, side - side % _STEP_PX))
-
-
-def computed_lr_px(grid: Grid, tile_px: int, halo_px: int) -> int:
-    """Return how many LR pixels are computed with the halos; what lies beyond the region is taken as readable."""
-    rows = sum(min(tile_px, grid.rows - top) + 2 * halo_px for top in range(0, grid.rows, tile_px))
-    cols = sum(min(tile_px, grid.cols - left) + 2 * halo_px for left in range(0, grid.cols, tile_px))
-    return rows * cols
-
-
-def plan(grid: Grid, resolver: SuperResolver, *, tile_px: int) -> CostEstimate:
-    """CostEstimate a region, and do one tile of made terrain to tell the time and the memory.
+def estimate_cost(grid: Grid, resolver: SuperResolver, *, tile_px: int | None = None) -> CostEstimate:
+    """Estimate the cost of a region by timing one calibration tile of synthetic terrain.
 
     Parameters
     ----------
     grid : of the region, LR
-    tile_px : side of a tile
+    resolver : net to apply
+    tile_px : side of a tile, LR pixels; None takes the largest that fits in memory
     """
-    side = min(tile_px, _CALIBRATION_PX, grid.rows, grid.cols)
-    of_tile = _calibrate(resolver, side)
-    lr_px, hr_px = grid.rows * grid.cols, grid.rows * grid.cols * resolver.scale**2
-    computed = computed_lr_px(grid, tile_px, resolver.halo_px)
-    largest = (min(tile_px, grid.rows) + 2 * resolver.halo_px) * (min(tile_px, grid.cols) + 2 * resolver.halo_px)
+    plan = TilePlan.of(grid, resolver, tile_px)
+    calibration = _calibrate(resolver, min(plan.tile_px, _CALIBRATION_PX, grid.rows, grid.cols))
+    hr_px = plan.lr_px * resolver.scale**2
+    largest_px = (min(plan.tile_px, grid.rows) + 2 * plan.halo_px) * (min(plan.tile_px, grid.cols) + 2 * plan.halo_px)
     return CostEstimate(
+        plan=plan,
         scale=resolver.scale,
-        lr_px=lr_px,
-        hr_px=hr_px,
-        tiles=len(tiles(grid.rows, grid.cols, tile_px)),
-        tile_px=tile_px,
-        halo_px=resolver.halo_px,
-        computed_lr_px=computed,
-        flop=computed * flop_per_lr_px(resolver.folded),
-        bytes_at_most=4 * hr_px * (1 + resolver.uncertain),
-        compressed=of_tile.compressed,
-        seconds=computed * of_tile.seconds_per_lr_px + hr_px * of_tile.seconds_per_hr_px,
-        memory_bytes=of_tile.memory_before + largest * of_tile.memory_per_lr_px,
-        calibration_px=side,
+        flop=plan.computed_lr_px * flop_per_lr_px(resolver.folded),
+        size_bytes=4 * hr_px * (1 + resolver.uncertain),
+        compressed=calibration.compressed,
+        seconds=plan.computed_lr_px * calibration.seconds_per_lr_px + hr_px * calibration.seconds_per_hr_px,
+        memory_bytes=calibration.memory_before + largest_px * calibration.memory_per_lr_px,
+        calibration_px=calibration.side_px,
         device=resolver.device.type,
     )
 
 
+def region_grid(source: Path | None, box: Box | None, *, globe: bool) -> Grid:
+    """Return the LR grid of a region.
+
+    Parameters
+    ----------
+    source : raster whose grid is taken, None for the 15 arc-second grid of the globe
+    box : only the cells that touch this box, degrees
+    globe : the whole globe
+
+    Raises
+    ------
+    ParamsError : no region is given, `globe` is combined with another region, or a box is given for a projected raster
+    """
+    if globe == (source is not None or box is not None):
+        message = "no region, or two: give a raster, --bbox W S E N, both, or --globe alone"
+        raise ParamsError(message)
+    whole = GLOBE if source is None else read_header(source).grid
+    if box is not None and not whole.is_geographic:
+        message = f"{source}: the raster is projected and the box is in degrees; estimate the whole raster"
+        raise ParamsError(message)
+    return window_within(whole, box, where=str(source or "globe"))[1]
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Calibration:
-    """What one tile took: per LR pixel with its halo, and per HR pixel written; bytes, and a share of float32."""
+    """Cost of one tile: per LR pixel computed and per HR pixel written."""
 
+    side_px: int
     seconds_per_lr_px: float
     seconds_per_hr_px: float
     memory_before: float
@@ -129,49 +126,46 @@ class _Calibration:
     compressed: float
 
 
-def _calibrate(resolver: SuperResolver, side: int) -> _Calibration:
-    """Do one tile as a run would do it."""
-    elevation = _terrain(side + 2 * resolver.reach_px)
-    inner = Window(resolver.reach_px, resolver.reach_px, side, side)
-    resolver(elevation[: side // 2], Window(0, 0, side // 2, side // 2))  # the first time costs more
+def _calibrate(resolver: SuperResolver, side_px: int) -> _Calibration:
+    """Compute and write one tile, as a run would."""
+    elevation = _terrain(side_px + 2 * resolver.reach_px)
+    inner = Window(resolver.reach_px, resolver.reach_px, side_px, side_px)
+    resolver(elevation[: side_px // 2], Window(0, 0, side_px // 2, side_px // 2))  # the first call costs more
     memory_before = _peak_bytes()
     started = time.perf_counter()
     bands = resolver(elevation, inner)
     computing = time.perf_counter() - started
-    memory_after = _peak_bytes()
-    grid = GLOBE.window(0, 0, side, side).refine(resolver.scale)
-    product = Product(
-        grid=grid, vertical_datum="MSL", source="calibration", bands=BANDS[: 1 + resolver.uncertain], tags={}
-    )
+    memory = _peak_bytes() - memory_before
+    grid = GLOBE.window(0, 0, side_px, side_px).refine(resolver.scale)
+    product = Product(grid=grid, vertical_datum="MSL", source="calibration", bands=BANDS[: len(bands)], tags={})
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         tile, target = Path(folder) / "tile.tif", Path(folder) / "product.tif"
         tile.write_bytes(encode_tile(bands, grid))
         write_product(target, {Window(0, 0, grid.rows, grid.cols): tile}, product)
         writing, size_bytes = time.perf_counter() - started, target.stat().st_size
-    computed = (side + 2 * resolver.halo_px) ** 2
+    computed_px = (side_px + 2 * resolver.halo_px) ** 2
     return _Calibration(
-        seconds_per_lr_px=computing / computed,
+        side_px=side_px,
+        seconds_per_lr_px=computing / computed_px,
         seconds_per_hr_px=writing / bands[0].size,
         memory_before=memory_before,
-        memory_per_lr_px=(memory_after - memory_before) / computed,
+        memory_per_lr_px=memory / computed_px,
         compressed=size_bytes / bands.nbytes,
     )
 
 
 def _peak_bytes() -> int:
-    """Return the most memory that this process has had."""
+    """Return the peak memory of this process so far."""
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def _terrain(side: int) -> np.ndarray:
-    """Return (side, side) metres of hills that are as rough as a continental margin."""
-    noise = np.random.default_rng(0).standard_normal((side, side))
-    hills = sum(2.0**octave * _unit(ndimage.gaussian_filter(noise, 2.0**octave)) for octave in range(6))
-    elevation: np.ndarray = np.round(-2000 + 4 * hills).astype(np.float32)
+def _terrain(side_px: int) -> NDArray[np.float32]:
+    """Return (side, side) metres of synthetic hills as rough as a continental margin."""
+    noise = np.random.default_rng(0).standard_normal((side_px, side_px))
+    hills = np.zeros_like(noise)
+    for octave in range(_TERRAIN_OCTAVES):
+        smooth = ndimage.gaussian_filter(noise, 2.0**octave)
+        hills += 2.0**octave * smooth / smooth.std()
+    elevation: NDArray[np.float32] = np.round(-2000 + 4 * hills).astype(np.float32)
     return elevation
-
-
-def _unit(image: np.ndarray) -> np.ndarray:
-    scaled: np.ndarray = image / image.std()
-    return scaled

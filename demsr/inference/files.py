@@ -1,188 +1,222 @@
-"""Apply a model to a raster file, or tell beforehand what that takes."""
+"""Super-resolve a raster file: open, check, plan tiles, compute, write, draw a preview."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import demsr
 from demsr.dem.grid import Box, Grid, describe_spacing
-from demsr.dem.read.header import read_header
-from demsr.dem.read.raster import window_within
-from demsr.errors import ParamsError, RasterError
-from demsr.inference.estimate import GLOBE, CostEstimate, default_tile_px, plan
+from demsr.dem.read.header import Declared
+from demsr.errors import GridError, RasterError, missing_extras
 from demsr.inference.load import BUILTIN, load_model
+from demsr.inference.source import RasterSource, SourceReader, open_source
 from demsr.inference.super_resolver import SuperResolver
-from demsr.inference.tiles import (
-    LocalWorkers,
-    SourceReader,
-    Workers,
-    check_source,
-    measured_seam_m,
-    super_resolve_file,
-)
+from demsr.inference.tile_plan import BANDS, TilePlan
+from demsr.inference.tile_store import tile_store
+from demsr.inference.tiles import LocalWorkers, Workers, measure_seam_m
 from demsr.options import InferencePrecision
-from demsr.output.product import check_target
+from demsr.output.product import Product, check_target, write_product
+from demsr.reporting.progress import tile_progress
 
 
 @dataclass(frozen=True, kw_only=True)
-class InferenceOptions:
-    """How a model is applied.
+class FileResult:
+    """The written product.
 
     Attributes
     ----------
-    model : see `demsr.inference.load.load_model`
-    device : "auto", "cpu", "cuda", ...
-    precision, consistent, uncertain, halo_px : see `demsr.inference.super_resolver.SuperResolver`
-    tile_px : side of the tiles in LR pixels; None takes what fits in memory
-    ray : address of a Ray cluster that computes the tiles, "local" to start one here; None is this process
-    workers : how many there, None takes all
+    target : path of the product
+    grid : of the product
+    vertical_datum : of the product, None where the input does not state one
+    lr_px_per_second : LR pixels computed per second, reading and writing included
     """
 
-    model: str = BUILTIN
-    device: str = "auto"
-    precision: InferencePrecision = "auto"
-    consistent: bool = False
-    uncertain: bool = False
-    halo_px: int | None = None
-    tile_px: int | None = None
-    ray: str | None = None
-    workers: int | None = None
-
-    def resolver(self) -> SuperResolver:
-        """Load the model and make it ready."""
-        net = load_model(self.model, device=self.device)
-        return SuperResolver(
-            net, precision=self.precision, consistent=self.consistent, uncertain=self.uncertain, halo_px=self.halo_px
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Done:
-    """What was made, and how fast: LR pixels computed per second, reading and writing included."""
-
+    target: Path
     grid: Grid
-    vertical_datum: str
-    scale: int
+    vertical_datum: str | None
     lr_px_per_second: float
 
 
-def apply_to_file(
-    raster: SourceReader,
-    target: Path,
-    recipe: InferenceOptions,
+def super_resolve_file(
+    source: str | Path,
+    target: str | Path,
     *,
-    command: str,
+    model: str | Path = BUILTIN,
+    device: str = "auto",
+    precision: InferencePrecision = "auto",
+    consistent: bool = False,
+    uncertain: bool = False,
+    within: Box | None = None,
+    tid: Path | None = None,
+    declared: Declared | None = None,
+    projected: bool = False,
+    tile_px: int | None = None,
+    halo_px: int | None = None,
+    ray: str | None = None,
+    workers: int | None = None,
+    preview: Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
-) -> Done:
-    """Super-resolve a raster file into a product.
+    command: str = "demsr.super_resolve_file",
+    notify: Callable[[str], None] | None = None,
+) -> FileResult:
+    """Replace every pixel of a raster file by 5 x 5 pixels, in memory that does not depend on the size of the raster.
+
+    The product appears under its name when it is complete. A run that was interrupted continues with `resume` and
+    gives the same bytes as an uninterrupted one.
 
     Parameters
     ----------
-    raster : from `demsr.inference.tiles.opened`
-    target : .tif, .nc, or a folder of tiles, see `demsr.output.product.write_product`
-    command : what the product records as the way to make it again
-    resume, overwrite : go on with, or throw away, what an earlier run has left
+    source : raster of any format that `demsr inspect` reads
+    target : .tif for a COG, .nc for NetCDF-CF, a name without suffix for a folder of 1-degree COGs with STAC catalogue
+    model : "builtin", "models:/NAME@ALIAS", a model folder or its .safetensors file
+    device : "auto", "cpu", "cuda", ...
+    precision : of the blocks of the net; "auto" takes bf16 where the hardware supports it
+    consistent : make the mean of each block of 5 x 5 pixels equal to the input pixel
+    uncertain : add a band with the standard error of each pixel, metres
+    within : only the cells that touch this box, degrees
+    tid : GEBCO type identifier grid; implies `consistent`, but only for measured cells
+    declared : properties that the file does not state, or states wrongly
+    projected : accept a raster that is not in degrees
+    tile_px : side of a tile, LR pixels; None takes the largest that fits in memory
+    halo_px : LR pixels computed around each tile; None takes the exact number, fewer are faster and leave seams
+    ray : address of a Ray cluster that computes the tiles, "local" to start one; None computes in this process
+    workers : number of Ray workers; None takes all
+    preview : .png to draw of input, bicubic interpolation and result
+    resume : continue with the tiles of an interrupted run
+    overwrite : replace an existing product, and discard the tiles of an interrupted run
+    command : recorded in the product as the command that made it
+    notify : called with each note about assumptions
 
     Raises
     ------
-    RasterError, GridError, VoidError : the raster or the target is of no use
-    CheckpointError, ParamsError : the model or the way to apply it is of no use
+    RasterError, GridError, DatumError, VoidError : the raster cannot be used or the target cannot be written
+    CheckpointError, ParamsError, TrackingError : the model cannot be used
+    WorkerError : Ray workers were lost
+
+    Examples
+    --------
+    >>> import demsr
+    >>> result = demsr.super_resolve_file("gebco.tif", "fine.tif")
+    >>> result.grid.rows, result.grid.cols
+    (160, 200)
     """
-    started = time.monotonic()
-    check_source(raster)
-    _refuse_to_destroy(raster, target)
-    resolver = recipe.resolver()
-    surface = raster.surface
-    check_target(target, surface.grid.refine(resolver.scale))
-    tile_px = recipe.tile_px or default_tile_px(resolver)
-    how = {
-        "MODEL": recipe.model,
-        "MODEL_SHA256": str(resolver.net.weights_sha256),
-        "DEMSR_VERSION": demsr.__version__,
-        "PRECISION": resolver.precision,
-        "CONSISTENT": _where(raster, resolver),
-        "UNCERTAINTY": str(resolver.uncertain),
-        "TILE_PX": str(tile_px),
-        "HALO_PX": str(resolver.halo_px),
-        "INPUT": surface.header.path.name,
-        "INPUT_SHA256": surface.sha256,
-        "INPUT_PIXEL": describe_spacing(surface.grid),
-        "ASSUMED": "; ".join(surface.assumptions),
-        "DEVICE": resolver.device.type if recipe.ray is None else "cluster",
-    }
-    if raster.tid is not None:
-        how |= {"TID": raster.tid.header.path.name, "TID_SHA256": raster.tid.sha256}
-    if resolver.halo_px < resolver.exact_halo_px:
-        how["SEAM_M"] = f"{measured_seam_m(raster, resolver, tile_px):.3g}"
-    told = {"COMMAND": command, "USE": "not for navigation"}
-    identity = how | {"grid": repr(surface.grid)}
-    with _workers(raster, resolver, recipe) as workers:
-        product, computed = super_resolve_file(
-            raster,
-            target,
-            resolver,
-            workers,
-            tile_px=tile_px,
-            tags=how | told,
-            identity=identity,
-            resume=resume,
-            overwrite=overwrite,
+    started, source, target = time.monotonic(), Path(source), Path(target)
+    if target.exists() and not overwrite:
+        message = f"{target}: exists already; choose another name or add --overwrite"
+        raise RasterError(message)
+    check_target(target)
+    if preview is not None:
+        with missing_extras():
+            from demsr.inference.preview import check_preview
+        check_preview(preview)
+    with open_source(RasterSource(path=source, declared=declared or Declared(), within=within, tid=tid)) as reader:
+        if notify:
+            for assumption in reader.raster.assumptions:
+                notify(assumption)
+        _check_reader(reader, target, projected=projected)
+        resolver = SuperResolver(
+            load_model(model, device=device),
+            precision=precision,
+            consistent=consistent or tid is not None,
+            uncertain=uncertain,
+            halo_px=halo_px,
         )
-    seconds = time.monotonic() - started
-    return Done(
+        plan = TilePlan.of(reader.raster.grid, resolver, tile_px)
+        recorded = _provenance(reader, resolver, plan, model=str(model), device="cluster" if ray else None)
+        product = _product(reader, resolver, {**recorded, "COMMAND": command, "USE": "not for navigation"})
+        check_target(target, product.grid)
+        identity = {**recorded, "grid": repr(reader.raster.grid)}
+        with (
+            _workers(reader, resolver, ray, workers, device) as crew,
+            tile_store(target, identity, resume=resume, overwrite=overwrite) as store,
+        ):
+            finished = store.finished(plan.windows)
+            computed_px = plan.lr_px - sum(window.cells for window in finished)
+            with tile_progress(total=plan.lr_px, done=plan.lr_px - computed_px) as advance:
+                for window, tile in crew.compute([window for window in plan.windows if window not in finished]):
+                    finished[window] = store.add(window, tile)
+                    advance(window.cells)
+            reader.check_unchanged()
+            write_product(target, {window.refine(resolver.scale): finished[window] for window in plan.windows}, product)
+        if notify and not reader.raster.grid.is_fifteen_arcsec:
+            refined = f"pixels of {describe_spacing(reader.raster.grid)} become {describe_spacing(product.grid)}"
+            notify(f"{refined}; the models are trained for 15 arcsec")
+        if preview is not None:
+            from demsr.inference.preview import save_preview
+
+            save_preview(preview, reader, target, scale=resolver.scale)
+    return FileResult(
+        target=target,
         grid=product.grid,
         vertical_datum=product.vertical_datum,
-        scale=resolver.scale,
-        lr_px_per_second=computed / seconds,
+        lr_px_per_second=computed_px / (time.monotonic() - started),
     )
 
 
-def plan_region(grid: Grid, recipe: InferenceOptions) -> CostEstimate:
-    """Tell what super-resolving a region takes on this device, see `demsr.inference.estimate`."""
-    resolver = recipe.resolver()
-    return plan(grid, resolver, tile_px=recipe.tile_px or default_tile_px(resolver))
+def _check_reader(reader: SourceReader, target: Path, *, projected: bool) -> None:
+    grid, path = reader.raster.grid, reader.source.path
+    if not (projected or grid.is_geographic):
+        message = (
+            f"{path}: the grid is projected, with pixels of {describe_spacing(grid)}; the models are trained on "
+            "degrees: warp it to EPSG:4326, or add --projected to refine its pixels on their own grid"
+        )
+        raise GridError(message)
+    for file in (file for raster in reader.readers for file in raster.files):
+        if target.exists() and target.samefile(file):
+            message = f"{target}: is the input; name another OUT"
+            raise RasterError(message)
 
 
-def region_grid(source: Path | None, box: Box | None, *, globe: bool) -> Grid:
-    """Return the LR grid of a raster, of the part of it in a box, of a box of 15 arc-seconds, or of the globe.
+def _provenance(
+    reader: SourceReader, resolver: SuperResolver, plan: TilePlan, *, model: str, device: str | None
+) -> dict[str, str]:
+    """Return tags with everything that the pixels depend on."""
+    raster = reader.raster
+    consistent = "no" if not resolver.consistent else "everywhere" if reader.tid is None else "where measured"
+    tags = {
+        "MODEL": model,
+        "MODEL_SHA256": str(resolver.net.weights_sha256),
+        "DEMSR_VERSION": demsr.__version__,
+        "PRECISION": resolver.precision,
+        "CONSISTENT": consistent,
+        "UNCERTAINTY": str(resolver.uncertain),
+        "TILE_PX": str(plan.tile_px),
+        "HALO_PX": str(resolver.halo_px),
+        "INPUT": raster.header.path.name,
+        "INPUT_SHA256": raster.sha256,
+        "INPUT_PIXEL": describe_spacing(raster.grid),
+        "ASSUMED": "; ".join(raster.assumptions),
+        "DEVICE": device or resolver.device.type,
+    }
+    if reader.tid is not None:
+        tags |= {"TID": reader.tid.header.path.name, "TID_SHA256": reader.tid.sha256}
+    if resolver.halo_px < resolver.exact_halo_px:
+        tags["SEAM_M"] = f"{measure_seam_m(reader, resolver, plan.tile_px):.3g}"
+    return tags
 
-    Raises
-    ------
-    ParamsError : nothing of these was given, or too much
-    """
-    if globe == (source is not None or box is not None):
-        message = "what is to be planned? Give a raster, --bbox W S E N, both, or --globe alone"
-        raise ParamsError(message)
-    whole = GLOBE if source is None else read_header(source).grid
-    if box is not None and not whole.is_geographic:
-        message = f"{source}: the raster is projected, and a box is in degrees; plan all of it"
-        raise ParamsError(message)
-    return window_within(whole, box, where=str(source or "globe"))[1]
+
+def _product(reader: SourceReader, resolver: SuperResolver, tags: dict[str, str]) -> Product:
+    return Product(
+        grid=reader.raster.grid.refine(resolver.scale),
+        vertical_datum=reader.raster.vertical_datum,
+        source=f"{reader.raster.source}, super-resolved",
+        bands=BANDS[: 1 + resolver.uncertain],
+        tags=tags,
+    )
 
 
 @contextmanager
-def _workers(raster: SourceReader, resolver: SuperResolver, recipe: InferenceOptions) -> Iterator[Workers]:
-    if recipe.ray is None:
-        yield LocalWorkers(raster, resolver)
-    else:
-        from demsr.inference.cluster import RayWorkers
-        from demsr.runtime.ray_cluster import connected
+def _workers(
+    reader: SourceReader, resolver: SuperResolver, ray: str | None, workers: int | None, device: str
+) -> Iterator[Workers]:
+    if ray is None:
+        yield LocalWorkers(reader, resolver)
+        return
+    from demsr.inference.cluster import RayWorkers
+    from demsr.runtime.ray_cluster import ray_connection
 
-        with connected(recipe.ray):
-            yield RayWorkers(raster, resolver, workers=recipe.workers, device=recipe.device)
-
-
-def _where(raster: SourceReader, resolver: SuperResolver) -> str:
-    if not resolver.consistent:
-        return "no"
-    return "everywhere" if raster.tid is None else "where measured"
-
-
-def _refuse_to_destroy(raster: SourceReader, target: Path) -> None:
-    for path in (file for surface in raster.surfaces for file in surface.files):
-        if target.exists() and target.samefile(path):
-            message = f"{target}: is what is read; name another OUT"
-            raise RasterError(message)
+    with ray_connection(ray):
+        yield RayWorkers(reader, resolver, workers=workers, device=device)

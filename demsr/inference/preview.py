@@ -1,4 +1,4 @@
-"""Preview of a super-resolved raster: its roughest part before, interpolated, and after, as a picture."""
+"""Draw the roughest part of a raster: input, bicubic interpolation, result."""
 
 from dataclasses import astuple
 from pathlib import Path
@@ -7,69 +7,61 @@ import numpy as np
 import torch
 
 from demsr.dem.dem import read_window
-from demsr.dem.grid import Grid, describe_spacing
 from demsr.dem.read.stream import RasterReader
 from demsr.dem.voids import fill_voids
 from demsr.dem.windows import Window, tiles
-from demsr.errors import GridError, ParamsError
-from demsr.inference.tiles import SourceReader
+from demsr.errors import ParamsError
+from demsr.inference.source import SourceReader
 from demsr.model.baselines import Bicubic
+from demsr.reporting.figures import BeforeAfter, save_before_after
 
 _PREVIEW_PX, _MOST_WINDOWS = 96, 400
 _BICUBIC_REACH_PX = 2
 
 
-def refuse_projected(grid: Grid, where: Path) -> None:
-    """Raise GridError for a grid that is not in degrees."""
-    if not grid.is_geographic:
-        message = (
-            f"{where}: the grid is projected, with pixels of {describe_spacing(grid)}; the nets are trained on "
-            "degrees: warp it to EPSG:4326, or add --projected to divide its pixels as they are"
-        )
-        raise GridError(message)
-
-
 def check_preview(path: Path) -> None:
-    """Raise ParamsError, before hours of work, for a name that a picture cannot be written to."""
+    """Raise ParamsError unless a picture can be written to a path.
+
+    Parameters
+    ----------
+    path : must end in .png
+    """
     if path.suffix.lower() != ".png" or path.is_dir():
-        message = f"{path}: a preview must be a .png file; choose another name"
+        message = f"{path}: a preview must be a .png file; name one"
         raise ParamsError(message)
 
 
 def save_preview(path: Path, source: SourceReader, target: Path, *, scale: int) -> None:
-    """Draw the roughest part of a raster as input, by bicubic interpolation, and super-resolved.
+    """Draw the roughest part of a raster before and after.
 
     Parameters
     ----------
-    path : picture to write, .png
-    source : reader of the input raster
-    target : super-resolved file, or folder of tiles with a .vrt file
-    scale : output pixels per input pixel along one axis
+    path : .png to write
+    source : open input
+    target : the product
+    scale : HR pixels per LR pixel along one axis
     """
-    from demsr.reporting.figures import BeforeAfter, save_before_after
-
-    surface = source.surface
-    window = _roughest(surface)
-    lr, inner = surface.around(window, _BICUBIC_REACH_PX)
+    raster = source.raster
+    window = _roughest(raster)
+    lr, inner = raster.around(window, _BICUBIC_REACH_PX)
     with torch.inference_mode():
-        interpolated = Bicubic(scale=scale)(torch.tensor(fill_voids(lr))[None, None])[0, 0].numpy()
+        bicubic = Bicubic(scale=scale)(torch.tensor(fill_voids(lr))[None, None])[0, 0].numpy()
     sr = read_window(target if target.suffix else target / f"{target.name}.vrt", window.refine(scale))
-    before_after = BeforeAfter(
+    comparison = BeforeAfter(
         lr=lr[inner.slices],
-        bicubic=np.where(np.isnan(sr), np.nan, interpolated[inner.refine(scale).slices]),
+        bicubic=np.where(np.isnan(sr), np.nan, bicubic[inner.refine(scale).slices]),
         sr=sr,
-        pixel_size_m=surface.grid.window(*astuple(window)).refine(scale).pixel_size_m(),
+        pixel_size_m=raster.grid.window(*astuple(window)).refine(scale).pixel_size_m(),
     )
-    save_before_after(path, before_after)
+    save_before_after(path, comparison)
 
 
-def _roughest(surface: RasterReader) -> Window:
-    """Return the window with the largest sum of second differences, out of at most about `_MOST_WINDOWS`."""
-    windows = tiles(surface.grid.rows, surface.grid.cols, _PREVIEW_PX)
+def _roughest(raster: RasterReader) -> Window:
+    """Return the window with the largest second differences, out of a few hundred."""
+    windows = tiles(raster.grid.rows, raster.grid.cols, _PREVIEW_PX)
 
     def roughness(window: Window) -> float:
-        elevation, _ = surface.around(window, 0)
-        steps = np.abs(np.diff(elevation, n=2, axis=0))[:, 1:-1]
-        return float(np.nan_to_num(steps).sum())
+        elevation, _ = raster.around(window, 0)
+        return float(np.nan_to_num(np.abs(np.diff(elevation, n=2, axis=0))[:, 1:-1]).sum())
 
     return max(windows[:: max(1, len(windows) // _MOST_WINDOWS)], key=roughness)

@@ -1,4 +1,4 @@
-"""Apply a net to windows of a raster so that they agree where they meet. Needs neither rasterio nor PROJ."""
+"""Apply a net to windows of a raster so that neighbouring windows agree. Needs neither rasterio nor PROJ."""
 
 from typing import get_args
 
@@ -17,34 +17,33 @@ from demsr.model.fold import FoldedNet
 from demsr.model.srnet import DemSrNet
 from demsr.options import InferencePrecision
 
-METRES = "m"
-
+_METRES = "m"
 _BACK_PROJECTIONS = 3
 _BASE_REACH_PX = 2
 
 
 class SuperResolver:
-    """A net with all that belongs to applying it.
+    """A net with its precision, its halo and its corrections.
 
     Parameters
     ----------
     net : from `load_model`, on the device to compute on
-    precision : "auto" takes bf16 for the blocks where the device multiplies it; head, base and sum are float32 always
-    uncertain : give the standard error as well, by the calibration that the net carries
-    consistent : correct the result until the mean over each block of scale x scale pixels is the input
-    halo_px : LR pixels around a window that are computed with it; None takes as many as the result depends on, so that
-        windows are parts of the whole
+    precision : of the blocks; "auto" takes bf16 where the device supports it. Head, base and sum are always float32
+    consistent : make the mean of each block of scale x scale pixels equal to the input pixel
+    uncertain : compute the standard error as well, from the calibration of the net
+    halo_px : LR pixels computed around a window; None takes as many as the result depends on, so that windows are
+        parts of the whole
 
     Attributes
     ----------
     scale : HR pixels per LR pixel along one axis
-    exact_halo_px : how many LR pixels away the input can be on which the result depends, voids aside
-    reach_px : how far around a window to read; what is continued into a void depends on as much again as the halo
+    exact_halo_px : distance in LR pixels up to which the result depends on the input, voids aside
+    reach_px : LR pixels to read around a window; a filled void depends on pixels as far away again as the halo
 
     Raises
     ------
-    CheckpointError : the net does not take metres, or more than elevation
-    ParamsError : no such precision or halo
+    CheckpointError : the net does not take metres, takes more channels than elevation, or has no calibration
+    ParamsError : unknown precision, or a halo smaller than the interpolation needs
     """
 
     def __init__(
@@ -63,21 +62,21 @@ class SuperResolver:
         self.net = net
         self.folded = FoldedNet(net, dtype=torch.bfloat16 if half else torch.float32)
         self.scale, self.consistent, self.uncertain = net.scale, consistent, uncertain
-        of_correction = consistent * _BACK_PROJECTIONS * _BASE_REACH_PX
-        self.exact_halo_px = net.reach_px + of_correction + uncertain * uncertainty.REACH_PX
+        correction_px = consistent * _BACK_PROJECTIONS * _BASE_REACH_PX
+        self.exact_halo_px = net.reach_px + correction_px + uncertain * uncertainty.REACH_PX
         self.halo_px = self.exact_halo_px if halo_px is None else halo_px
         self.reach_px = 2 * self.halo_px
 
     def __call__(
-        self, elevation_m: NDArray[np.float32], inner: Window, trusted: NDArray[np.bool_] | None = None
+        self, elevation_m: NDArray[np.float32], inner: Window, measured: NDArray[np.bool_] | None = None
     ) -> NDArray[np.float32]:
         """Super-resolve one window.
 
         Parameters
         ----------
         elevation_m : (H, W), the window and `reach_px` around it, or less at a true border; NaN where void
-        inner : where the window lies in it
-        trusted : (H, W), where the result has to be consistent; None means everywhere
+        inner : position of the window in `elevation_m`
+        measured : (H, W), where to make the result consistent; None means everywhere
 
         Returns
         -------
@@ -91,14 +90,14 @@ class SuperResolver:
         part = inner.grow(self.halo_px).clip(*elevation_m.shape)
         lr = self._tensor(fill_voids(elevation_m, reach_px=self.halo_px)[part.slices])
         with torch.inference_mode():
-            weight = torch.ones_like(lr) if trusted is None else self._tensor(trusted[part.slices]).to(lr)
-            both = self._bands(lr, weight)
+            weight = torch.ones_like(lr) if measured is None else self._tensor(measured[part.slices]).to(lr)
+            bands = self._bands(lr, weight)
         place = inner.relative_to(part.row, part.col).refine(self.scale)
-        bands = both[0, :, *place.slices].cpu().numpy()
-        return np.where(_repeated(void, self.scale), np.float32(np.nan), bands)
+        void_hr = np.repeat(np.repeat(void, self.scale, axis=0), self.scale, axis=1)
+        return np.where(void_hr, np.float32(np.nan), bands[0, :, *place.slices].cpu().numpy())
 
     def _bands(self, lr: Tensor, weight: Tensor) -> Tensor:
-        """Return (1, 1 or 2, scale * H, scale * W); weight is 1 where the result has to be consistent, else 0."""
+        """Return (1, 1 or 2, scale * H, scale * W); weight is 1 where the result must be consistent, else 0."""
         sr = self.folded(lr)[:, :1]
         result = self._consistent(sr, lr, weight) if self.consistent else sr
         if not self.uncertain or self.net.uncertainty is None:
@@ -108,33 +107,29 @@ class SuperResolver:
         return torch.cat((result, sigma), dim=1)
 
     def _consistent(self, sr: Tensor, lr: Tensor, weight: Tensor) -> Tensor:
-        """Add what the block means lack: smoothly as far as a few steps go, the rest as a constant of each block.
+        """Add the residual of the block means: smoothly in a few steps, the rest as a constant of each block.
 
         Source: iterative back-projection, Irani and Peleg 1991.
         """
         for _ in range(_BACK_PROJECTIONS):
-            sr = sr + self.net.base(weight * _lacking(sr, lr))
-        rest = weight * _lacking(sr, lr)
+            sr = sr + self.net.base(weight * _block_mean_residual(sr, lr))
+        rest = weight * _block_mean_residual(sr, lr)
         return sr + functional.interpolate(rest, scale_factor=self.scale, mode="nearest")
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         return torch.tensor(array, device=self.device)[None, None]
 
 
-def _lacking(sr: Tensor, lr: Tensor) -> Tensor:
-    """Return by how much the mean of each block is too low, by differences: metres far from zero would be rounded."""
+def _block_mean_residual(sr: Tensor, lr: Tensor) -> Tensor:
+    """Return LR minus the block means of SR, from differences: the mean of large numbers would be rounded."""
     scale = sr.shape[-1] // lr.shape[-1]
     return -functional.avg_pool2d(sr - functional.interpolate(lr, scale_factor=scale, mode="nearest"), scale)
 
 
-def _repeated(pixels: NDArray[np.bool_], scale: int) -> NDArray[np.bool_]:
-    return np.repeat(np.repeat(pixels, scale, axis=0), scale, axis=1)
-
-
 def _check(net: DemSrNet, precision: str, halo_px: int | None, *, uncertain: bool) -> None:
-    if net.unit != METRES and net.formulation == "direct":  # the residual formulation has no biases: it fits every unit
+    if net.unit != _METRES and net.formulation == "direct":  # the residual formulation has no biases: any unit fits
         message = (
-            "the model takes scaled values whose range is not known; train or import it again "
+            "the model takes scaled values whose range is unknown; train or import it again "
             "with the range in metres (pairs.scaled_range_m, or `demsr import-mindspore --range`)"
         )
         raise CheckpointError(message)
@@ -142,7 +137,7 @@ def _check(net: DemSrNet, precision: str, halo_px: int | None, *, uncertain: boo
         message = f"the model takes {net.in_channels} channels, a raster has elevation alone; give a model that takes 1"
         raise CheckpointError(message)
     if uncertain and net.uncertainty is None:
-        message = "the model carries no calibration of its uncertainty; train it again, or give another one"
+        message = "the model has no calibration of its uncertainty; train it again, or give another model"
         raise CheckpointError(message)
     if precision not in get_args(InferencePrecision):
         message = f"precision is {precision!r}; it must be one of {', '.join(get_args(InferencePrecision))}"

@@ -1,6 +1,6 @@
-"""Bring a model of the reference implementation over: into a model folder and, if wished, into the registry.
+"""Import a model of the reference implementation into a model folder and, optionally, into the registry.
 
-The registry gets it without an alias: champion and challenger are what a test set here has decided.
+An imported version gets no alias: only a comparison on a test set of this project makes a champion or challenger.
 """
 
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from demsr.errors import CheckpointError
+from demsr.lifecycle.model_card import imported_card
 from demsr.model.checkpoint import CONFIG, WEIGHTS, ModelConfig, describe, save_model
 from demsr.model.mindspore import import_mindspore
 from demsr.runtime.files import sha256_of_file
@@ -16,12 +17,20 @@ from demsr.tracking.runs import tracked_run
 from demsr.tracking.store import connect
 
 NAME = "dem-srnet-imported"
-REFERENCE_BLOCKS = 42  # what MindEarth's main.py always builds, from the default of DEMNet
+REFERENCE_BLOCKS = 42  # default of DEMNet, which MindEarth's main.py always uses
+_RUN: dict[str, Any] = {"stage": "import", "profile": "mindspore", "seed": 0}
 
 
 @dataclass(frozen=True)
-class Imported:
-    """What became of a checkpoint; it is registered as models:/NAME/version unless that is None."""
+class ImportedModel:
+    """Result of an import.
+
+    Attributes
+    ----------
+    net : size of the net in words
+    unit : of input and output, "m" or "scaled"
+    version : number of the version in the registry, None if it was not registered
+    """
 
     net: str
     unit: str
@@ -36,85 +45,65 @@ def import_model(
     num_blocks: int | None = REFERENCE_BLOCKS,
     overwrite: bool = False,
     register: bool = False,
-) -> Imported:
-    """Write the model folder of a MindSpore checkpoint; the same weights are registered once.
+) -> ImportedModel:
+    """Convert a MindSpore checkpoint to a model folder; the same weights are registered once.
 
     Parameters
     ----------
-    scaled_range_m, num_blocks : as in `import_mindspore`
+    source : MindSpore checkpoint, .ckpt
+    folder : model folder to write
+    scaled_range_m : elevations that are 0 and 1 in the training data of the checkpoint; None keeps the net scaled
+    num_blocks : number of ResBlocks that the checkpoint must have; None accepts any
     overwrite : replace `folder` if it is a model folder
-    register : make a run and a version of `NAME` in MLflow too
+    register : add a run and a version of `NAME` to MLflow
 
     Raises
     ------
     CheckpointError : the checkpoint cannot be used, the folder exists, or these weights are registered with another
         range
     """
-    _refuse_to_replace(folder, overwrite=overwrite)
+    _check_target(folder, overwrite=overwrite)
     net = import_mindspore(source, num_blocks=num_blocks, scaled_range_m=scaled_range_m)
-    origin = {"source": source.name, "source_sha256": sha256_of_file(source), "scaled_range_m": _listed(scaled_range_m)}
+    limits = None if scaled_range_m is None else [float(limit) for limit in scaled_range_m]
+    origin = {"source": source.name, "source_sha256": sha256_of_file(source), "scaled_range_m": limits}
     unit = "scaled" if scaled_range_m is None else "m"
-    training = {"stage": "import", "profile": "mindspore", "seed": 0, "params": origin, "unit": unit}
-    config = save_model(net, folder, training=training)
+    config = save_model(net, folder, training={**_RUN, "params": origin, "unit": unit})
     version = _register(folder, config, describe(net)).version if register else None
-    return Imported(describe(net), unit, version)
+    return ImportedModel(describe(net), unit, version)
 
 
-def _listed(scaled_range_m: tuple[float, float] | None) -> list[float] | None:
-    return None if scaled_range_m is None else [float(limit) for limit in scaled_range_m]
-
-
-def _refuse_to_replace(folder: Path, *, overwrite: bool) -> None:
-    """Raise unless the folder is free, or may be overwritten and has nothing that is not of a model."""
+def _check_target(folder: Path, *, overwrite: bool) -> None:
+    """Raise unless the folder does not exist, or is a model folder with nothing else in it that may be overwritten."""
     if not folder.exists():
         return
     if not overwrite:
         message = f"{folder}: exists already; choose another folder or add --overwrite"
         raise CheckpointError(message)
     if not folder.is_dir() or {path.name for path in folder.iterdir()} != {CONFIG, WEIGHTS}:
-        message = f"{folder}: is not a model folder, which has {CONFIG} and {WEIGHTS} alone; choose another folder"
+        message = f"{folder}: not a model folder, which contains only {CONFIG} and {WEIGHTS}; choose another folder"
         raise CheckpointError(message)
 
 
 def _register(folder: Path, config: ModelConfig, net: str) -> RegisteredVersion:
-    client, training = connect(), config.training
-    origin: dict[str, Any] = training["params"]
+    client, origin = connect(), config.training["params"]
     known = find_version(client, NAME, config.weights_sha256)
     if known is None:
-        name = f"import {origin['source']}"
-        with tracked_run(name, stage="import", profile="mindspore", seed=0, params=origin, inputs=[]) as run:
+        tags = {"profile": _RUN["profile"], "net": net, "unit": config.training["unit"], **origin}
+        tags |= {"promotion_reason": "imported; not scored on a test set of this project"}
+        with tracked_run(f"import {origin['source']}", **_RUN, params=origin, inputs=[]) as run:
             return add_version(
                 client,
                 NAME,
                 folder,
                 run_id=run.id,
-                weights_sha256=config.weights_sha256,
-                description=_description(net, origin),
-                metrics={},
-                tags=_tags(net, training),
+                description=imported_card(net, origin),
+                tags={name: str(value) for name, value in tags.items()},
             )
     found, needed = known.tags.get("scaled_range_m"), str(origin["scaled_range_m"])
     if found != needed:
         message = (
-            f"models:/{NAME}/{known.version}: has these weights with the range {found}, not {needed}; "
+            f"models:/{NAME}/{known.version}: these weights are registered with the range {found}, not {needed}; "
             f"use {folder}, or delete that version in MLflow and register again"
         )
         raise CheckpointError(message)
     return known
-
-
-def _tags(net: str, training: dict[str, Any]) -> dict[str, str]:
-    origin = {name: str(value) for name, value in training["params"].items()}
-    standing = {"promotion_reason": "imported; no test set here has judged it"}
-    return {"profile": training["profile"], "net": net, "unit": training["unit"], **origin, **standing}
-
-
-def _description(net: str, origin: dict[str, Any]) -> str:
-    limits = origin["scaled_range_m"]
-    values = "values scaled to 0..1 as its training data were"
-    if limits is not None:
-        values = f"metres; {limits[0]:g} to {limits[1]:g} m were 0..1 in its training data"
-    return (
-        f"{net}; the reference implementation of DEM-SRNet, from its MindSpore checkpoint `{origin['source']}`.\n\n"
-        f"Takes and gives {values}. No test set here has judged it.\n"
-    )

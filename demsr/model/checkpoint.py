@@ -1,6 +1,6 @@
-"""A model as two files that cannot execute anything: weights.safetensors and config.json with their SHA-256.
+"""Model folders: weights.safetensors and config.json, which cannot execute code when they are read.
 
-The configuration also says what the weights were trained on. Nothing is unpickled, ever.
+config.json holds the arguments of the net, the SHA-256 of the weights and a description of the training.
 """
 
 from pathlib import Path
@@ -33,7 +33,7 @@ class NetConfig(BaseModel):
     residual_scale: float
     formulation: Formulation
     long_skip: LongSkip
-    upsampling: Upsampling = "interpolate"  # this and the next: what models were before they could choose
+    upsampling: Upsampling = "interpolate"  # these two defaults are for models from before these options
     symmetric: bool = False
     interpolation: Interpolation
     elevation_scale_m: float
@@ -63,14 +63,20 @@ def save_model(
 
     Parameters
     ----------
-    training : what the weights were trained on and how, for people and for the registry; JSON values only
-    half : write weights of 16 bits; nets compute with 32 all the same
-    uncertainty : the calibration that belongs to these weights
+    net : to save
+    folder : of the model; replaced if it exists
+    training : description of data and training, for people and for the registry; JSON values only
+    half : store weights as float16; `read_model` converts them to float32
+    uncertainty : calibration of these weights
+
+    Returns
+    -------
+    config : content of config.json
     """
     with atomic_folder(folder) as temporary:
         dtype = torch.float16 if half else torch.float32
         weights = {name: value.detach().cpu().to(dtype).contiguous() for name, value in net.state_dict().items()}
-        (temporary / WEIGHTS).write_bytes(save(weights))  # its own writing to a file lets nobody else read it
+        (temporary / WEIGHTS).write_bytes(save(weights))  # save_file makes files that other users cannot read
         sha256 = sha256_of_file(temporary / WEIGHTS)
         config = ModelConfig(
             net=NetConfig(**net.config()), weights_sha256=sha256, training=training, uncertainty=uncertainty
@@ -84,7 +90,7 @@ def read_config(folder: Path) -> ModelConfig:
 
     Raises
     ------
-    CheckpointError : a file is missing, or config.json is not one of ours
+    CheckpointError : a file is missing, or config.json is not valid
     """
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
@@ -93,47 +99,39 @@ def read_config(folder: Path) -> ModelConfig:
     try:
         return ModelConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError) as error:
-        message = f"{folder / CONFIG}: not a model configuration of this version of demsr ({error}); train again"
+        message = f"{folder / CONFIG}: not a model configuration of this version ({error}); train the model again"
         raise CheckpointError(message) from error
 
 
 def read_model(folder: Path) -> DemSrNet:
-    """Build the net of a model folder in eval mode, after checking the weights against their recorded SHA-256.
+    """Read a model folder and return its net in eval mode; the SHA-256 of the weights is checked.
 
     Raises
     ------
-    CheckpointError : a file is missing, damaged, or does not fit the other
+    CheckpointError : a file is missing or damaged, or the weights do not fit the configuration
     """
     config = read_config(folder)
     if (found := sha256_of_file(folder / WEIGHTS)) != config.weights_sha256:
-        message = (
-            f"{folder / WEIGHTS}: SHA-256 is {found}, {CONFIG} records {config.weights_sha256}; "
-            "the file was damaged or exchanged, fetch the model again"
-        )
+        recorded = config.weights_sha256
+        message = f"{folder / WEIGHTS}: SHA-256 is {found}, {CONFIG} records {recorded}; fetch the model again"
         raise CheckpointError(message)
-    net = build_net(config.net, folder / WEIGHTS)
+    net = DemSrNet(**config.net.model_dump())
+    try:
+        net.load_state_dict(load_file(folder / WEIGHTS))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        message = f"{folder / WEIGHTS}: the weights do not fit {CONFIG} ({error}); fetch or train the model again"
+        raise CheckpointError(message) from error
     net.unit = str(config.training.get("unit", net.unit))
     net.weights_sha256 = config.weights_sha256
     net.uncertainty = config.uncertainty
-    return net
-
-
-def build_net(config: NetConfig, weights: Path) -> DemSrNet:
-    """Build a net from its configuration and a safetensors file, in eval mode."""
-    net = DemSrNet(**config.model_dump())
-    try:
-        net.load_state_dict(load_file(weights))
-    except (SafetensorError, RuntimeError, OSError) as error:
-        message = f"{weights}: the weights do not fit the configuration ({error}); fetch or train the model again"
-        raise CheckpointError(message) from error
     return net.eval()
 
 
 def parameter_count(net: nn.Module) -> int:
-    """Return the number of weights."""
+    """Return the number of trainable and frozen weights."""
     return sum(parameter.numel() for parameter in net.parameters())
 
 
 def describe(net: DemSrNet) -> str:
-    """Return the net in a few words, for run names and logs."""
+    """Return depth, width and number of weights of a net, for run names and logs."""
     return f"{net.num_blocks} blocks x {net.features} features, {parameter_count(net):,} parameters"

@@ -1,4 +1,4 @@
-"""What applying a net costs: operations, counted, and memory, by its largest arrays."""
+"""Cost of a net in floating-point operations."""
 
 import torch
 from torch import nn
@@ -8,7 +8,13 @@ from demsr.model.device import device_of
 
 
 def flop_per_lr_px(net: nn.Module, *, side_px: int = 16) -> float:
-    """Return the floating-point operations of one forward pass, per LR pixel: those that grow with the area."""
+    """Return the floating-point operations of a forward pass that are added by each further LR pixel.
+
+    Parameters
+    ----------
+    net : takes (B, 1, H, W)
+    side_px : two square inputs are counted, of this side and of twice this side, LR pixels
+    """
 
     def flop(side: int) -> int:
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:

@@ -1,8 +1,7 @@
-"""Upsampling by fixed per-phase kernels; knows nothing of learning.
+"""Interpolation by one fixed kernel per HR phase, so that a result depends on the neighbourhood only.
 
-`torch.nn.functional.interpolate` computes source coordinates in float32 from the absolute position, so a tile
-and the whole differ by up to metres. Here each of the `scale` phases has one fixed kernel: the result depends on the
-neighbourhood alone.
+`torch.nn.functional.interpolate` computes source coordinates in float32 from the absolute position, so that a tile and
+the whole image differ by up to metres.
 """
 
 from collections.abc import Callable
@@ -15,7 +14,7 @@ Pad = Callable[[Tensor, int], Tensor]
 
 
 def keys_taps(scale: int, *, a: float) -> Tensor:
-    """Return cubic convolution weights per phase, half-pixel centres.
+    """Return the cubic convolution weights of each HR phase, for half-pixel centres.
 
     Parameters
     ----------
@@ -24,7 +23,7 @@ def keys_taps(scale: int, *, a: float) -> Tensor:
 
     Returns
     -------
-    taps : (scale, 5) float64; taps[p] weighs the LR pixels -2..2 around the one that HR phase p lies in
+    taps : (scale, 5) float64; taps[p] are the weights of the LR pixels -2..2 around the pixel that contains phase p
     """
     distance = (_half_pixel_offsets(scale)[:, None] - torch.arange(-2, 3, dtype=torch.float64)).abs()
     near = (a + 2) * distance**3 - (a + 3) * distance**2 + 1
@@ -33,7 +32,7 @@ def keys_taps(scale: int, *, a: float) -> Tensor:
 
 
 def linear_taps(scale: int, *, anchor: str) -> Tensor:
-    """Return bilinear weights per phase.
+    """Return the linear interpolation weights of each HR phase.
 
     Parameters
     ----------
@@ -43,7 +42,11 @@ def linear_taps(scale: int, *, anchor: str) -> Tensor:
 
     Returns
     -------
-    taps : (scale, 3) float64; taps[p] weighs the LR pixels -1..1
+    taps : (scale, 3) float64; taps[p] are the weights of the LR pixels -1..1
+
+    Raises
+    ------
+    ValueError : the anchor is unknown or the scale is even
     """
     offsets = _half_pixel_offsets(scale)
     if anchor == "corner":
@@ -56,16 +59,16 @@ def linear_taps(scale: int, *, anchor: str) -> Tensor:
 
 
 def upsample(image: Tensor, taps: Tensor, *, pad: Pad) -> Tensor:
-    """Upsample every channel by the separable per-phase kernels.
+    """Upsample every channel by separable per-phase kernels.
 
-    The kernels weigh differences to the centre pixel, which are exact or nearly so: the rounding error is one or two
-    ulp of the result, however far the level of the image lies from zero.
+    The weights apply to differences from the centre pixel, so the rounding error is one or two ulp of the result even
+    where the image lies far from zero.
 
     Parameters
     ----------
     image : (B, C, H, W)
     taps : (scale, K) with K odd, each row sums to one
-    pad : fills the border by K // 2 pixels on each side
+    pad : function that adds K // 2 pixels on each side
 
     Returns
     -------
@@ -78,12 +81,12 @@ def upsample(image: Tensor, taps: Tensor, *, pad: Pad) -> Tensor:
 
 
 def pad_replicate(image: Tensor, reach: int) -> Tensor:
-    """Repeat the outermost pixels."""
+    """Repeat the outermost pixels `reach` times on each side."""
     return functional.pad(image, (reach, reach, reach, reach), mode="replicate")
 
 
 def pad_linear(image: Tensor, reach: int) -> Tensor:
-    """Continue the outermost two pixels linearly, so that a plane stays a plane across the border."""
+    """Extrapolate the outermost two pixels linearly by `reach` pixels on each side, so that planes stay planes."""
     for axis in (-2, -1):
         steps = torch.arange(1, reach + 1, dtype=image.dtype, device=image.device)
         steps = steps.reshape(-1, 1) if axis == -2 else steps
@@ -98,9 +101,8 @@ def pad_linear(image: Tensor, reach: int) -> Tensor:
 def _upsample_last_axis(padded: Tensor, taps: Tensor) -> Tensor:
     """Map (..., N + K - 1) to (..., scale * N).
 
-    Each output is a sum over the taps in one fixed order, by separate products and sums. A matrix product would add in
-    an order that depends on the processor and on the position in the image. Taps at equal distance are added first, so
-    that a mirrored image gives exactly the mirrored result.
+    Products are summed in a fixed order: the order of a matrix product depends on the processor and on the position
+    in the image. Taps at equal distance are added first, so that a mirrored image gives exactly the mirrored result.
     """
     reach = taps.shape[1] // 2
     size = padded.shape[-1] - 2 * reach
@@ -116,7 +118,7 @@ def _upsample_last_axis(padded: Tensor, taps: Tensor) -> Tensor:
 
 
 def _half_pixel_offsets(scale: int) -> Tensor:
-    """Return where the HR centres lie in the LR pixel, in LR pixels from its centre."""
+    """Return the offsets of the HR centres from the centre of their LR pixel, in LR pixels."""
     if scale % 2 == 0:
         message = f"scale is {scale}; it must be odd, so that each LR centre is an HR centre"
         raise ValueError(message)

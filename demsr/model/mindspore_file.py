@@ -1,11 +1,11 @@
-"""Read the tensors of a MindSpore checkpoint file without MindSpore.
+"""Reader of the tensors in a MindSpore checkpoint file; needs no MindSpore and knows nothing about the network.
 
-Knows the file, not the network in it. Nothing is executed, and no size that the file declares is believed before the
-bytes are there: memory is bounded by the length of the file.
+Nothing is executed. Declared sizes are checked against the bytes that exist before memory is allocated, so memory is
+bounded by the length of the file.
 
 The file is a protocol buffer: Checkpoint {repeated Value value = 1}, Value {string tag = 1; TensorProto tensor = 2},
 TensorProto {repeated int64 dims = 1; string tensor_type = 2; bytes tensor_content = 3}, little-endian. A tensor above
-512 MiB lies in several entries of one tag. Saved with `crc_check`, it ends in "crc_num" and a CRC-32 of 10 bytes.
+512 MiB has several entries with the same tag. With `crc_check`, a file ends with "crc_num" and a CRC-32 of 10 bytes.
 Source: checkpoint.proto and train/serialization.py of MindSpore 2.
 """
 
@@ -13,6 +13,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -25,7 +26,14 @@ _CRC_MARK, _CRC_BYTES = b"crc_num", 10
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor as it lies in the file: the declared shape and type, and bytes that need not agree with them."""
+    """Tensor in the file: declared shape and type, and its bytes, which need not agree with them.
+
+    Attributes
+    ----------
+    name : tag of the entry
+    shape, kind : as declared
+    pieces : bytes, in order
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -33,49 +41,53 @@ class StoredTensor:
     pieces: list[memoryview]
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Raise CheckpointError unless this is a float tensor of that shape with all its bytes."""
+        """Raise CheckpointError unless this is a float tensor of the given shape with all its bytes."""
         if self.shape != shape:
-            message = f"{self.name} has shape {self.shape[:8]}, needed is {shape}"
-            raise CheckpointError(message)
+            refuse(f"{self.name} has shape {self.shape[:8]}, required is {shape}")
         if self.kind not in _DTYPES:
-            message = f"{self.name} is of type {self.kind[:40]!r}, needed is one of {', '.join(_DTYPES)}"
-            raise CheckpointError(message)
-        found, needed = sum(map(len, self.pieces)), math.prod(shape) * _DTYPES[self.kind].itemsize
-        if found != needed:
-            message = f"{self.name} has {found} bytes, needed are {needed}"
-            raise CheckpointError(message)
+            refuse(f"{self.name} is of type {self.kind[:40]!r}, required is one of {', '.join(_DTYPES)}")
+        found, required = sum(map(len, self.pieces)), math.prod(shape) * _DTYPES[self.kind].itemsize
+        if found != required:
+            refuse(f"{self.name} has {found} bytes, required are {required}")
 
     def values(self) -> Tensor:
         """Return the values as float32, after `check`; raise CheckpointError if one is not finite."""
         values = torch.frombuffer(bytearray().join(self.pieces), dtype=_DTYPES[self.kind]).float()
         if not bool(values.isfinite().all()):
-            message = f"{self.name} has values that are not finite, needed are numbers"
-            raise CheckpointError(message)
+            refuse(f"{self.name} has values that are not finite")
         return values.reshape(self.shape)
 
 
-def stored_tensors(content: bytes, wanted: Callable[[str], bool]) -> dict[str, StoredTensor]:
-    """Return the wanted tensors of a file by name, their bytes as views of its content.
+def read_tensors(content: bytes, selected: Callable[[str], bool]) -> dict[str, StoredTensor]:
+    """Return the selected tensors of a file by name; their bytes are views of its content.
+
+    Parameters
+    ----------
+    content : of the file
+    selected : decides by name which tensors to return
 
     Raises
     ------
-    CheckpointError : the content is damaged or something else; the message has no file name
+    CheckpointError : the content is damaged or not a checkpoint; the message has no file name
     """
     stored: dict[str, StoredTensor] = {}
     for number, value in _fields(_without_crc(content)):
         entry = dict(_fields(value)) if isinstance(value, memoryview) else {}
         tag, tensor = entry.get(1), entry.get(2)
         if number != 1 or not isinstance(tag, memoryview) or not isinstance(tensor, memoryview):
-            message = "an entry is not a named tensor"
-            raise CheckpointError(message)
-        if wanted(name := _text(tag)):
+            refuse("an entry is not a named tensor")
+        if selected(name := _text(tag)):
             piece = _tensor(name, tensor)
             whole = stored.setdefault(name, StoredTensor(name, piece.shape, piece.kind, []))
             if (piece.shape, piece.kind) != (whole.shape, whole.kind):
-                message = f"{name} is there with the shapes {whole.shape[:8]} and {piece.shape[:8]}, needed is one"
-                raise CheckpointError(message)
+                refuse(f"{name} has the shapes {whole.shape[:8]} and {piece.shape[:8]} in two entries, required is one")
             whole.pieces.extend(piece.pieces)
     return stored
+
+
+def refuse(message: str) -> NoReturn:
+    """Raise CheckpointError."""
+    raise CheckpointError(message)
 
 
 def _tensor(name: str, message: memoryview) -> StoredTensor:
@@ -96,7 +108,7 @@ def _text(value: memoryview) -> str:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield number and value of each field of a message; a checkpoint has integers and strings of bytes only."""
+    """Yield the number and value of each field of a message; a checkpoint has integers and byte strings only."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
@@ -108,29 +120,26 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             yield number, message[at : at + value]
             at += value
         else:
-            text = f"a field of wire type {wire_type} declares {value} bytes, {len(message) - at} are left"
-            raise CheckpointError(text)
+            refuse(f"a field of wire type {wire_type} declares {value} bytes, {len(message) - at} are left")
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """Return the integer at a place, its lowest seven bits first, and the place behind it."""
+    """Return the variable-length integer at an offset and the offset after it."""
     value = 0
-    for place, byte in enumerate(message[at : at + 10]):
-        value |= (byte & 127) << (7 * place)
+    for index, byte in enumerate(message[at : at + 10]):
+        value |= (byte & 127) << (7 * index)
         if byte < 128:
-            return value, at + place + 1
-    text = "an integer has no end"
-    raise CheckpointError(text)
+            return value, at + index + 1
+    refuse("an integer has no end")
 
 
 def _without_crc(content: bytes) -> memoryview:
-    """Return the content up to the CRC that may end it, checked against that."""
+    """Return the content without its optional CRC, which is checked."""
     end = len(content) - len(_CRC_MARK) - _CRC_BYTES
     body = memoryview(content)
     if end < 0 or body[end:-_CRC_BYTES] != _CRC_MARK:
         return body
     found, recorded = zlib.crc32(body[:end]), int.from_bytes(body[-_CRC_BYTES:], "big")
     if found != recorded:
-        message = f"the CRC-32 of its content is {found:08x}, it records {recorded:08x}"
-        raise CheckpointError(message)
+        refuse(f"the CRC-32 of its content is {found:08x}, it records {recorded:08x}")
     return body[:end]

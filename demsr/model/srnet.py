@@ -1,8 +1,9 @@
-"""DEM-SRNet: the network of Zhang et al. (2022, doi 10.1016/j.scib.2022.11.021) in two formulations.
+"""DEM-SRNet, the network of Zhang et al. (2022, doi 10.1016/j.scib.2022.11.021), in two formulations.
 
-Torch only: no files, no logging, no training. Metres go in and metres come out.
+Torch only: no files, no logging, no training. Input and output are metres.
 """
 
+import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +23,23 @@ _EARTH_BOTTOM_M, _EARTH_RANGE_M = -11_000.0, 20_000.0  # Challenger Deep to Ever
 
 
 class ResBlock(nn.Module):
-    """Two 3x3 convolutions with one ReLU between them, added to the input by a small factor (EDSR)."""
+    """Residual block of EDSR: two 3x3 convolutions with a ReLU between them, scaled and added to the input.
+
+    Parameters
+    ----------
+    features : channels
+    residual_scale : factor of the branch
+    symmetric : use convolutions of `demsr.model.symmetry`
+    """
 
     def __init__(self, features: int, *, residual_scale: float, symmetric: bool = False) -> None:
         super().__init__()
-        self.first = _between(features, symmetric=symmetric)
-        self.second = _between(features, symmetric=symmetric)
+        self.first = _feature_conv(features, symmetric=symmetric)
+        self.second = _feature_conv(features, symmetric=symmetric)
         self.residual_scale = residual_scale
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map (B, F, H, W) to the same shape."""
+        """Map features (B, F, H, W) to features of the same shape."""
         branch: Tensor = self.second(functional.relu(self.first(features)))
         return features + self.residual_scale * branch
 
@@ -46,22 +54,31 @@ class DemSrNet(nn.Module):
     out_channels : channel 0 is elevation
     scale : HR pixels per LR pixel along one axis
     residual_scale : factor of each ResBlock's branch
-    formulation : "residual" adds the net's detail to a cubic interpolation and is blind to planes: adding any plane
-        to the input adds it to the output. "direct" is the paper's: elevation, scaled to 0..1, through the net alone
+    formulation : "residual" adds the net's detail to a cubic interpolation and is blind to planes: a plane added to
+        the input is added to the output. "direct" is the paper's: elevation is scaled to 0..1 and passes the net only
     long_skip : add the "head" features (paper's figure, EDSR) or the "input" (reference code, by broadcasting)
-    upsampling : "interpolate" is the paper's, a convolution on either side of a bilinear interpolation; "subpixel" is
-        one convolution to the scale x scale HR pixels of each LR pixel (Shi et al. 2016), twice as fast to train
+    upsampling : "interpolate" is the paper's, a bilinear interpolation between two convolutions; "subpixel" is one
+        convolution to the scale x scale HR pixels of each LR pixel (Shi et al. 2016), twice as fast to train
     interpolation : anchor of the bilinear upsampling inside the net, see `linear_taps`
-    symmetric : the output for a turned or mirrored input is the turned or mirrored output; features are a multiple of
-        eight, weights about an eighth of as many, see `demsr.model.symmetry`
-    elevation_scale_m, elevation_offset_m : the net sees (elevation - offset) / scale; by default 100 m and 0 for
-        "residual", the range of the Earth for "direct"
+    symmetric : the net commutes with the turns and reflections of the square; features must be a multiple of eight,
+        and the net has about an eighth of the weights, see `demsr.model.symmetry`
+    elevation_scale_m, elevation_offset_m : the net sees (elevation - offset) / scale; None for 100 m and 0 m
+        ("residual") or the range of the Earth ("direct")
 
-    Attribute `unit` names the heights that the weights were trained on: m, or scaled to a range that is not known;
-    `weights_sha256` is that of the file that they were read from, None where there is none; so is `uncertainty`, the
-    calibration of `demsr.model.uncertainty.sigma_m`.
-    Convolutions have no bias. `parameters()` runs in data-flow order: head, blocks, body, before, last; "subpixel" has
-    no `before`.
+    Attributes
+    ----------
+    unit : of the elevations that the weights were trained on: "m", or "scaled" to an unknown range
+    weights_sha256 : of the file that the weights were read from, else None
+    uncertainty : calibration for `demsr.model.uncertainty.sigma_m`, else None
+
+    Raises
+    ------
+    ValueError : a combination of options is impossible
+
+    Notes
+    -----
+    Convolutions have no bias. `parameters()` are in data-flow order: head, blocks, body, before (the upsampling), last;
+    a "subpixel" net has no `before`.
     """
 
     def __init__(
@@ -92,23 +109,21 @@ class DemSrNet(nn.Module):
             message = "interpolation='corner' prefers one corner; a symmetric net needs interpolation='half_pixel'"
             raise ValueError(message)
         residual = formulation == "residual"
-        default_scale_m = _RESIDUAL_SCALE_M if residual else _EARTH_RANGE_M
-        default_offset_m = 0.0 if residual else _EARTH_BOTTOM_M
-        self.num_blocks, self.features = num_blocks, features
-        self.in_channels, self.out_channels, self.scale = in_channels, out_channels, scale
-        self.residual_scale = residual_scale
-        self.formulation, self.long_skip = formulation, long_skip
-        self.upsampling, self.interpolation, self.symmetric = upsampling, interpolation, symmetric
-        self.elevation_scale_m = default_scale_m if elevation_scale_m is None else elevation_scale_m
-        self.elevation_offset_m = default_offset_m if elevation_offset_m is None else elevation_offset_m
+        scale_m, offset_m = (_RESIDUAL_SCALE_M, 0.0) if residual else (_EARTH_RANGE_M, _EARTH_BOTTOM_M)
+        self.num_blocks, self.features, self.scale = num_blocks, features, scale
+        self.in_channels, self.out_channels, self.residual_scale = in_channels, out_channels, residual_scale
+        self.formulation, self.long_skip, self.upsampling = formulation, long_skip, upsampling
+        self.interpolation, self.symmetric = interpolation, symmetric
+        self.elevation_scale_m = scale_m if elevation_scale_m is None else elevation_scale_m
+        self.elevation_offset_m = offset_m if elevation_offset_m is None else elevation_offset_m
 
-        side = scale if upsampling == "subpixel" else 1  # of the pixels that the last convolution makes of one
+        side = scale if upsampling == "subpixel" else 1  # the last convolution makes side x side pixels of one
         self.head = LiftingConv(in_channels, features) if symmetric else _conv(in_channels, features)
         block = partial(ResBlock, features, residual_scale=residual_scale, symmetric=symmetric)
         self.blocks = nn.Sequential(*(block() for _ in range(num_blocks)))
-        self.body = _between(features, symmetric=symmetric)
+        self.body = _feature_conv(features, symmetric=symmetric)
         if upsampling == "interpolate":
-            self.before = _between(features, symmetric=symmetric)
+            self.before = _feature_conv(features, symmetric=symmetric)
         outputs = out_channels * side**2
         self.last = ProjectingConv(features, out_channels, side) if symmetric else _conv(features, outputs)
         if residual:
@@ -123,7 +138,7 @@ class DemSrNet(nn.Module):
 
     @property
     def reach_px(self) -> int:
-        """How many LR pixels away the input can be on which an output pixel depends."""
+        """Radius of the receptive field in LR pixels, the pixel itself not counted."""
         tail = 1 if self.upsampling == "subpixel" else 2  # interpolation and last convolution reach one pixel together
         return 2 + 2 * self.num_blocks + tail
 
@@ -132,63 +147,63 @@ class DemSrNet(nn.Module):
         return self.to_metres(self.tail(self.deep_features(lr)), lr)
 
     def deep_features(self, lr: Tensor) -> Tensor:
-        """Return the features (B, F, H, W) before the upsampling: the part that fine-tuning freezes."""
+        """Return the features (B, F, H, W) of head, blocks and body, which fine-tuning freezes."""
         head, skip = self.shallow_features(lr)
         features: Tensor = self.body(self.blocks(head)) + skip
         return features
 
     def shallow_features(self, lr: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the features (B, F, H, W) that enter the blocks, and what is added after the body."""
+        """Return the head's features (B, F, H, W) and the long skip that is added to the output of the body."""
         self._check(lr)
         scaled = torch.cat(((lr[:, :1] - self.elevation_offset_m) / self.elevation_scale_m, lr[:, 1:]), dim=1)
         with torch.autocast(lr.device.type, enabled=False):
             head = self.head(scaled) if self.formulation == "direct" else self._plane_blind_head(scaled)
         return head, head if self.long_skip == "head" else scaled
 
-    def tail(self, trunk_features: Tensor) -> Tensor:
-        """Upsample the trunk's features to (B, out_channels, scale*H, scale*W), in units of the elevation scale."""
+    def tail(self, features: Tensor) -> Tensor:
+        """Upsample deep features to (B, out_channels, scale*H, scale*W), in units of the elevation scale."""
         if self.upsampling == "subpixel":
-            return functional.pixel_shuffle(self.last(trunk_features).float(), self.scale)
-        return self._interpolated_tail(trunk_features)
+            return functional.pixel_shuffle(self.last(features).float(), self.scale)
+        return self._interpolated_tail(features)
 
-    def _interpolated_tail(self, trunk_features: Tensor) -> Tensor:
-        """Convolve, interpolate and convolve.
+    def _interpolated_tail(self, features: Tensor) -> Tensor:
+        """Convolve, interpolate and convolve again.
 
-        The last 3x3 convolution is a sum of nine shifted 1x1 convolutions, which commute with the interpolation: so
-        nine maps per output channel are interpolated instead of all features. The result is the same, borders included.
+        The last 3x3 convolution is a sum of nine shifted 1x1 convolutions, which commute with the interpolation. So
+        nine maps per output channel are interpolated instead of all features, with equal results up to rounding.
         """
         weight = self.last.weight.permute(0, 2, 3, 1).reshape(9 * self.out_channels, self.features, 1, 1)
-        maps = functional.conv2d(self.before(trunk_features), weight)
+        maps = functional.conv2d(self.before(features), weight)
         with torch.autocast(maps.device.type, enabled=False):
             upsampled = upsample(maps.float(), self.tail_taps, pad=pad_replicate)
             return _sum_shifted(upsampled)
 
     def to_metres(self, detail: Tensor, lr: Tensor) -> Tensor:
-        """Turn the tail's output into metres, given the LR elevation that it belongs to."""
+        """Convert the output of the tail to metres; a residual net adds the base interpolation of `lr`."""
         detail_m = detail * self.elevation_scale_m
         if self.formulation == "direct":
             return detail_m + self.elevation_offset_m
         return torch.cat((detail_m[:, :1] + self.base(lr), detail_m[:, 1:]), dim=1)
 
     def base(self, lr: Tensor) -> Tensor:
-        """Interpolate channel 0 by Keys' cubic convolution, (B, 1, scale*H, scale*W) metres; planes stay planes."""
+        """Interpolate channel 0 by Keys' cubic convolution to (B, 1, scale*H, scale*W) metres; planes stay planes."""
         with torch.autocast(lr.device.type, enabled=False):  # half precision would round away the relief
             return upsample(lr[:, :1], self.base_taps, pad=pad_linear)
 
     def frozen_for_finetuning(self) -> list[nn.Module]:
-        """Return the modules whose weights stay as pretraining left them."""
+        """Return the modules that fine-tuning does not train."""
         return [self.head, self.blocks, self.body]
 
     def config(self) -> dict[str, Any]:
-        """Return the keyword arguments that build this net again."""
+        """Return the keyword arguments that build the same net."""
         names = ("num_blocks", "features", "in_channels", "out_channels", "scale", "residual_scale", "formulation")
         more = ("long_skip", "upsampling", "interpolation", "symmetric", "elevation_scale_m", "elevation_offset_m")
         return {name: getattr(self, name) for name in (*names, *more)}
 
     def _plane_blind_head(self, scaled: Tensor) -> Tensor:
-        """Convolve by the head's kernels without their constant and linear part over the elevation.
+        """Convolve with the head's kernels, from which the response to planes of elevation is projected out.
 
-        Such kernels see differences to the centre alone; taken before the product, these are free of rounding.
+        Such kernels see only differences to the centre pixel, which are computed first, where they are exact.
         """
         batch, _, height, width = scaled.shape
         elevation = functional.unfold(pad_linear(scaled[:, :1], 1), kernel_size=3)  # (B, 9, H*W)
@@ -208,12 +223,12 @@ class DemSrNet(nn.Module):
 
 
 def scaled_units(formulation: Formulation) -> dict[str, float]:
-    """Return the scale and offset for heights that are scaled to 0..1 over, as is supposed, the range of the Earth."""
+    """Return scale and offset for elevations that are scaled to 0..1, assuming over the range of the Earth."""
     scale_m = _RESIDUAL_SCALE_M if formulation == "residual" else _EARTH_RANGE_M
     return {"elevation_scale_m": scale_m / _EARTH_RANGE_M, "elevation_offset_m": 0.0}
 
 
-def _between(features: int, *, symmetric: bool) -> nn.Module:
+def _feature_conv(features: int, *, symmetric: bool) -> nn.Conv2d | GroupConv:
     return GroupConv(features) if symmetric else _conv(features, features)
 
 
@@ -222,16 +237,16 @@ def _conv(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 
 def _sum_shifted(maps: Tensor) -> Tensor:
-    """Sum nine maps per channel, (B, 9*C, H, W), each shifted to its place in a 3x3 kernel; zeros beyond the border."""
+    """Sum nine maps per channel (B, 9*C, H, W), shifted to their positions in a 3x3 kernel, with zero padding."""
     batch, channels, height, width = maps.shape
     padded = functional.pad(maps, (1, 1, 1, 1)).reshape(batch, channels // 9, 9, height + 2, width + 2)
-    places = ((row, col) for row in range(3) for col in range(3))
-    shifted = [padded[:, :, 3 * row + col, row : row + height, col : col + width] for row, col in places]
+    positions = itertools.product(range(3), range(3))
+    shifted = [padded[:, :, 3 * row + col, row : row + height, col : col + width] for row, col in positions]
     return torch.stack(shifted).sum(dim=0)
 
 
 def _curvature_projection() -> Tensor:
-    """Return the (9, 9) projection of a flattened 3x3 kernel onto those that map every plane to zero."""
+    """Return the (9, 9) projection of flattened 3x3 kernels onto those that map every plane to zero."""
     row, col = torch.meshgrid(torch.arange(-1.0, 2.0), torch.arange(-1.0, 2.0), indexing="ij")
     planes = torch.stack((torch.ones(9), row.flatten(), col.flatten())).double()
     planes = planes / planes.norm(dim=1, keepdim=True)

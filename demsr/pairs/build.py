@@ -20,7 +20,7 @@ from demsr.pairs.sampling import Sampling, denser_stride, drawn, quotas
 from demsr.pairs.split import Boxes, Region, closer_than, protected_boxes
 from demsr.pairs.store import BLOCK_MEAN, FITTED, REAL, PairWriter
 from demsr.runtime.files import atomic_write
-from demsr.runtime.processes import each
+from demsr.runtime.processes import parallel_map
 from demsr.runtime.seeding import generator
 
 _COREGISTERED = ("east_m", "north_m", "bias_m", "std_before_m", "std_after_m")
@@ -123,7 +123,7 @@ def build_pairs(
 
     def cut(rule: CutRule) -> list[Piece]:
         make = partial(make_piece, rule=rule, protected=protected, seed=seed, work=work)
-        return list(each(make, plan.jobs, processes=processes, description=f"cut {plan.domain}"))
+        return list(parallel_map(make, plan.jobs, processes=processes, description=f"cut {plan.domain}"))
 
     pieces, sampling = (cut(rule), None) if count is None else _enough(plan, cut, rule, count)
     left_out = Counter(plan.left_out)

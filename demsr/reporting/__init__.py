@@ -1,1 +1,1 @@
-"""Pictures and tables for people."""
+"""Figures and terminal tables; computes no metrics, writes no models, reads no configuration."""

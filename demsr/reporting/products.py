@@ -1,6 +1,5 @@
-"""Super-resolution of a raster in the terminal: the cost estimate, and notes on the input."""
+"""Print the estimated cost of super-resolving a region."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -15,20 +14,6 @@ _BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _TIME_UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
 
 
-def print_spacing(grid: Grid, where: Path, *, scale: int) -> None:
-    """Note on standard error that the pixels are not those that the nets are trained for.
-
-    Parameters
-    ----------
-    grid : grid of the input raster
-    where : file of the input raster
-    scale : output pixels per input pixel along one axis
-    """
-    became = f"pixels of {describe_spacing(grid)} become {describe_spacing(grid.refine(scale))}"
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{where.name}: {became}; the nets are trained for 15 arcsec")
-
-
 def print_cost_estimate(estimate: "CostEstimate", grid: Grid) -> None:
     """Print the size, memory and time that super-resolving a region takes.
 
@@ -37,17 +22,18 @@ def print_cost_estimate(estimate: "CostEstimate", grid: Grid) -> None:
     estimate : cost by numbers
     grid : input grid of the region
     """
+    plan = estimate.plan
     west, south, east, north = grid.lonlat_bounds()
-    more = 100 * (estimate.computed_lr_px / estimate.lr_px - 1)
+    more = 100 * (plan.computed_lr_px / plan.lr_px - 1)
     measured = f"measured on a tile of {estimate.calibration_px} x {estimate.calibration_px}"
-    largest, typical = _size(estimate.bytes_at_most), _size(estimate.bytes_at_most * estimate.compressed)
+    largest, typical = _size(estimate.size_bytes), _size(estimate.size_bytes * estimate.compressed)
     rows = {
         "region": f"{west:g} to {east:g} east, {south:g} to {north:g} north",
         "input": f"{grid.rows:,} x {grid.cols:,} pixels",
         "output": f"{estimate.hr_px:,} pixels of {describe_spacing(grid.refine(estimate.scale))}",
         "disk": f"{largest} at most, about {typical} compressed; twice that while the file is written",
-        "tiles": f"{estimate.tiles:,} of {estimate.tile_px} x {estimate.tile_px} input pixels",
-        "halo": f"{estimate.halo_px} pixels around each tile; {more:.0f} % more pixels are computed for it",
+        "tiles": f"{len(plan.windows):,} of {plan.tile_px} x {plan.tile_px} input pixels",
+        "halo": f"{plan.halo_px} pixels around each tile; {more:.0f} % more pixels are computed for it",
         "operations": f"{estimate.flop:.3g} FLOP",
         "memory": f"{_size(estimate.memory_bytes)}, {measured}",
         "time": f"{_duration(estimate.seconds)} on this {estimate.device}, {measured}",

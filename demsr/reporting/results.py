@@ -10,12 +10,12 @@ from rich.table import Table
 from demsr.metrics.elevation import unit_of
 
 if TYPE_CHECKING:
-    from demsr.lifecycle.register import Outcome
+    from demsr.lifecycle.register import RegistrationOutcome
 
 Summary = Mapping[str, Mapping[str, Mapping[str, float]]]  # metrics by group of areas, then by method
 
 
-def print_results(summary: Summary, outcomes: "Sequence[Outcome]", *, pictures: Path) -> None:
+def print_results(summary: Summary, outcomes: "Sequence[RegistrationOutcome]", *, pictures: Path) -> None:
     """Print the scores, the registered versions with the promotion decision, and where to see more.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Write files so that a reader finds either nothing or the whole: temporary name, fsync, rename."""
+"""Read and write files; a written file appears complete or not at all (temporary name, fsync, rename)."""
 
 import contextlib
 import csv
@@ -17,13 +17,14 @@ from typing import Any
 
 @contextlib.contextmanager
 def atomic_write(path: Path, *, clear: bool = True) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` if the block ends well, else remove it.
+    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, else remove it.
 
     The temporary name keeps the suffix, because GDAL and HDF5 choose drivers by it.
 
     Parameters
     ----------
-    clear : look for what killed processes have left, which takes long in a folder with very many files
+    path : final path; missing parent folders are created
+    clear : remove temporary files of killed processes first, which is slow in a folder with very many files
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if clear:
@@ -40,12 +41,22 @@ def atomic_write(path: Path, *, clear: bool = True) -> Iterator[Path]:
 
 
 def sha256_of_text(text: str) -> str:
-    """Return the SHA-256 of a text as 64 hexadecimal digits."""
+    """Return the SHA-256 of a text as 64 hexadecimal digits.
+
+    Parameters
+    ----------
+    text : encoded as UTF-8
+    """
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sha256_of_folder(folder: Path) -> str:
-    """Return one SHA-256 over the names and the contents of the files in a folder."""
+    """Return one SHA-256 over the names and contents of the files in a folder.
+
+    Parameters
+    ----------
+    folder : its subfolders are ignored
+    """
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.glob("*") if path.is_file()):
         digest.update(f"{path.name}\n{sha256_of_file(path)}\n".encode())
@@ -54,7 +65,12 @@ def sha256_of_folder(folder: Path) -> str:
 
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; it takes the place of `path` if the block ends well."""
+    """Yield a temporary folder beside `path`; it replaces `path` if the block succeeds.
+
+    Parameters
+    ----------
+    path : final path; missing parent folders are created
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_orphans(path.parent, path.name)
     temporary = path.with_name(f".{path.name}.{_process()}.part")
@@ -70,23 +86,46 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
+    """Write a text as UTF-8, atomically.
+
+    Parameters
+    ----------
+    path : file to write
+    text : its content
+    """
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all; NaN is refused."""
+    """Write a value as indented JSON, atomically.
+
+    Parameters
+    ----------
+    path : file to write
+    value : JSON types only; NaN raises ValueError
+    """
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
+    """Return the content of a JSON file.
+
+    Parameters
+    ----------
+    path : UTF-8
+    """
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write rows as CSV; the columns are the keys of all rows, in order of appearance."""
+    """Write rows as CSV, atomically.
+
+    Parameters
+    ----------
+    path : file to write
+    rows : the columns are the keys of all rows, in order of appearance
+    """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -96,16 +135,18 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def sha256_of_file(path: Path) -> str:
-    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    """Return the SHA-256 of a file as 64 hexadecimal digits.
+
+    Parameters
+    ----------
+    path : file to read
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _remove_orphans(folder: Path, name: str) -> None:
-    """Remove what a killed process of this machine has left; a process that lives may still be writing.
-
-    Libraries put files of their own beside a temporary one, whose names begin with its name.
-    """
+    """Remove temporary files of killed processes of this machine, and files that libraries put beside them."""
     host, _, _ = _process().rpartition("-")
     for leftover in folder.glob(f".{glob.escape(name)}.*.part*"):
         number = re.fullmatch(rf"{re.escape(host)}-(\d+)\.part.*", leftover.name[len(name) + 2 :])
@@ -118,7 +159,7 @@ def _remove_orphans(folder: Path, name: str) -> None:
 
 
 def _process() -> str:
-    """Return a name of this process that no other has, on other machines with the same disk neither."""
+    """Return a name of this process, unique across machines that share the disk."""
     return f"{platform.node().replace('.', '_') or 'host'}-{os.getpid()}"
 
 
@@ -128,7 +169,7 @@ def _is_alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # it is another user's
+        pass  # of another user
     return True
 
 

@@ -1,4 +1,4 @@
-"""What makes two pieces of work the same: unfinished work is taken up again only by work with the same key."""
+"""Fingerprints of parameters, data and code: interrupted work is resumed only by work with the same key."""
 
 import hashlib
 import json
@@ -10,11 +10,11 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 def work_key(values: Any, *, code: Sequence[str]) -> str:
-    """Return 16 hexadecimal digits that change with any of the values and with the code that works on them.
+    """Return 16 hexadecimal digits that change with the values and with the code.
 
     Parameters
     ----------
-    values : anything that JSON can write; other objects by their text
+    values : JSON types; other objects count by their text
     code : modules or folders of demsr, such as "dem" or "pairs/cut.py"
     """
     text = json.dumps({"values": values, "code": code_sha256(code)}, sort_keys=True, default=str)
@@ -22,7 +22,12 @@ def work_key(values: Any, *, code: Sequence[str]) -> str:
 
 
 def code_sha256(parts: Sequence[str]) -> str:
-    """Return the SHA-256 over the Python files of some modules or folders of demsr."""
+    """Return one SHA-256 over Python files of demsr.
+
+    Parameters
+    ----------
+    parts : modules or folders of demsr, such as "dem" or "pairs/cut.py"
+    """
     digest = hashlib.sha256()
     for part in parts:
         path = _PACKAGE / part

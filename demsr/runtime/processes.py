@@ -1,4 +1,4 @@
-"""The same work on many items in several processes, results in the order of the items."""
+"""Apply a function to many items in several processes."""
 
 import multiprocessing
 import os
@@ -17,19 +17,21 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def each(
+def parallel_map(
     work: Callable[[Item], Result], items: Sequence[Item], *, processes: int | Literal["auto"], description: str
 ) -> Iterator[Result]:
     """Yield work(item) for every item, in order, with a progress bar.
 
     Parameters
     ----------
-    work : a function of a module, or a `partial` of one, so that other processes find it
-    processes : 1 works in this process; "auto" uses every CPU that this process may use
+    work : function of a module, or a `partial` of one, so that it can be pickled
+    items : arguments of `work`, picklable
+    processes : number of processes; 1 works in this process, "auto" uses every CPU available to this process
+    description : of the progress bar
 
     Raises
     ------
-    WorkerError : a process ended without an answer, as when memory ran out
+    WorkerError : a process was killed, for example because memory ran out
     """
     count = min(_cpus() if processes == "auto" else processes, len(items))
     if count <= 1:
@@ -47,12 +49,12 @@ def each(
 
 
 def _cpus() -> int:
-    """Return how many CPUs this process may use; not every system can tell, so all count there."""
+    """Return the number of CPUs available to this process, or of all CPUs where the system does not tell."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _end_with_parent() -> None:
-    """Let a worker end when the process that it works for was killed."""
+    """End this worker process when its parent process is killed."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 

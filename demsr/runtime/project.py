@@ -1,13 +1,13 @@
-"""Where the project is, whatever the current folder, and where fetched files are kept for all projects."""
+"""Folder of the project, and folder of downloaded files, which all projects share."""
 
 import os
 from pathlib import Path
 
-from platformdirs import user_cache_path
+from demsr.errors import missing_extras
 
 
 def project_root() -> Path:
-    """Return DVC_ROOT, else the nearest folder upwards with a dvc.yaml, else the current folder.
+    """Return DVC_ROOT, else the nearest parent folder with a dvc.yaml, else the current folder.
 
     DVC sets DVC_ROOT for its stages, also for experiments in temporary folders, so that all share one store.
     """
@@ -18,6 +18,9 @@ def project_root() -> Path:
 
 
 def cache_folder() -> Path:
-    """Return DEMSR_CACHE, else the user's folder for such files: fetched files are shared between clones."""
-    given = os.environ.get("DEMSR_CACHE")
-    return (Path(given) if given else user_cache_path("demsr")).resolve()
+    """Return DEMSR_CACHE, else the cache folder of the user; clones share its files."""
+    if given := os.environ.get("DEMSR_CACHE"):
+        return Path(given).resolve()
+    with missing_extras():
+        from platformdirs import user_cache_path
+    return user_cache_path("demsr").resolve()

@@ -1,4 +1,4 @@
-"""A connection to Ray: to a cluster by its address, or to one of this machine's own."""
+"""Connect to a Ray cluster by its address, or start one on this machine."""
 
 import logging
 import os
@@ -6,13 +6,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from demsr.errors import WorkerError
+from demsr.errors import WorkerError, missing_extras
 
-_PATIENCE_S = 5.0
+_TIMEOUT_S = 5.0
 
 
 @contextmanager
-def connected(address: str) -> Iterator[None]:
+def ray_connection(address: str) -> Iterator[None]:
     """Connect to a Ray cluster.
 
     Parameters
@@ -21,13 +21,11 @@ def connected(address: str) -> Iterator[None]:
 
     Raises
     ------
-    WorkerError : nobody answers, or ray is not installed
+    WorkerError : no cluster answers at the address
+    MissingExtraError : ray is not installed
     """
-    try:
+    with missing_extras():
         import ray
-    except ImportError as error:
-        message = "ray is not installed; `pip install 'demsr[cluster]'` installs it"
-        raise WorkerError(message) from error
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local = address == "local"
     if not local:
@@ -44,19 +42,24 @@ def connected(address: str) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what an error says, since Ray's go on for pages."""
+    """Return the first line of an error message; those of Ray fill pages.
+
+    Parameters
+    ----------
+    error : raised by Ray
+    """
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _check_answers(address: str) -> None:
-    """Find out quickly whether anybody listens: Ray itself waits for long."""
+    """Raise WorkerError at once if nothing listens at the address; Ray itself waits for a minute."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), timeout=_PATIENCE_S):
+        with socket.create_connection((host, int(port)), timeout=_TIMEOUT_S):
             pass
     except (OSError, ValueError) as error:
         message = (
-            f"ray at {address}: nobody answers ({error}); start a cluster with `ray start --head` and give host:port, "
-            "or `local` to start one on this machine"
+            f"ray at {address}: no cluster answers ({error}); start one with `ray start --head` and give host:port, or "
+            "`local` to start one on this machine"
         )
         raise WorkerError(message) from error

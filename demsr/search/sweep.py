@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from demsr.errors import ParamsError, WorkerError
 from demsr.reporting.sweeps import to_markdown
 from demsr.runtime.files import read_json, write_json
-from demsr.runtime.ray_cluster import connected
+from demsr.runtime.ray_cluster import ray_connection
 from demsr.search.monitor import TrialMonitor
 from demsr.search.nodes import TrialResources
 from demsr.search.report import SweepReport, write_report
@@ -111,10 +111,10 @@ def _run(plan: SweepPlan, resources: TrialResources, address: str) -> SweepRepor
         inputs=plan.inputs,
         work_key=plan.setup.work.name,
         experiment=plan.experiment,
-        take_up_finished=True,
+        resume_finished=True,
     ) as run:
         monitor = TrialMonitor(plan, run)
-        with monitor.synchronised(trials, finalists), connected(address):
+        with monitor.synchronised(trials, finalists), ray_connection(address):
             trials.enqueue(space.first_candidates(plan.reference["learning_rate"]))
             _run_phase(plan, trials, monitor, resources)
             candidates = choose_finalists(plan, trials.records())

@@ -12,7 +12,7 @@ from demsr.search.space import Candidate, Space
 from demsr.search.trial import TrialSetup
 from demsr.tracking.runs import InputData
 from demsr.tracking.store import EXPERIMENT
-from demsr.training.fit import new_net
+from demsr.training.prepare import new_net
 from demsr.training.task import valid_rmse_name
 
 _BUDGET = {"max_epochs", "steps_per_epoch", "patience", "validate_every_epochs"}  # set by the space

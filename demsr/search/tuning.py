@@ -21,9 +21,11 @@ from demsr.search.halving import DepthHalving
 from demsr.search.nodes import TrialResources, check_nodes, trial_capacity
 from demsr.search.trial import TrialSetup, check_node, train_trial
 from demsr.search.trial_log import State, TrialLog, TrialRecord
+from demsr.training.progress import EpochRow
 
 OnChange = Callable[[TrialRecord], None]
 _NODE, _ERROR, _MISMATCH = "node", "error", "mismatch"  # keys of a result besides the row of an epoch
+_SCRATCH = "tune"  # folder of Tune's own files
 _RETRIES = 2  # of a trial whose process or node was lost; an exception of the training is final
 _TUNE_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -35,7 +37,7 @@ _TUNE_ENVIRONMENT = {
 
 
 def run_trials(log: TrialLog, setup: TrialSetup, resources: TrialResources, *, on_change: OnChange) -> None:
-    """Run the remaining trials of a log. Only searched trials stop early, finalists never.
+    """Run the remaining trials of a log.
 
     Parameters
     ----------
@@ -50,19 +52,37 @@ def run_trials(log: TrialLog, setup: TrialSetup, resources: TrialResources, *, o
     """
     if not log.remaining:
         return
+    os.environ |= _TUNE_ENVIRONMENT
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    shutil.rmtree(setup.work / _SCRATCH, ignore_errors=True)  # of a killed sweep
+    callback = _TrialLogCallback(log, setup, on_change)
+    tuner = _make_tuner(log, setup, resources, callback)
+    check_nodes(setup)
+    try:
+        tuner.fit()
+    except (RuntimeError, TuneError) as error:
+        message = f"Ray failed ({first_line(error)}); use --resume with more memory or fewer concurrent trials"
+        raise WorkerError(message) from error
+    finally:
+        shutil.rmtree(setup.work / _SCRATCH, ignore_errors=True)
+    if callback.mismatch.reason is not None:
+        raise WorkerError(callback.mismatch.reason)
+    if log.remaining:
+        message = f"{log.remaining} trials did not run to the end; continue with --resume"
+        raise WorkerError(message)
+
+
+def _make_tuner(
+    log: TrialLog, setup: TrialSetup, resources: TrialResources, callback: "_TrialLogCallback"
+) -> tune.Tuner:
+    """Configure Tune for the remaining trials; only searched trials stop early, finalists never."""
     halving = log.space.halving if log.kind == "trial" else None
     gpus, capacity = trial_capacity(resources)
     if resources.max_concurrent is None and halving is not None:
         capacity = min(capacity, max(2, log.total // 3))  # more would all be suggested without any result
-    check_nodes(setup)
-    os.environ |= _TUNE_ENVIRONMENT
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    scratch = setup.work / "tune"
-    shutil.rmtree(scratch, ignore_errors=True)
-    callback = _TrialLogCallback(log, setup, on_change)
     options = {"threads": max(1, int(resources.cpus_per_trial)), "accelerator": "auto" if gpus else "cpu"}
     trainable = tune.with_parameters(_trainable, setup=setup, **options)
-    tuner = tune.Tuner(
+    return tune.Tuner(
         tune.with_resources(trainable, {"cpu": resources.cpus_per_trial, "gpu": gpus}),
         tune_config=tune.TuneConfig(
             search_alg=_TrialLogSearcher(log),
@@ -74,27 +94,13 @@ def run_trials(log: TrialLog, setup: TrialSetup, resources: TrialResources, *, o
         ),
         run_config=tune.RunConfig(
             name=log.kind,
-            storage_path=str(scratch),
+            storage_path=str(setup.work / _SCRATCH),
             callbacks=[callback],
             stop=callback.mismatch,
             failure_config=tune.FailureConfig(max_failures=_RETRIES),
             verbose=0,
         ),
     )
-    try:
-        tuner.fit()
-    except (RuntimeError, TuneError) as error:
-        message = (
-            f"Ray failed ({first_line(error)}); continue with --resume, with more memory or fewer concurrent trials"
-        )
-        raise WorkerError(message) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    if callback.mismatch.reason is not None:
-        raise WorkerError(callback.mismatch.reason)
-    if log.remaining:
-        message = f"{log.remaining} trials did not run to the end; continue with --resume"
-        raise WorkerError(message)
 
 
 def _trainable(config: dict[str, Any], setup: TrialSetup, threads: int, accelerator: Literal["auto", "cpu"]) -> None:
@@ -108,15 +114,13 @@ def _trainable(config: dict[str, Any], setup: TrialSetup, threads: int, accelera
     except WorkerError as error:
         tune.report({_MISMATCH: str(error)})
         return
+
+    def report_epoch(row: EpochRow) -> None:
+        tune.report({**row, _NODE: node})
+
     options: dict[str, Any] = {"seed": config["seed"], "threads": threads, "accelerator": accelerator}
     try:
-        train_trial(
-            setup,
-            config["trial"],
-            config["candidate"],
-            on_epoch=lambda row: tune.report({**row, _NODE: node}),
-            **options,
-        )
+        train_trial(setup, config["trial"], config["candidate"], on_epoch=report_epoch, **options)
     except Exception as error:
         traceback.print_exc()  # into the log of this process, which Ray keeps
         tune.report({_ERROR: f"{type(error).__name__}: {first_line(error)}"})
@@ -171,7 +175,7 @@ class _TrialLogCallback(tune.Callback):
         self.log, self.checkpoints, self.on_change = log, setup.work, on_change
         self.mismatch = _NodeMismatch()
         self._errors: dict[str, str] = {}
-        self._row = {"epoch", "train_loss", "learning_rate", "seconds", "samples_per_second", log.metric}
+        self._row_keys = {"epoch", "train_loss", "learning_rate", "seconds", "samples_per_second", log.metric}
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self.on_change(self.log.record(trial.config["trial"]))
@@ -185,7 +189,7 @@ class _TrialLogCallback(tune.Callback):
             return
         self.mismatch.reason = result.get(_MISMATCH, self.mismatch.reason)
         if self.mismatch.reason is None:
-            row = {name: float(value) for name, value in result.items() if name in self._row}
+            row = {name: float(value) for name, value in result.items() if name in self._row_keys}
             self.log.add_row(trial_id, row, node=result[_NODE])
             self.on_change(self.log.record(trial_id))
 

@@ -23,7 +23,7 @@ from demsr.errors import GridError, ParamsError, RasterError, VoidError
 from demsr.params import Harmonise
 from demsr.runtime.files import read_json, sha256_of_folder, write_json
 from demsr.runtime.fingerprint import work_key
-from demsr.runtime.processes import each
+from demsr.runtime.processes import parallel_map
 from demsr.sources.local import InputFile, checked_path
 
 WRITTEN = "written"
@@ -104,7 +104,7 @@ def harmonise(
     """
     places = [_waiting(entry, work, recipe) for entry in entries]  # named once: the code may be edited meanwhile
     tasks = list(zip(entries, places, strict=True))
-    records = list(each(partial(_finished, recipe=recipe), tasks, processes=processes, description=description))
+    records = list(parallel_map(partial(_finished, recipe=recipe), tasks, processes=processes, description=description))
     folder.mkdir(parents=True, exist_ok=True)
     for place, record in zip(places, records, strict=True):
         if record.result == WRITTEN:

@@ -14,7 +14,6 @@ from demsr.dem.read.raster import is_large, read_elevation
 from demsr.errors import GridError
 from demsr.sources.harmonise import described
 
-_LR_ARCSEC = 15.0
 _MAX_VOID_SHARE = 0.25  # of a patch, as in the profile `local`
 
 
@@ -62,11 +61,6 @@ def inspect_raster(path: Path, declared: Declared | None = None, *, patch_hr: in
     return Inspection(path, facts, [*header.assumptions, *of_values], _uses(header, elevation, grid, patch_hr))
 
 
-def is_lr_of_product(grid: Grid) -> bool:
-    """Whether pixels have the 15 arc-seconds that the nets are trained for."""
-    return grid.is_geographic and all(abs(size - _LR_ARCSEC) < 0.05 for size in grid.pixel_size_arcsec())
-
-
 def _unread(header: Header) -> Inspection:
     """Describe a raster that is too large to be looked at pixel by pixel."""
     west, south, east, north = header.grid.lonlat_bounds()
@@ -103,7 +97,7 @@ def _uses(header: Header, elevation: NDArray[np.float32], grid: Grid, patch_hr: 
 
 
 def _super_resolution(grid: Grid) -> str:
-    if is_lr_of_product(grid):
+    if grid.is_fifteen_arcsec:
         return "input of super-resolution from 15 to 3 arc-seconds, and LR of real pairs"
     return "input of super-resolution, 5 times as fine; the nets are trained for 15 arc-seconds"
 

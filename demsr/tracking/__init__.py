@@ -1,4 +1,4 @@
-"""MLflow: store, runs, registry. The only importer of mlflow."""
+"""MLflow store, runs and registry; the only importer of mlflow."""
 
 import os
 
@@ -9,5 +9,5 @@ _SETTINGS = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-for _name, _value in _SETTINGS.items():  # MLflow reads these when it is imported
+for _name, _value in _SETTINGS.items():  # MLflow reads them at import
     os.environ.setdefault(_name, _value)

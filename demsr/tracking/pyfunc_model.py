@@ -1,4 +1,4 @@
-"""The model as MLflow loads it, by running this file: metres in, metres out, any height and width, NaN for voids."""
+"""Model from code that MLflow runs to load a version: metres in, metres out, any height and width, NaN at voids."""
 
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from demsr.model.predict import super_resolve_array
 
 
 class DemSrModel(PythonModel):
-    """DEM-SRNet from weights.safetensors and config.json; nothing is unpickled."""
+    """DEM-SRNet from weights.safetensors and config.json, without pickle."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the net; `model_config={"device": "cpu"}` at loading chooses the device."""
+        """Read the net onto the device that `model_config={"device": ...}` names, by default the best one."""
         device = best_device((context.model_config or {}).get("device", "auto"))
         self.net = read_model(Path(context.artifacts["net"])).to(device)
 

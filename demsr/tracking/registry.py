@@ -1,11 +1,10 @@
-"""The model registry: versions with their evidence, the aliases champion and challenger, downloads."""
+"""Model registry: versions, the aliases champion and challenger, downloads."""
 
 import importlib.metadata
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import numpy as np
@@ -17,17 +16,25 @@ from mlflow.types import Schema, TensorSpec
 
 import demsr
 from demsr.errors import TrackingError
-from demsr.model.checkpoint import CONFIG
+from demsr.model.checkpoint import CONFIG, read_config
+from demsr.tracking.runs import WEIGHTS_TAG
 from demsr.tracking.store import EXPERIMENT, connect
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-_SHA256_TAG = "weights_sha256"
 _REQUIREMENTS = ("torch", "numpy", "scipy", "safetensors", "pydantic")
 
 
 @dataclass(frozen=True)
 class RegisteredVersion:
-    """A version in the registry, as `demsr models` shows it."""
+    """A version of a registered model.
+
+    Attributes
+    ----------
+    name, version : of the model, number of the version
+    aliases : such as "champion"
+    tags : values by name
+    run_id : run that the version belongs to
+    """
 
     name: str
     version: int
@@ -37,14 +44,14 @@ class RegisteredVersion:
 
 
 def find_version(client: MlflowClient, name: str, weights_sha256: str) -> RegisteredVersion | None:
-    """Return the version that holds these very weights, files and all."""
-    found = client.search_model_versions(f"name = '{name}' and tags.`{_SHA256_TAG}` = '{weights_sha256}'")
+    """Return the version with these weights, None if there is none or the artifact store has lost its files."""
+    found = client.search_model_versions(f"name = '{name}' and tags.`{WEIGHTS_TAG}` = '{weights_sha256}'")
     versions = (_registered(client, version) for version in found)
     return next((version for version in versions if _has_files(version)), None)
 
 
 def champion(client: MlflowClient, name: str) -> RegisteredVersion | None:
-    """Return the version that carries the alias champion, None also where its files are lost."""
+    """Return the champion, None if there is none or the artifact store has lost its files."""
     try:
         version = _registered(client, client.get_model_version_by_alias(name, CHAMPION))
     except MlflowException as error:
@@ -60,19 +67,25 @@ def add_version(
     folder: Path,
     *,
     run_id: str,
-    weights_sha256: str,
     description: str,
-    metrics: Mapping[str, float],
     tags: Mapping[str, str],
+    model_description: str | None = None,
+    metrics: Mapping[str, float] | None = None,
 ) -> RegisteredVersion:
     """Log a model folder to its run and register it; the same weights are registered once.
 
     Parameters
     ----------
-    folder : with weights.safetensors and config.json
-    description : Markdown, shown with the version
-    metrics : shown with the model
+    client : client of the store
+    name : registered model, made if it does not exist
+    folder : model folder with weights.safetensors and config.json
+    run_id : run that the version belongs to
+    description : Markdown description of the version
+    tags : tags of the version
+    model_description : Markdown description of a registered model that is made
+    metrics : metrics of the version
     """
+    weights_sha256 = read_config(folder).weights_sha256
     if known := find_version(client, name, weights_sha256):
         return known
     mlflow.set_experiment(EXPERIMENT)
@@ -88,27 +101,35 @@ def add_version(
         signature=_signature(),
         pip_requirements=_pinned(),
         input_example=np.linspace(0, 100, 160, dtype=np.float32).reshape(2, 1, 8, 10),
-        metadata={_SHA256_TAG: weights_sha256},
+        metadata={WEIGHTS_TAG: weights_sha256},
     )
-    for metric, value in metrics.items():
+    for metric, value in (metrics or {}).items():
         client.log_metric(run_id, metric, value, model_id=info.model_id)
     if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(name, description=_MODEL_DESCRIPTIONS.get(name))
+        client.create_registered_model(name, description=model_description)
     version = client.create_model_version(
         name,
         info.model_uri,
         run_id,
-        tags={_SHA256_TAG: weights_sha256, **tags},
+        tags={WEIGHTS_TAG: weights_sha256, **tags},
         description=description,
         model_id=info.model_id,
     )
     return _registered(client, version)
 
 
-def set_standing(client: MlflowClient, version: RegisteredVersion, *, promote: bool, reason: str) -> None:
-    """Make a version champion or challenger, and record why with the version, a refusal too."""
-    client.set_model_version_tag(version.name, str(version.version), "promotion", "promoted" if promote else "refused")
-    client.set_model_version_tag(version.name, str(version.version), "promotion_reason", reason)
+def record_decision(client: MlflowClient, version: RegisteredVersion, *, promote: bool, reason: str) -> None:
+    """Make a version champion or challenger and record the reason in its tags.
+
+    Parameters
+    ----------
+    client : client of the store
+    version : version that was decided on
+    promote : True makes it champion, False challenger
+    reason : the decision in words
+    """
+    for tag, value in {"promotion": "promoted" if promote else "refused", "promotion_reason": reason}.items():
+        client.set_model_version_tag(version.name, str(version.version), tag, value)
     alias, other = (CHAMPION, CHALLENGER) if promote else (CHALLENGER, CHAMPION)
     client.set_registered_model_alias(version.name, alias, str(version.version))
     if other in version.aliases:
@@ -122,13 +143,17 @@ def list_versions(client: MlflowClient) -> list[RegisteredVersion]:
 
 
 def download(uri: str) -> Path:
-    """Bring a registered model's folder with weights.safetensors and config.json onto this machine.
+    """Download a registered model and return its folder with weights.safetensors and config.json.
+
+    Parameters
+    ----------
+    uri : such as models:/dem-srnet-finetuned@champion
 
     Raises
     ------
-    TrackingError : no such model, or its files are gone
+    TrackingError : the model does not exist, or the artifact store has lost its files
     """
-    client = connect(make=False)
+    client = connect(create=False)
     try:
         local = Path(mlflow.artifacts.download_artifacts(uri))
         return next(path.parent for path in sorted((local / "artifacts").rglob(CONFIG)))
@@ -136,13 +161,13 @@ def download(uri: str) -> Path:
         known = ", ".join(sorted({version.name for version in list_versions(client)})) or "none"
         message = (
             f"{uri}: no such model in {mlflow.get_tracking_uri()} ({_first_line(error)}); registered are: {known}; "
-            "train with `dvc repro`, or bring lost models back with `demsr models --restore`"
+            "train with `dvc repro`, or register lost models again with `demsr models --restore`"
         )
         raise TrackingError(message) from error
 
 
 def _has_files(version: RegisteredVersion) -> bool:
-    """Whether the artifact store still has the model; a store that does not answer is an error, not an absence."""
+    """Whether the artifact store has the files of a version; a store that does not answer raises an error."""
     return bool(mlflow.artifacts.list_artifacts(artifact_uri=f"models:/{version.name}/{version.version}"))
 
 
@@ -164,14 +189,3 @@ def _pinned() -> list[str]:
 
 def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-_MODEL_DESCRIPTIONS: dict[str, Any] = {
-    "dem-srnet-pretrained": (
-        "DEM-SRNet trained on land: 15 arc-second elevation to 3 arc-second. Metres in, metres out."
-    ),
-    "dem-srnet-finetuned": (
-        "DEM-SRNet trained on land, its tail then on the sea floor: 15 arc-second elevation to 3 arc-second. "
-        "Metres in, metres out. Not for navigation."
-    ),
-}

@@ -1,4 +1,4 @@
-"""MLflow runs that say what they are made from: code, data, parameters, machine."""
+"""MLflow runs with their provenance: code, input data, parameters and machine."""
 
 import contextlib
 import hashlib
@@ -17,6 +17,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 
 from demsr.runtime.project import project_root
@@ -24,24 +25,32 @@ from demsr.tracking.store import EXPERIMENT, connect, experiment_id
 
 _PACKAGES = ("demsr", "torch", "lightning", "mlflow", "dvc", "h5py", "numpy", "rasterio")
 _DVC_VARIABLES = ("DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
-_RESUME_TAG = "demsr.work_key"
+WEIGHTS_TAG, PARENT_TAG = "weights_sha256", "mlflow.parentRunId"
+_WORK_KEY_TAG = "demsr.work_key"
+_MOST_RUNS = 50_000  # that MLflow returns at a time
 
 
 @dataclass(frozen=True)
 class InputData:
-    """A file that a run reads."""
+    """A file that a run reads.
+
+    Attributes
+    ----------
+    path : file
+    context : its use, such as "training", "validation" or "testing"
+    """
 
     path: Path
-    context: str  # training, validation, testing
+    context: str
 
     @cached_property
     def md5(self) -> str:
-        """Return the MD5 of the content, the same that dvc.lock records."""
+        """MD5 of the content, as recorded in dvc.lock."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "md5").hexdigest()
 
     def as_mlflow(self) -> DatasetInput:
-        """Return it as a dataset that DVC keeps."""
+        """Return the MLflow dataset of a file that DVC keeps."""
         source = json.dumps({"path": str(self.path), "md5": self.md5, "kept_by": "dvc"})
         size = json.dumps({"bytes": self.path.stat().st_size})
         dataset = Dataset(name=str(self.path), digest=self.md5, source_type="dvc", source=source, profile=size)
@@ -49,65 +58,76 @@ class InputData:
 
 
 class Run:
-    """An open MLflow run."""
+    """An open MLflow run.
+
+    Parameters
+    ----------
+    client : client of the store
+    run_id : identity of the run in the store
+    name : name in the list of runs
+    """
 
     def __init__(self, client: MlflowClient, run_id: str, name: str) -> None:
         self.client, self.id, self.name = client, run_id, name
         self.logged_epochs = max((point.step for point in client.get_metric_history(run_id, "train_loss")), default=0)
 
     def log_epoch(self, row: Mapping[str, float]) -> None:
-        """Log the metrics of one epoch in one call, unless a killed process has already logged that epoch."""
+        """Log the metrics of one epoch, unless a killed process has already logged that epoch."""
         if row["epoch"] <= self.logged_epochs:
             return
         self.log_metrics({name: value for name, value in row.items() if name != "epoch"}, step=int(row["epoch"]))
         self.logged_epochs = int(row["epoch"])
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
-        """Log metrics, in one call."""
+        """Log metrics in one request."""
         now = int(time.time() * 1000)
         self.client.log_batch(self.id, metrics=[Metric(name, value, now, step) for name, value in metrics.items()])
 
     def log_numbers(self, values: Mapping[str, Any]) -> None:
-        """Log what is a number among nested values; names have slashes, and no signs that MLflow refuses."""
+        """Log the numeric leaves of nested values under their joined names, without characters that MLflow rejects."""
         flat = {re.sub(r"[^\w\-. :/]", "_", name): value for name, value in flattened(values, separator="/").items()}
         self.log_metrics({name: float(value) for name, value in flat.items() if isinstance(value, int | float)})
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags, in one call."""
+        """Set tags in one request."""
         self.client.log_batch(self.id, tags=[RunTag(name, value) for name, value in tags.items()])
 
+    def log_weights_sha256(self, sha256: str) -> None:
+        """Record the SHA-256 of the weights that the run has produced, by which `find_run` finds the run."""
+        self.log_tags({WEIGHTS_TAG: sha256})
+
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Log parameters; those of a run that is taken up again are there already and never change."""
+        """Log parameters that a resumed run does not have yet; MLflow never changes a parameter."""
         known = self.client.get_run(self.id).data.params
         new = [Param(name, str(value)) for name, value in params.items() if name not in known]
         self.client.log_batch(self.id, params=new)
 
     def log_inputs(self, inputs: Sequence[InputData]) -> None:
-        """Log what is read, unless a killed process has already done so."""
+        """Log the input files, unless a killed process has already done so."""
         known = self.client.get_run(self.id).inputs
         if inputs and not (known and known.dataset_inputs):
             self.client.log_inputs(self.id, datasets=[data.as_mlflow() for data in inputs])
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
-        """Keep a copy of a file with the run."""
+        """Store a copy of a file with the run."""
         self.client.log_artifact(self.id, str(path), folder)
 
 
-class _SilentRun(Run):
-    """What the second and further processes of one training get: the first one does the logging."""
+class _NullRun(Run):
+    """A run that logs nothing, for all processes of a distributed training but the first."""
 
     def __init__(self) -> None:
         self.id = self.name = ""
         self.logged_epochs = 0
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
-        """Do nothing."""
+        """Log nothing."""
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
-        """Do nothing."""
+        """Log nothing."""
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
-        """Do nothing."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
@@ -121,24 +141,26 @@ def tracked_run(
     inputs: Sequence[InputData],
     work_key: str | None = None,
     experiment: str = EXPERIMENT,
-    take_up_finished: bool = False,
+    resume_finished: bool = False,
 ) -> Iterator[Run]:
-    """Open a run; it ends as FINISHED, FAILED or KILLED as the block does.
+    """Open a run for the block; its status becomes FINISHED, FAILED or KILLED, depending on how the block ends.
 
     Parameters
     ----------
-    name : what a person reads in the list of runs
-    params : nested parameters, logged with dots
-    work_key : identity of resumable work; a run of the same work that was killed is taken up again
-    experiment : name of the experiment that the run belongs to
-    take_up_finished : go on with a run of the same work that has finished, too
+    name : name in the list of runs
+    stage, profile, seed : tags of the run
+    params : nested parameters, logged under names joined with dots
+    inputs : files that the run reads
+    work_key : identity of resumable work; an unfinished run with the same key is resumed
+    experiment : name of the experiment
+    resume_finished : also resume a finished run with the same key
     """
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:
-        yield _SilentRun()
+        yield _NullRun()
         return
     client = connect()
     where = experiment_id(client, experiment)
-    found = _find(client, where, work_key, finished=take_up_finished)
+    found = _find(client, where, work_key, finished=resume_finished)
     run = Run(client, found or _create(client, where, name, work_key), name)
     run.log_tags({"stage": stage, "profile": profile, "seed": str(seed), **_provenance()})
     run.log_params({"seed": seed, "profile": profile, **flattened(params)})
@@ -154,31 +176,49 @@ def tracked_run(
     client.set_terminated(run.id, "FINISHED")
 
 
-def existing_run(client: MlflowClient, run_id: str | None) -> str | None:
-    """Return the id of a run if the store knows it: files travel between clones, runs do not."""
-    if run_id is None:
-        return None
-    try:
-        return str(client.get_run(run_id).info.run_id)
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return None
-        raise
+def find_run(client: MlflowClient, weights_sha256: str) -> str | None:
+    """Return the id of the latest run that has produced these weights, None if the store has none."""
+    found = client.search_runs([experiment_id(client)], f"tags.{WEIGHTS_TAG} = '{weights_sha256}'", max_results=1)
+    return str(found[0].info.run_id) if found else None
+
+
+def child_runs(client: MlflowClient, experiment: str, parent_id: str) -> Sequence[MlflowRun]:
+    """Return the runs below a run.
+
+    Parameters
+    ----------
+    client : client of the store
+    experiment : id of the experiment
+    parent_id : id of the parent run
+    """
+    return client.search_runs([experiment], f"tags.`{PARENT_TAG}` = '{parent_id}'", max_results=_MOST_RUNS)
 
 
 def end_run(work_key: str, *, experiment: str) -> None:
-    """Mark a run that nobody will go on with, and those below it, as KILLED if they still count as running."""
+    """Set the status of an abandoned run and its child runs to KILLED if it is RUNNING.
+
+    Parameters
+    ----------
+    work_key : identity of the work
+    experiment : name of the experiment
+    """
     client = connect()
     where = experiment_id(client, experiment)
-    for parent in client.search_runs([where], f"tags.`{_RESUME_TAG}` = '{work_key}'"):
-        below = client.search_runs([where], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'", max_results=1000)
-        for run in (parent, *below):
+    for parent in client.search_runs([where], f"tags.`{_WORK_KEY_TAG}` = '{work_key}'"):
+        for run in (parent, *child_runs(client, where, parent.info.run_id)):
             if run.info.status == "RUNNING":
                 client.set_terminated(run.info.run_id, "KILLED")
 
 
 def flattened(params: Mapping[str, Any], prefix: str = "", *, separator: str = ".") -> dict[str, Any]:
-    """Return nested parameters as one level, names joined."""
+    """Return nested parameters as a flat mapping.
+
+    Parameters
+    ----------
+    params : nested mapping
+    prefix : text before every name
+    separator : text between the names of two levels
+    """
     flat: dict[str, Any] = {}
     for name, value in params.items():
         if isinstance(value, Mapping):
@@ -189,16 +229,16 @@ def flattened(params: Mapping[str, Any], prefix: str = "", *, separator: str = "
 
 
 def _create(client: MlflowClient, where: str, name: str, work_key: str | None) -> str:
-    """Make a run that has its key from its first moment: one without would never be found again."""
-    tags = {"mlflow.user": os.environ.get("USER", "demsr")} | ({_RESUME_TAG: work_key} if work_key else {})
+    """Create a run together with its key, so that a process killed at once leaves a run that can be found."""
+    tags = {"mlflow.user": os.environ.get("USER", "demsr")} | ({_WORK_KEY_TAG: work_key} if work_key else {})
     return str(client.create_run(where, run_name=name, tags=tags).info.run_id)
 
 
 def _find(client: MlflowClient, where: str, work_key: str | None, *, finished: bool) -> str | None:
-    """Return the run of a killed process; kill -9 leaves it RUNNING for ever."""
+    """Return the run with this key and reopen it; `kill -9` leaves a run RUNNING for ever."""
     if work_key is None:
         return None
-    wanted = f"tags.`{_RESUME_TAG}` = '{work_key}'" + ("" if finished else " and attributes.status != 'FINISHED'")
+    wanted = f"tags.`{_WORK_KEY_TAG}` = '{work_key}'" + ("" if finished else " and attributes.status != 'FINISHED'")
     found = client.search_runs([where], wanted, max_results=1)
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""The MLflow store: embedded SQLite in the project by default, a server where MLFLOW_TRACKING_URI names one."""
+"""MLflow store: an embedded SQLite database in the project, or the server that MLFLOW_TRACKING_URI names."""
 
 import os
 import sqlite3
@@ -17,32 +17,32 @@ from demsr.runtime.project import project_root
 EXPERIMENT = "dem-srnet"
 _SQLITE = "sqlite:///"
 _EXPERIMENT_TAGS = {
-    "mlflow.experimentKind": "custom_model_development",  # the UI then shows training, not language models
+    "mlflow.experimentKind": "custom_model_development",  # or the UI shows pages for language models
     "mlflow.note.content": "DEM-SRNet: 15 arc-second elevation to 3 arc-second.",
 }
 
 
 def tracking_uri() -> str:
-    """Return MLFLOW_TRACKING_URI, else the absolute URI of the embedded store."""
+    """Return MLFLOW_TRACKING_URI, or else the absolute URI of the embedded store."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{project_root() / 'mlflow.db'}"
 
 
-def connect(*, make: bool = True) -> MlflowClient:
+def connect(*, create: bool = True) -> MlflowClient:
     """Return a client of the store.
 
     Parameters
     ----------
-    make : make the embedded store first where it is missing; who only reads has no use for an empty one
+    create : create an embedded store that does not exist; False for readers
 
     Raises
     ------
-    TrackingError : a server does not answer, or there is no store to read
+    TrackingError : the server does not answer, or the store does not exist
     """
     uri = tracking_uri()
     if uri.startswith(_SQLITE):
         path = Path(uri.removeprefix(_SQLITE)).resolve()
-        if not make and not path.exists():
-            message = f"{path}: there is no MLflow store; run `dvc repro`, or name a server in MLFLOW_TRACKING_URI"
+        if not create and not path.exists():
+            message = f"{path}: no MLflow store; run `dvc repro` in the project, or set MLFLOW_TRACKING_URI to a server"
             raise TrackingError(message)
         _make_embedded_store(path)
     elif uri.startswith("http"):
@@ -52,18 +52,39 @@ def connect(*, make: bool = True) -> MlflowClient:
 
 
 def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
-    """Return the id of an experiment, made first where it is missing."""
+    """Return the id of an experiment, which is created if it does not exist."""
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
-    uri, location = tracking_uri(), None  # a server knows where it keeps artifacts
+    uri, location = tracking_uri(), None  # a server has its own artifact store
     if uri.startswith(_SQLITE):
         location = (Path(uri.removeprefix(_SQLITE)).resolve().parent / "mlartifacts" / name).as_uri()
     return str(client.create_experiment(name, artifact_location=location, tags=_EXPERIMENT_TAGS))
 
 
+def ui_links(address: str) -> dict[str, str]:
+    """Return the pages of the MLflow UI that are worth opening.
+
+    Parameters
+    ----------
+    address : of the server, such as http://127.0.0.1:5000
+
+    Returns
+    -------
+    addresses by title: the experiment of the pipeline, those of the sweeps, the registered models
+    """
+    client, page = connect(), f"{address.rstrip('/')}/#"
+    experiment_id(client)
+    found = client.search_experiments(filter_string=f"name LIKE '{EXPERIMENT}%'", order_by=["name"])
+    links = {
+        f"experiment {one.name}": f"{page}/experiments/{one.experiment_id}?workflowType=machine_learning"
+        for one in found
+    }
+    return links | {"registered models": f"{page}/models"}
+
+
 def _make_embedded_store(path: Path) -> None:
-    """Run MLflow's migrations once, under a lock, on a file that appears whole; then many may write at a time."""
+    """Create the database once, under a lock, and in a mode that lets processes read while one writes."""
     if path.exists():
         return
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -88,7 +109,7 @@ def _check_server(uri: str) -> None:
             return
     except (URLError, OSError) as error:
         if isinstance(error, HTTPError) and error.code in (401, 403):
-            return  # it wants credentials, which MLflow's client brings
+            return  # the server requires credentials, which MLflow's client sends
         message = (
             f"MLFLOW_TRACKING_URI={uri}: no MLflow server answers ({error}); "
             "start it, correct the address, or unset the variable to use the store in the project"

@@ -38,20 +38,12 @@ def save_training(
     uncertainty : calibration of the net, stored likewise
     """
     config = save_model(net, model, training=dict(training), uncertainty=uncertainty)
-    run.log_tags({"weights_sha256": config.weights_sha256})
+    run.log_weights_sha256(config.weights_sha256)
     metric = valid_rmse_name(training["unit"])
     metrics = {metric: result.valid_rmse, "best_epoch": result.best_epoch, "epochs": result.epochs}
     write_json(results / "metrics.json", metrics)
     columns = ("epoch", "train_loss", metric, "learning_rate")
     write_csv(results / "curves.csv", [{name: row[name] for name in columns if name in row} for row in result.curves])
-    run.log_metrics(
-        {  # "best_" keeps the final value apart from the curve of the epochs
-            f"best_{metric}": result.valid_rmse,
-            "best_epoch": result.best_epoch,
-            "epochs": result.epochs,
-            "parameters": parameter_count(net),
-            "median_samples_per_second": result.samples_per_second,
-            "peak_memory_gb": result.peak_memory_gb,
-            "resumed_from_epoch": result.resumed_from_epoch,
-        }
-    )
+    logged = {name: getattr(result, name) for name in ("best_epoch", "epochs", "peak_memory_gb", "resumed_from_epoch")}
+    logged |= {f"best_{metric}": result.valid_rmse, "parameters": parameter_count(net)}  # "best_": not an epoch's value
+    run.log_metrics(logged | {"median_samples_per_second": result.samples_per_second})

@@ -3,9 +3,7 @@
 import json
 import logging
 import math
-import os
 import re
-import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +14,9 @@ from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins import TorchCheckpointIO
 
-from demsr.errors import CheckpointError, ParamsError
+from demsr.errors import CheckpointError
 from demsr.model.device import supports_bf16
-from demsr.model.srnet import DemSrNet, scaled_units
+from demsr.model.srnet import DemSrNet
 from demsr.options import TrainingPrecision
 from demsr.runtime.files import atomic_write, write_json
 from demsr.training.progress import EpochBar, EpochReport, EpochRow, OnEpoch, peak_memory_gb
@@ -166,42 +164,10 @@ class ResumableEarlyStopping(EarlyStopping):
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Checkpoint writer that is safe to kill: a temporary file in the same folder, then a rename."""
 
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
-    ) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write a checkpoint, whole or not at all; `storage_options` is ignored."""
         with atomic_write(Path(path)) as temporary:
             torch.save(checkpoint, temporary)
-
-
-def new_net(*, seed: int, unit: str = "m", **options: Any) -> DemSrNet:
-    """Build a net whose initial weights depend on the seed only.
-
-    Parameters
-    ----------
-    seed : of the initial weights
-    unit : of the elevations; unless it is "m", the net's default scale is divided by the range of the Earth
-    options : arguments of `DemSrNet`
-    """
-    if unit != "m" and options.get("elevation_scale_m") is None:
-        options = {**options, **scaled_units(options.get("formulation", "residual"))}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return DemSrNet(**options)
-
-
-def check_unit(net: DemSrNet, unit: str) -> None:
-    """Raise ParamsError if a net cannot be trained on pairs of this unit: a `direct` net needs its own unit."""
-    if net.formulation == "direct" and net.unit != unit:
-        message = (
-            f"the net takes elevations in {net.unit}, the pairs are in {unit}; use pairs or a net of the same unit"
-        )
-        raise ParamsError(message)
-
-
-def remove_work_dir(work_dir: Path) -> None:
-    """Remove the checkpoints of a training whose artifacts are saved."""
-    shutil.rmtree(work_dir, ignore_errors=True)
 
 
 def _outcome(kept: ModelCheckpoint, curves: list[EpochRow], work_dir: Path, keep: Keep) -> dict[str, Any]:

@@ -4,14 +4,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from demsr.errors import ParamsError
 from demsr.model.checkpoint import read_model
 from demsr.model.device import best_device
-from demsr.model.srnet import DemSrNet
+from demsr.model.srnet import DemSrNet, scaled_units
 from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
 from demsr.pairs.store import PairFile
 from demsr.runtime.seeding import sub_seed
 from demsr.training.features import cache_features
-from demsr.training.fit import check_unit, new_net
+
+
+def new_net(*, seed: int, unit: str = "m", **options: Any) -> DemSrNet:
+    """Build a net whose initial weights depend on the seed only.
+
+    Parameters
+    ----------
+    seed : of the initial weights
+    unit : of the elevations; unless it is "m", the net's default scale is divided by the range of the Earth
+    options : arguments of `DemSrNet`
+    """
+    if unit != "m" and options.get("elevation_scale_m") is None:
+        options = {**options, **scaled_units(options.get("formulation", "residual"))}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return DemSrNet(**options)
 
 
 def prepare_pretraining(
@@ -48,9 +66,11 @@ def prepare_finetuning(
 
     Raises
     ------
-    ParamsError : the net cannot be trained on pairs of this unit
+    ParamsError : the net is "direct" and the pairs have another unit
     """
     net = read_model(start)
-    check_unit(net, train.unit)
+    if net.formulation == "direct" and net.unit != train.unit:  # residual nets have no biases, so any unit will do
+        message = f"elevations are in {net.unit} for the net and in {train.unit} in the pairs; use the unit of the net"
+        raise ParamsError(message)
     features = cache_features(net, (train, valid), cache, device=best_device(), batch_size=batch_size)
     return net, PairDataModule(*features, batch_size=batch_size, workers=workers, seed=seed)

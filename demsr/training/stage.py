@@ -1,5 +1,6 @@
 """A training stage of the pipeline, from files of pairs to a model folder and its tracked run."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,12 @@ from demsr.pairs.store import PairFile
 from demsr.runtime.files import read_json
 from demsr.tracking.runs import InputData, tracked_run
 from demsr.training.artifacts import save_training
-from demsr.training.fit import fit, remove_work_dir
+from demsr.training.fit import fit
 from demsr.training.prepare import prepare_finetuning, prepare_pretraining
 from demsr.training.resume import work_key
 
 _LOADER_OPTIONS = ("batch_size", "workers")
+_PICTURE_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def run_training(
     stage: TrainingStage,
     *,
     calibrate: Callable[[DemSrNet, PairFile], Uncertainty | None],
-    draw: Callable[[Path, PairFile, DemSrNet], None],
+    examples: Callable[..., list[Any]],
+    draw: Callable[[Path, list[Any]], None],
 ) -> None:
     """Train or continue, save the artifacts, and track all of it in one run.
 
@@ -82,7 +85,8 @@ def run_training(
     ----------
     stage : what to train, on what, and where to write
     calibrate : finds the uncertainty of the trained net on the validation pairs
-    draw : writes the picture of some validation patches to a path
+    examples : chooses patches for the picture, see `demsr.evaluation.examples.comparisons`
+    draw : writes the picture of these patches
     """
     train, valid = (PairFile(stage.pairs / f"{split}.h5") for split in ("train", "valid"))
     inputs = [InputData(train.path, "training"), InputData(valid.path, "validation")]
@@ -101,6 +105,7 @@ def run_training(
         uncertainty = calibrate(net.to(best_device()), valid)
         folders = {"model": stage.model, "results": stage.results}
         save_training(run, net, result, training=training, uncertainty=uncertainty, **folders)
-        draw(stage.results / "validation.png", valid, net)
+        rows = examples(valid, net, rows=_PICTURE_ROWS, method=stage.model.name)
+        draw(stage.results / "validation.png", rows)
         run.log_file(stage.results / "validation.png")
-    remove_work_dir(work_dir)
+    shutil.rmtree(work_dir, ignore_errors=True)

@@ -161,13 +161,14 @@ def _api_pages() -> list[tuple[str, str]]:
 
 
 def _door() -> str:
-    """Return the page of the public names, in the order of `demsr.__all__`."""
+    """Return the page of the names in `demsr.__all__`, functions first."""
     names = next(
         ast.literal_eval(node.value)
         for node in ast.parse((ROOT / "demsr/__init__.py").read_text()).body
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
     )
-    parts = [f"::: demsr.{name}\n" for name in names if not name.startswith("__")]
+    functions_first = sorted((name for name in names if not name.startswith("__")), key=lambda name: name[0].isupper())
+    parts = [f"::: demsr.{name}\n" for name in functions_first]
     return "\n".join(["# Public names\n", _DOOR, *parts, "## Rooms\n", _table("demsr")])
 
 

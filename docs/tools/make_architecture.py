@@ -22,7 +22,7 @@ PICTURE = ROOT / "docs/pictures/architecture.svg"
 GUIDE = ROOT / "CONTRIBUTING.md"
 
 _PACKAGES = ("h5py", "lightning", "matplotlib", "mlflow", "optuna", "rasterio", "ray", "requests", "typer", "xarray")
-_MARKS = ("  <!-- importers -->\n", "  <!-- /importers -->\n")
+_MARKS = ("<!-- importers -->\n", "<!-- /importers -->\n")
 
 _SUPPORT = {"errors", "options", "params", "runtime"}
 """Rooms that carry a stage without shaping its result; the data flow leaves them out."""
@@ -154,13 +154,13 @@ def guide_with_importers(text: str) -> str:
     graph = grimp.build_graph(
         "demsr", include_external_packages=True, exclude_type_checking_imports=True, cache_dir=None
     )
-    rows = ["  | package | imported by |", "  |---|---|"]
+    rows = ["", "| package | imported by |", "|---|---|"]
     for package in _PACKAGES:
         modules = graph.find_modules_that_directly_import(package) if package in graph.modules else set()
-        rows.append(f"  | {package} | {_named(modules)} |")
+        rows.append(f"| {package} | {_named(modules)} |")
     before, rest = text.split(_MARKS[0])
     after = rest.split(_MARKS[1])[1]
-    return f"{before}{_MARKS[0]}{chr(10).join(rows)}\n{_MARKS[1]}{after}"
+    return f"{before}{_MARKS[0]}{chr(10).join(rows)}\n\n{_MARKS[1]}{after}"
 
 
 def _named(modules: set[str]) -> str:

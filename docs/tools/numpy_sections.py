@@ -23,32 +23,43 @@ class NumpySections(Extension):
 
 
 def expanded(docstring: str) -> str:
-    """Return a docstring with each description on a line of its own."""
+    """Return a docstring with each name and each description on a line of its own."""
     lines, section, result = docstring.splitlines(), "", []
-    for index, line in enumerate(lines):
-        underlined = index + 1 < len(lines) and re.fullmatch(r"-{3,}", lines[index + 1].strip())
-        if underlined:
-            section = line.strip()
-        elif section in _SECTIONS and line and not line.startswith((" ", "---")):
-            if _ends_section(lines, index):
-                section = ""
-                result += ["Notes", "-----"]
-            else:
-                line = _expanded_entry(line, section)
-        result.append(line)
+    index = 0
+    while index < len(lines):
+        line = lines[index]
+        if index + 1 < len(lines) and re.fullmatch(r"-{3,}", lines[index + 1]):
+            section = line
+            result += [line, lines[index + 1]]
+            index += 2
+            continue
+        if section in _SECTIONS and line and _ends_section(lines, index):
+            section = ""
+            result += ["Notes", "-----"]
+        entry = [line]
+        while section in _SECTIONS and index + 1 < len(lines) and lines[index + 1].startswith("    "):
+            index += 1
+            entry.append(lines[index])
+        result += _expanded_entry(entry, section) if section in _SECTIONS and line else entry
+        index += 1
     return "\n".join(result)
 
 
 def _ends_section(lines: list[str], index: int) -> bool:
-    """Whether a line without indentation is a paragraph behind the section, such as a source, not an entry."""
+    """Whether a line is a paragraph behind the section, such as a source, and not an entry."""
     return not lines[index - 1].strip() and " : " not in lines[index]
 
 
-def _expanded_entry(line: str, section: str) -> str:
-    entry = _ENTRY.fullmatch(line)
-    if entry is None:
-        return f":\n    {line}" if section in ("Returns", "Yields") and " " in line else line
-    names, text = entry["names"], entry["text"]
+def _expanded_entry(entry: list[str], section: str) -> list[str]:
+    """Return the lines of an entry as Griffe expects them; names that share a description get it each."""
+    first, more = entry[0], entry[1:]
+    match = _ENTRY.fullmatch(first)
     if section in ("Returns", "Yields"):
-        return f"{names} :\n    {text}" if "," not in names else f":\n    `{names}`: {text}"
-    return f"{names}\n    {text}"
+        if match is None:
+            return [":", f"    {first}", *more] if " " in first else entry
+        if "," in match["names"]:
+            return [":", f"    `{match['names']}`: {match['text']}", *more]
+        return [f"{match['names']} :", f"    {match['text']}", *more]
+    if match is None:
+        return entry
+    return [line for name in match["names"].split(", ") for line in (name, f"    {match['text']}", *more)]

@@ -13,7 +13,7 @@ from protocol.results import Results, baselines_name, scores_of
 from protocol.shipping import ship
 from protocol.training import Training
 
-from demsr.evaluation.calibration import Pixels
+from demsr.evaluation.calibration import ErrorSample
 from demsr.model.checkpoint import read_config
 
 METRICS = (
@@ -125,7 +125,7 @@ def test_the_report_compares_seeds_and_marks_the_best(results, tmp_path):
 
 def made_pixels(region: Region) -> HeldOut:
     features, flat = np.zeros((5, 3), np.float32), np.zeros(3, np.float32)
-    return HeldOut(region, False, Pixels(region.name, features, np.array([1, -2, 3], np.float32), flat))
+    return HeldOut(region, False, ErrorSample(region.name, features, np.array([1, -2, 3], np.float32), flat))
 
 
 def test_the_card_repeats_the_numbers_of_the_report(results, tmp_path, monkeypatch):

@@ -7,14 +7,16 @@ from protocol.calibration import HeldOut, calibrated_without
 from protocol.regions import Region
 from uncertainty import class_table
 
-from demsr.evaluation.calibration import Pixels
+from demsr.evaluation.calibration import ErrorSample
 
 
 def held_out(name: str, fold: str) -> HeldOut:
     random = np.random.default_rng(len(name))
     features = random.normal(0, 1, (5, 200)).astype(np.float32)
     error = random.normal(0, 1, 200).astype(np.float32)
-    return HeldOut(Region(name, name, "land", "plain", fold, ""), True, Pixels(name, features, error, np.ones(200)))
+    return HeldOut(
+        Region(name, name, "land", "plain", fold, ""), True, ErrorSample(name, features, error, np.ones(200))
+    )
 
 
 @pytest.mark.parametrize(("fold", "seen"), [("A", ("b", "c")), ("C", ("a", "b")), ("test", ("a", "b", "c"))])

@@ -2,26 +2,22 @@
 
 import os
 import re
-import shutil
+import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
-import torch
+from command_line import refused
 from raster_files import write_ascii, write_hgt, write_netcdf
 from rasterio.transform import Affine
 from synthetic import ARCSEC_3, dem, plane, rough, write_raw
 
-from demsr.cli import main
 from demsr.dem.dem import write_dem
 from demsr.dem.read.raster import read_dem
-from demsr.model.checkpoint import save_model
-from demsr.model.srnet import DemSrNet
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.fitted import DegradationModel
 from demsr.params import Params
@@ -33,53 +29,10 @@ ELLIPSOID = "WGS84 ellipsoid"
 GRIDS = [Path(folder) for folder in (os.environ.get("DEMSR_GEOID_GRIDS"), "/usr/share/proj") if folder]
 
 
-class Done(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def demsr(monkeypatch, capsys) -> Callable[..., Done]:
-    """Run the command line."""
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("DEMSR_DEBUG", raising=False)
-
-    def run(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["demsr", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        return Done(int(stop.value.code or 0), *capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture
-def params_yaml(root, tmp_path, monkeypatch) -> Path:
-    """The project's params.yaml in a current folder of one's own."""
-    shutil.copy(root / "params.yaml", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "params.yaml"
-
-
-@pytest.fixture
-def model(tmp_path) -> Path:
-    torch.manual_seed(1)
-    save_model(DemSrNet(1, 4), tmp_path / "model", training={})
-    return tmp_path / "model"
-
-
 @pytest.fixture
 def silent(tmp_path) -> Path:
     """A file that says nothing but its CRS."""
     return write_raw(tmp_path / "silent.tif", plane(20, 20))
-
-
-def refused(done: Done, *, start: str, way_out: str) -> bool:
-    """Whether a command ended with status 1, without a traceback, and its last line says where and what to do."""
-    line = done.err.splitlines()[-1]
-    told = line.startswith(f"error: demsr: {start}") and way_out in line
-    return done.status == 1 and told and "Traceback" not in done.err
 
 
 def tags_of(path: Path) -> dict[str, str]:
@@ -99,7 +52,7 @@ def test_inspect_describes_one_file_after_another(demsr, tmp_path, silent):
     assert "vertical datum: the file names none; EGM96 taken, that of its product" in second
 
 
-OTHER_SPACING = "pixels of {} become {}; the nets are trained for 15 arcsec"
+OTHER_SPACING = "pixels of {} become {}; the models are trained for 15 arcsec"
 WHOLE = "; give a whole GeoTIFF"
 WAY_OUT = {"missing": WHOLE, "folder": "; name files in it", "text": WHOLE, "half": WHOLE}
 
@@ -226,7 +179,7 @@ def test_declared_options_give_what_a_file_that_says_so_itself_gives(demsr, tmp_
         assert [line for line in lines if ": declared: " not in line] == [
             f"{name}.tif: {OTHER_SPACING.format('2.5 x 2.5 m', '0.5 x 0.5 m')}"
         ]
-        assert done.out.startswith(f"{out}: 60 x 70 pixels, datum MLLW, by {model}, ")
+        assert done.out.startswith(f"{out}: 60 x 70 pixels, datum MLLW, model {model}, ")
         noted = tags_of(tmp_path / f"{name}_sr.tif").get("ASSUMED", "")
         assert noted.startswith("declared: ") == (name == "depths")
     declared, own = (read_dem(tmp_path / f"{name}_sr.tif") for name in ("depths", "heights"))
@@ -367,6 +320,51 @@ def test_fit_of_swapped_files_is_refused_and_writes_nothing(demsr, real_pair, pa
 
 
 @pytest.fixture
+def ramp(tmp_path: Path) -> Path:
+    """A plane of 8 m per row and 1 m per column."""
+    place = {"pixel_width": 1 / 240, "pixel_height": 1 / 240}
+    values = np.arange(48, dtype=np.float32).reshape(6, 8) - 3000
+    write_dem(tmp_path / "lr.tif", dem(values, vertical_datum="MSL", source="ramp", **place))
+    return tmp_path / "lr.tif"
+
+
+def assert_ramp(path: Path) -> None:
+    """Compare with the plane at the centres of 5 x 5 pixels in each pixel."""
+    row, col = (np.arange(30)[:, None] - 2) / 5, (np.arange(40) - 2) / 5
+    np.testing.assert_allclose(read_dem(path).elevation_m, 8 * row + col - 3000, atol=3e-3)
+
+
+def test_a_ramp_comes_out_as_that_ramp(demsr, model, ramp, tmp_path):
+    done = demsr("super-resolve", ramp, tmp_path / "sr.tif", "--model", model, "--device", "cpu")
+    assert done.status == 0, done.err
+    assert_ramp(tmp_path / "sr.tif")
+    assert read_dem(tmp_path / "sr.tif").vertical_datum == "MSL"
+
+
+def test_no_model_has_to_be_trained_or_named(ramp, tmp_path):
+    command = [Path(sys.executable).parent / "demsr", "super-resolve", ramp, tmp_path / "sr.tif"]  # as installed
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert "model builtin" in done.stdout
+    assert_ramp(tmp_path / "sr.tif")
+
+
+def test_an_output_that_exists_is_not_replaced_unless_asked(demsr, model, ramp, tmp_path):
+    target = tmp_path / "sr.tif"
+    target.write_text("mine")
+    done = demsr("super-resolve", ramp, target, "--model", model)
+    assert refused(done, start=f"{target}: exists already", way_out="choose another name or add --overwrite")
+    assert target.read_text() == "mine"
+    assert demsr("super-resolve", ramp, target, "--model", model, "--overwrite").status == 0
+    assert_ramp(target)
+
+
+def test_a_model_that_does_not_exist_is_named(demsr, ramp, tmp_path):
+    done = demsr("super-resolve", ramp, tmp_path / "sr.tif", "--model", tmp_path / "nothing")
+    assert refused(done, start=f"{tmp_path / 'nothing'}: no such model", way_out="give builtin, models:/NAME@champion")
+
+
+@pytest.fixture
 def gebco(tmp_path) -> Path:
     """Whole metres at 15 arc-seconds."""
     heights = np.round(rough(40, 48, level=-3000, rms=100)).astype(np.int16)
@@ -378,7 +376,7 @@ def test_super_resolve_gives_standard_errors_and_a_picture_of_a_box(demsr, tmp_p
     options = ("--bbox", *box, "--uncertainty", "--consistency", "--preview", picture, "--tile", 16)
     done = demsr("super-resolve", gebco, tmp_path / "fine.nc", *options)
     assert done.status == 0, done.err
-    assert done.out.startswith(f"{tmp_path / 'fine.nc'}: 85 x 120 pixels, datum MSL, by builtin, ")
+    assert done.out.startswith(f"{tmp_path / 'fine.nc'}: 85 x 120 pixels, datum MSL, model builtin, ")
     with rasterio.open(f"netcdf:{tmp_path / 'fine.nc'}:elevation") as file:
         means = file.read(1).astype(float).reshape(17, 5, 24, 5).mean(axis=(1, 3))
     with rasterio.open(gebco) as file:
@@ -401,7 +399,7 @@ def test_plan_counts_what_a_region_takes(demsr, gebco):
     assert said["input"] == "40 x 48 pixels"
     assert said["output"] == "48,000 pixels of 3 x 3 arcsec"
     assert said["tiles"] == "9 of 16 x 16 input pixels"
-    assert refused(demsr("plan"), start="what is to be planned?", way_out="or --globe alone")
+    assert refused(demsr("plan"), start="no region, or two", way_out="or --globe alone")
 
 
 @pytest.mark.parametrize(
@@ -409,12 +407,12 @@ def test_plan_counts_what_a_region_takes(demsr, gebco):
     [
         ("fine.png", (), "{out}: ends in .png", "name a .tif, a .nc, or a folder"),
         ("fine.tif", ("--model", "nosuch"), "nosuch: no such model", "give builtin, models:/NAME@champion"),
-        ("fine.tif", ("--ray", "127.0.0.1:1"), "ray at 127.0.0.1:1: nobody answers", "start a cluster with"),
+        ("fine.tif", ("--ray", "127.0.0.1:1"), "ray at 127.0.0.1:1: no cluster answers", "start one with"),
         ("fine.tif", ("--bbox", 50, 50, 51, 51), "{gebco}: no cell is in 50 to 51 east", "give a box in"),
         ("fine.tif", ("--bbox", 10, 51, 11, 49), "--bbox is 10 51 11 49", "give west, south, east and north"),
-        ("fine.tif", ("--preview", "p.xyz"), "p.xyz: a preview must be a .png file", "choose another name"),
+        ("fine.tif", ("--preview", "p.xyz"), "p.xyz: a preview must be a .png file", "name one"),
         ("fine.tif", ("--halo", 1), "halo is 1 LR pixels", "the interpolation alone needs 2"),
-        ("fine.tif", ("--uncertainty", "--model", "{model}"), "the model carries no calibration", "train it again"),
+        ("fine.tif", ("--uncertainty", "--model", "{model}"), "the model has no calibration", "train it again"),
     ],
 )
 def test_what_cannot_be_done_leaves_nothing(demsr, tmp_path, gebco, model, out, options, start, way_out):

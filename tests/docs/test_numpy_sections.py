@@ -5,9 +5,15 @@ from numpy_sections import expanded
 
 
 def test_description_behind_the_colon_moves_to_its_own_line():
-    before = "Do it.\n\nParameters\n----------\nlr : (B, 1, H, W), metres\n    voids are NaN\nrow, col : indices"
-    after = "Do it.\n\nParameters\n----------\nlr\n    (B, 1, H, W), metres\n    voids are NaN\nrow, col\n    indices"
+    before = "Do it.\n\nParameters\n----------\nlr : (B, 1, H, W), metres\n    voids are NaN\nseed : number"
+    after = "Do it.\n\nParameters\n----------\nlr\n    (B, 1, H, W), metres\n    voids are NaN\nseed\n    number"
     assert expanded(before) == after
+
+
+def test_names_that_share_a_description_become_entries_of_their_own():
+    before = "Do it.\n\nAttributes\n----------\nrow, col : indices\n    from the north-west"
+    after = "row\n    indices\n    from the north-west\ncol\n    indices\n    from the north-west"
+    assert expanded(before) == f"Do it.\n\nAttributes\n----------\n{after}"
 
 
 def test_returned_values_keep_their_names():

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from demsr.evaluation.promotion import PromotionRule, bootstrap_gain, deciding_group, judge
+from demsr.evaluation.promotion import PromotionRule, bootstrap_gain, decide_promotion, deciding_group
 from demsr.evaluation.scoring import AreaScore
 
 RULE = PromotionRule(min_gain_percent=1.0, max_loss_percent=0.5, resamples=500, seed=1)
@@ -28,23 +28,25 @@ def noisy(mean: float, spread: float, seed: int) -> dict[str, AreaScore]:
 
 
 def test_the_first_version_has_only_bicubic_to_beat():
-    assert judge(scored(plain=9.9), None, scored(plain=10.0), RULE).promote
-    refused = judge(scored(plain=10.1), None, scored(plain=10.0), RULE)
+    assert decide_promotion(scored(plain=9.9), None, scored(plain=10.0), RULE).promote
+    refused = decide_promotion(scored(plain=10.1), None, scored(plain=10.0), RULE)
     assert not refused.promote
     assert refused.numbers["gain_over_bicubic_percent"] == pytest.approx(-1)
 
 
 def test_a_clear_gain_is_promoted_with_its_number():
-    verdict = judge(scored(plain=9.0, alps=18.0), scored(plain=10.0, alps=20.0), scored(plain=12, alps=24), RULE)
-    assert verdict.promote
-    assert verdict.numbers["gain_over_champion_percent"] == pytest.approx(10)
-    assert verdict.reason == "+10.000 % over the champion, 95 % interval +10.000 to +10.000 (land 3arcsec)"
+    decision = decide_promotion(
+        scored(plain=9.0, alps=18.0), scored(plain=10.0, alps=20.0), scored(plain=12, alps=24), RULE
+    )
+    assert decision.promote
+    assert decision.numbers["gain_over_champion_percent"] == pytest.approx(10)
+    assert decision.reason == "+10.000 % over the champion, 95 % interval +10.000 to +10.000 (land 3arcsec)"
 
 
 def test_less_than_one_per_cent_is_refused():
-    verdict = judge(scored(plain=9.95), scored(plain=10.0), scored(plain=12.0), RULE)
-    assert not verdict.promote
-    assert "refused: 1.0 % and an interval above 0 are needed" in verdict.reason
+    decision = decide_promotion(scored(plain=9.95), scored(plain=10.0), scored(plain=12.0), RULE)
+    assert not decision.promote
+    assert "refused: 1.0 % and an interval above 0 are needed" in decision.reason
 
 
 def test_a_gain_within_the_noise_is_refused():
@@ -52,13 +54,15 @@ def test_a_gain_within_the_noise_is_refused():
     gain, low, high = bootstrap_gain(candidate, champion, resamples=500, seed=1)
     assert gain > 1
     assert low < 0 < high
-    assert not judge(candidate, champion, scored(plain=12.0), RULE).promote
+    assert not decide_promotion(candidate, champion, scored(plain=12.0), RULE).promote
 
 
 def test_an_area_worse_than_bicubic_is_refused_by_name():
-    verdict = judge(scored(plain=9, reef=10.2), scored(plain=10, reef=12), scored(plain=12, reef=10.0), RULE)
-    assert not verdict.promote
-    assert "reef is 2.00 % worse than bicubic" in verdict.reason
+    decision = decide_promotion(
+        scored(plain=9, reef=10.2), scored(plain=10, reef=12), scored(plain=12, reef=10.0), RULE
+    )
+    assert not decision.promote
+    assert "reef is 2.00 % worse than bicubic" in decision.reason
 
 
 def test_pairing_removes_noise_that_both_models_share():
@@ -112,19 +116,21 @@ def test_order_of_the_areas_does_not_decide():
 def test_only_areas_of_the_deciding_kind_count_for_the_gain():
     candidate = of_groups(marine_3arcsec_real=9.0, marine_3arcsec=30.0)
     champion = of_groups(marine_3arcsec_real=10.0, marine_3arcsec=10.0)
-    verdict = judge(candidate, champion, of_groups(marine_3arcsec_real=12.0, marine_3arcsec=40.0), RULE)
-    assert verdict.promote
-    assert verdict.numbers["gain_over_champion_percent"] == pytest.approx(10)
-    assert verdict.numbers["gain_over_bicubic_percent"] == pytest.approx(25)
-    assert verdict.reason.endswith("(marine 3arcsec real)")
+    decision = decide_promotion(candidate, champion, of_groups(marine_3arcsec_real=12.0, marine_3arcsec=40.0), RULE)
+    assert decision.promote
+    assert decision.numbers["gain_over_champion_percent"] == pytest.approx(10)
+    assert decision.numbers["gain_over_bicubic_percent"] == pytest.approx(25)
+    assert decision.reason.endswith("(marine 3arcsec real)")
 
 
 def test_areas_of_other_kinds_must_hold_the_limit_too():
     candidate = of_groups(marine_3arcsec_real=9.0, marine_3arcsec_synthetic=10.2)
     bicubic = of_groups(marine_3arcsec_real=12.0, marine_3arcsec_synthetic=10.0)
-    verdict = judge(candidate, of_groups(marine_3arcsec_real=10.0, marine_3arcsec_synthetic=12.0), bicubic, RULE)
-    assert not verdict.promote
-    assert "area of marine_3arcsec_synthetic is 2.00 % worse than bicubic" in verdict.reason
+    decision = decide_promotion(
+        candidate, of_groups(marine_3arcsec_real=10.0, marine_3arcsec_synthetic=12.0), bicubic, RULE
+    )
+    assert not decision.promote
+    assert "area of marine_3arcsec_synthetic is 2.00 % worse than bicubic" in decision.reason
 
 
 def test_scaled_areas_are_judged_by_their_own_rmse():
@@ -133,7 +139,7 @@ def test_scaled_areas_are_judged_by_their_own_rmse():
         area = AreaScore("a", "land_ready_made_scaled", "scaled", {"rmse_scaled": rmse}, pixels * rmse**2, pixels)
         return {"a": area}
 
-    verdict = judge(scaled(0.0009), scaled(0.0010), scaled(0.0012), RULE)
-    assert verdict.promote
-    assert verdict.numbers["gain_over_champion_percent"] == pytest.approx(10)
-    assert verdict.numbers["gain_over_bicubic_percent"] == pytest.approx(25)
+    decision = decide_promotion(scaled(0.0009), scaled(0.0010), scaled(0.0012), RULE)
+    assert decision.promote
+    assert decision.numbers["gain_over_champion_percent"] == pytest.approx(10)
+    assert decision.numbers["gain_over_bicubic_percent"] == pytest.approx(25)

@@ -109,7 +109,7 @@ def with_uneven_rows():
 @pytest.mark.parametrize(
     ("elevation", "error", "message"),
     [
-        (array(rough(6, 6), units="ft"), GridError, "units 'ft'"),
+        (array(rough(6, 6), units="ft"), GridError, "units are 'ft'"),
         (array(rough(6, 6), positive="down"), GridError, "positive down"),
         (array(rough(1, 6)), GridError, r"has shape \(6,\)"),
         (xr.DataArray(rough(6, 6)), GridError, "dimension dim_0 has no coordinates"),
@@ -128,7 +128,7 @@ def test_what_is_no_elevation_on_a_grid_is_refused(net, elevation, error, messag
 def test_direct_net_of_scaled_heights_is_refused():
     net = DemSrNet(1, 8, formulation="direct", **scaled_units("direct"))
     net.unit = "scaled"
-    with pytest.raises(CheckpointError, match="the model takes scaled values whose range is not known; train or"):
+    with pytest.raises(CheckpointError, match="the model takes scaled values whose range is unknown; train or"):
         super_resolve(array(rough(6, 6)), net)
 
 

@@ -10,10 +10,11 @@ from synthetic import rough, write_raw
 from demsr.dem.windows import tiles
 from demsr.errors import RasterError, WorkerError
 from demsr.inference.cluster import RayWorkers
+from demsr.inference.source import RasterSource, open_source
 from demsr.inference.super_resolver import SuperResolver
-from demsr.inference.tiles import LocalWorkers, Source, opened
+from demsr.inference.tiles import LocalWorkers
 from demsr.model.srnet import DemSrNet
-from demsr.runtime.ray_cluster import connected
+from demsr.runtime.ray_cluster import ray_connection
 
 pytest.importorskip("ray", reason="ray is not installed; `pip install 'demsr[cluster]'` installs it")
 
@@ -22,7 +23,7 @@ def test_address_that_nobody_answers_is_named_at_once():
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{closed.getsockname()[1]}"
-    with pytest.raises(WorkerError, match=f"ray at {address}: nobody answers"), connected(address):
+    with pytest.raises(WorkerError, match=f"ray at {address}: no cluster answers"), ray_connection(address):
         pass
 
 
@@ -31,10 +32,10 @@ def test_address_that_nobody_answers_is_named_at_once():
 def test_two_workers_of_which_one_is_killed_give_the_tiles_of_one_process(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     scene = write_raw(tmp_path / "gebco_scene.tif", np.round(rough(48, 40, level=-3000)).astype(np.int16))
-    source = Source(path=scene)
+    source = RasterSource(path=scene)
     resolver = SuperResolver(DemSrNet(1, 8).eval(), precision="float32")
     windows = tiles(48, 40, 8)
-    with opened(source) as raster, connected("local"):
+    with open_source(source) as raster, ray_connection("local"):
         expected = dict(LocalWorkers(raster, resolver).compute(windows))
         found = []
         for window, tile in RayWorkers(raster, resolver, workers=2, device="cpu").compute(windows):
@@ -45,7 +46,7 @@ def test_two_workers_of_which_one_is_killed_give_the_tiles_of_one_process(tmp_pa
             found.append((window, tile))
         other = RayWorkers(raster, resolver, workers=1)
         other.sha256 = ["another"]
-        with pytest.raises(RasterError, match="gebco_scene.tif: is another file on the node"):
+        with pytest.raises(RasterError, match="gebco_scene.tif: the node .* has another file"):
             list(other.compute(windows))
     assert sorted(window for window, _ in found) == windows  # each once
     assert dict(found) == expected

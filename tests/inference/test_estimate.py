@@ -1,11 +1,9 @@
 import pytest
-import torch
 from synthetic import grid
 
 from demsr.dem.windows import tiles
 from demsr.errors import ParamsError
-from demsr.inference.estimate import GLOBE, computed_lr_px, default_tile_px, plan
-from demsr.inference.files import region_grid
+from demsr.inference.estimate import GLOBE, estimate_cost, region_grid
 from demsr.inference.super_resolver import SuperResolver
 from demsr.model.srnet import DemSrNet
 
@@ -24,30 +22,17 @@ def test_every_cell_of_the_globe_is_in_one_tile():
     assert (GLOBE.east, GLOBE.south) == pytest.approx((180, -90), abs=1e-9)
 
 
-def test_halos_are_counted():
-    assert computed_lr_px(grid(10, 25), 10, 3) == 16 * (16 + 16 + 11)
-
-
-def test_halo_of_the_full_net_is_88_pixels():
-    with torch.device("meta"):
-        assert DemSrNet().reach_px == 88
-
-
-def test_plan_counts_what_can_be_counted():
-    found = plan(grid(40, 50), SuperResolver(DemSrNet(3, 8), precision="float32"), tile_px=20)
-    assert found.hr_px == 25 * 40 * 50
-    assert found.tiles == 6
-    assert found.bytes_at_most == 4 * found.hr_px
+def test_estimate_counts_operations_and_bytes_and_times_one_tile():
+    cost = estimate_cost(grid(40, 50), SuperResolver(DemSrNet(3, 8), precision="float32"), tile_px=20)
+    assert cost.hr_px == 25 * 40 * 50
+    assert len(cost.plan.windows) == 6
+    assert cost.size_bytes == 4 * cost.hr_px
     head, blocks_and_body, folded_tail = 2 * 9 * 8, 2 * 9 * 8 * 8 * 7, 2 * 25 * 8 * 25
-    assert found.flop / found.computed_lr_px == pytest.approx(head + blocks_and_body + folded_tail, rel=0.08)
-    assert found.seconds > 0
-    assert 0 < found.compressed < 1.5
-
-
-def test_wider_nets_get_smaller_tiles():
-    narrow, wide = (default_tile_px(SuperResolver(DemSrNet(1, features), precision="float32")) for features in (8, 64))
-    assert narrow > wide >= 32
-    assert narrow % 16 == wide % 16 == 0
+    assert cost.flop / cost.plan.computed_lr_px == pytest.approx(head + blocks_and_body + folded_tail, rel=0.08)
+    assert cost.calibration_px == 20
+    assert cost.lr_px_per_second == pytest.approx(40 * 50 / cost.seconds)
+    assert 0 < cost.compressed < 1.5
+    assert 50e6 < cost.memory_bytes < 24e9  # at least the interpreter with torch
 
 
 def test_box_across_the_antimeridian_is_one_region():
@@ -58,5 +43,5 @@ def test_box_across_the_antimeridian_is_one_region():
 
 @pytest.mark.parametrize(("box", "globe"), [(None, False), ((0, 0, 1, 1), True)])
 def test_region_is_one_thing(box, globe):
-    with pytest.raises(ParamsError, match="what is to be planned"):
+    with pytest.raises(ParamsError, match="no region, or two"):
         region_grid(None, box, globe=globe)

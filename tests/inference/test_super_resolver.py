@@ -60,7 +60,7 @@ def test_tiles_are_parts_of_the_whole(options, voids, side):
 
 def test_standard_errors_agree_where_tiles_meet():
     net = make_net()
-    with pytest.raises(CheckpointError, match="carries no calibration"):
+    with pytest.raises(CheckpointError, match="has no calibration"):
         SuperResolver(net, uncertain=True)
     net.uncertainty = Uncertainty(
         scale=5,

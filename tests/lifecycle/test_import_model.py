@@ -9,7 +9,7 @@ from mindspore_files import demnet, write
 
 from demsr.errors import CheckpointError
 from demsr.inference.load import load_model
-from demsr.lifecycle.import_model import NAME, Imported, import_model
+from demsr.lifecycle.import_model import NAME, ImportedModel, import_model
 from demsr.model.checkpoint import CONFIG, WEIGHTS, read_config
 from demsr.model.mindspore import import_mindspore
 from demsr.tracking.registry import list_versions
@@ -25,7 +25,7 @@ def source(tmp_path):
 
 def test_the_folder_loads_as_the_net_of_the_checkpoint_and_names_it(source, tmp_path):
     imported = import_model(source, tmp_path / "model", scaled_range_m=RANGE_M, num_blocks=2)
-    assert imported == Imported("2 blocks x 3 features, 540 parameters", "m", None)
+    assert imported == ImportedModel("2 blocks x 3 features, 540 parameters", "m", None)
     lr_m = torch.linspace(-8000, 4000, 30).reshape(1, 1, 5, 6)
     with torch.inference_mode():
         expected = import_mindspore(source, scaled_range_m=RANGE_M)(lr_m)
@@ -43,7 +43,7 @@ def test_without_a_range_the_unit_is_said_to_be_scaled(source, tmp_path):
 
 
 def test_by_default_a_net_must_be_as_deep_as_the_reference(source, tmp_path):
-    with pytest.raises(CheckpointError, match=r"net.ckpt: the net has 2 blocks, needed are 42; give a whole"):
+    with pytest.raises(CheckpointError, match=r"net.ckpt: the net has 2 blocks, required are 42; give a complete"):
         import_model(source, tmp_path / "model")
     assert not (tmp_path / "model").exists()
 
@@ -61,7 +61,7 @@ def test_nothing_but_a_model_is_ever_replaced(source, tmp_path):
     import_model(source, tmp_path / "model", num_blocks=2)
     (tmp_path / "model" / "thesis.txt").write_text("mine")
     for occupied in (tmp_path / "model", source):
-        with pytest.raises(CheckpointError, match=f"is not a model folder, which has {CONFIG} and {WEIGHTS} alone"):
+        with pytest.raises(CheckpointError, match=f"not a model folder, which contains only {CONFIG} and {WEIGHTS}"):
             import_model(source, occupied, num_blocks=2, overwrite=True)
     assert (tmp_path / "model" / "thesis.txt").read_text() == "mine"
 
@@ -70,10 +70,10 @@ def test_a_registered_import_is_there_once_and_has_no_alias(source, store):
     options = {"num_blocks": 2, "scaled_range_m": RANGE_M, "register": True}
     first = import_model(source, store / "model", **options)
     again = import_model(source, store / "model", **options, overwrite=True)
-    assert first == again == Imported("2 blocks x 3 features, 540 parameters", "m", 1)
+    assert first == again == ImportedModel("2 blocks x 3 features, 540 parameters", "m", 1)
     (version,) = list_versions(connect())
     assert (version.name, version.aliases) == (NAME, ())
-    assert version.tags["promotion_reason"] == "imported; no test set here has judged it"
+    assert version.tags["promotion_reason"] == "imported; not scored on a test set of this project"
     assert (version.tags["unit"], version.tags["scaled_range_m"]) == ("m", "[-11000.0, 9000.0]")
     run = connect().get_run(version.run_id)
     assert (run.info.run_name, run.info.status) == ("import net.ckpt", "FINISHED")
@@ -96,7 +96,7 @@ def test_a_registered_import_can_be_pulled_in_each_way(source, store):
 def test_the_same_weights_with_another_range_are_not_taken_for_the_registered_ones(source, store):
     import_model(source, store / "scaled", num_blocks=2, register=True)
     with pytest.raises(
-        CheckpointError, match=rf"models:/{NAME}/1: has these weights with the range None, not \[-11000"
+        CheckpointError, match=rf"models:/{NAME}/1: these weights are registered with the range None, not \[-11000"
     ):
         import_model(source, store / "metres", num_blocks=2, scaled_range_m=RANGE_M, register=True)
     assert json.loads((store / "metres" / CONFIG).read_text())["training"]["unit"] == "m"

@@ -10,12 +10,13 @@ from pair_files import make_pairs
 from demsr.errors import TrackingError
 from demsr.evaluation.promotion import PromotionRule
 from demsr.inference.load import load_model
-from demsr.lifecycle.register import Outcome, register_trained
+from demsr.lifecycle.register import RegistrationOutcome, register_trained
 from demsr.model.checkpoint import save_model
 from demsr.model.srnet import DemSrNet
 from demsr.tracking.registry import list_versions
+from demsr.tracking.runs import tracked_run
 from demsr.tracking.store import connect
-from demsr.training.fit import new_net
+from demsr.training.prepare import new_net
 
 RULE = PromotionRule(min_gain_percent=1.0, max_loss_percent=0.5, resamples=200, seed=1)
 NAME = "dem-srnet-pretrained"
@@ -41,14 +42,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemSrNet, D
     return pairs.path, nets[0], nets[1]
 
 
-def register(net: DemSrNet, test: Path, folder: Path, **more: object) -> Outcome:
+def register(net: DemSrNet, test: Path, folder: Path, **more: object) -> RegistrationOutcome:
     training = {"stage": "pretrain", "profile": "test", "seed": 1, "params": {"model": {"num_blocks": 1}}, **more}
     save_model(net, folder / "pretrained", training=training)
     (folder / "curves.csv").write_text("epoch,train_loss,valid_rmse_m\n1,0.5,4.5\n2,0.25,3.5\n")
-    results = {"land_3arcsec": {"rmse_m": 3.5, "gain_percent": 12.0}}
-    return register_trained(
-        "pretrained", folder / "pretrained", test, RULE, run_file=folder / "run.json", results=results
-    )
+    scores = {"land_3arcsec": {"rmse_m": 3.5, "gain_percent": 12.0}}
+    curves = folder / "curves.csv"
+    return register_trained("pretrained", folder / "pretrained", test, RULE, curves=curves, scores=scores)
 
 
 def test_a_better_model_takes_the_place_of_the_champion_and_a_worse_one_is_refused_visibly(store, trained):
@@ -76,6 +76,17 @@ def test_registering_twice_changes_nothing(store, trained):
     assert version.version == 1
     steps = [point.step for point in connect().get_metric_history(version.run_id, "valid_rmse_m")]
     assert steps == [1, 2]  # the store had no run of this training, so one was made from the files
+
+
+def test_a_model_belongs_to_the_run_that_has_trained_it(store, trained):
+    test, good, _ = trained
+    sha256 = save_model(good, store / "copy", training={}).weights_sha256
+    with tracked_run("training", stage="pretrain", profile="test", seed=1, params={}, inputs=[]) as run:
+        run.log_weights_sha256(sha256)
+    register(good, test, store)
+    (version,) = list_versions(connect())
+    assert version.run_id == run.id
+    assert len(connect().search_runs([connect().get_run(run.id).info.experiment_id])) == 1
 
 
 def test_a_model_worse_than_bicubic_is_no_champion(store, trained):

@@ -51,5 +51,5 @@ def test_linear_filter_does_not_learn_from_voids(lr):
 
 def test_linear_filter_refuses_data_without_relief():
     flat = torch.zeros(1, 1, 8, 8)
-    with pytest.raises(ValueError, match="nothing to learn from"):
+    with pytest.raises(ValueError, match="linear filter: no LR pixel has relief"):
         LinearFilter.fit([(flat, torch.zeros(1, 1, 40, 40))])

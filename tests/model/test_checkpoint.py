@@ -114,7 +114,7 @@ def test_weights_of_another_net_are_refused(folder):
     content = json.loads((folder / CONFIG).read_text())
     content["net"]["num_blocks"] = 3
     (folder / CONFIG).write_text(json.dumps(content))
-    with pytest.raises(CheckpointError, match="do not fit the configuration"):
+    with pytest.raises(CheckpointError, match="do not fit config.json"):
         read_model(folder)
 
 

@@ -103,7 +103,7 @@ def test_a_file_that_ends_between_two_parameters_is_told_by_its_depth(tmp_path):
     whole = demnet(num_blocks=2)
     path = write(tmp_path / "net.ckpt", dict(list(whole.items())[:-2]))
     assert import_mindspore(path).num_blocks == 1
-    with pytest.raises(CheckpointError, match="net.ckpt: the net has 1 blocks, needed are 2; give a whole"):
+    with pytest.raises(CheckpointError, match="net.ckpt: the net has 1 blocks, required are 2; give a complete"):
         import_mindspore(path, num_blocks=2)
 
 
@@ -123,7 +123,7 @@ def with_value(value: float) -> bytes:
 
 WHOLE, HUGE = content(demnet()), 2**62
 BROKEN = {
-    "nothing": (b"", "the net has 0 blocks, needed are some"),
+    "nothing": (b"", "the net has 0 blocks, required are some"),
     "another kind of file": (b"PK\3\4" + bytes(100), "an entry is not a named tensor"),
     "a sentence": (b"conv1.weight", "a field of wire type 3 declares 111 bytes, 10 are left"),
     "a number without end": (b"\xff" * 30, "an integer has no end"),
@@ -131,24 +131,27 @@ BROKEN = {
     "an entry that is a number": (varint(8) + varint(5), "an entry is not a named tensor"),
     "another message": (field(2, field(1, b"a")), "an entry is not a named tensor"),
     "a declared size beyond the end": (varint(10) + varint(HUGE) + b"abc", f"declares {HUGE} bytes, 3 are left"),
-    "another net": (entry("encoder.weight", torch.ones(2)), "parameter 'encoder.weight' is none of DEMNet"),
-    "one parameter too many": (WHOLE + entry("conv1.bias", torch.ones(3)), "parameter 'conv1.bias' is none of DEMNet"),
-    "a name of a megabyte": (entry("x" * 2**20, torch.ones(1)), f"parameter '{'x' * 80}' is none of DEMNet"),
+    "another net": (entry("encoder.weight", torch.ones(2)), "parameter 'encoder.weight' is not part of DEMNet"),
+    "one parameter too many": (
+        WHOLE + entry("conv1.bias", torch.ones(3)),
+        "parameter 'conv1.bias' is not part of DEMNet",
+    ),
+    "a name of a megabyte": (entry("x" * 2**20, torch.ones(1)), f"parameter '{'x' * 80}' is not part of DEMNet"),
     "only the optimiser": (entry("moment1.conv1.weight", torch.ones(1)), "the net has 0 blocks"),
-    "no head": (without("conv1.weight"), r"conv1.weight is missing, needed are 8 parameters for 2 blocks"),
+    "no head": (without("conv1.weight"), r"conv1.weight is missing, required are 8 parameters for 2 blocks"),
     "a gap in the body": (without("body.1.res_conv2.weight"), r"body.1.res_conv2.weight is missing"),
     "blocks not from 0": (WHOLE.replace(b"body.0", b"body.7"), "body.0.res_conv1.weight is missing"),
-    "three channels": (content(demnet(in_channels=2)), r"\(3, 2, 3, 3\), needed is \(features, 1, 3, 3\): the lo"),
+    "three channels": (content(demnet(in_channels=2)), r"\(3, 2, 3, 3\), required is \(features, 1, 3, 3\): the lo"),
     "other kernels": (content(demnet(kernel=5)), r"conv1.weight has shape \(3, 1, 5, 5\)"),
     "no features": (with_head((0, 1, 3, 3)), r"conv1.weight has shape \(0, 1, 3, 3\)"),
     "a head of no shape": (with_head(()), r"conv1.weight has shape \(\)"),
-    "a shape of many numbers": (with_head((1,) * 9999), r"conv1.weight has shape \(1, 1, 1, 1, 1, 1, 1, 1\), needed"),
-    "a shape larger than the file": (with_head((HUGE, 1, 3, 3)), f"conv1.weight has 0 bytes, needed are {HUGE * 36}"),
+    "a shape of many numbers": (with_head((1,) * 9999), r"conv1.weight has shape \(1, 1, 1, 1, 1, 1, 1, 1\), required"),
+    "a shape larger than the file": (with_head((HUGE, 1, 3, 3)), f"conv1.weight has 0 bytes, required are {HUGE * 36}"),
     "a layer that does not fit": (content(demnet() | {"conv2.weight": torch.ones(2, 3, 3, 3)}), r"has shape \(2, 3"),
-    "bytes missing": (with_head((3, 1, 3, 3), values=bytes(104)), "conv1.weight has 104 bytes, needed are 108"),
-    "double precision": (with_head((3, 1, 3, 3), kind="Float64", values=bytes(216)), "type 'Float64', needed is"),
-    "no type": (with_head((3, 1, 3, 3), kind="", values=bytes(108)), "type '', needed is one of Float32, "),
-    "a parameter twice": (WHOLE * 2, "conv1.weight has 216 bytes, needed are 108"),
+    "bytes missing": (with_head((3, 1, 3, 3), values=bytes(104)), "conv1.weight has 104 bytes, required are 108"),
+    "double precision": (with_head((3, 1, 3, 3), kind="Float64", values=bytes(216)), "type 'Float64', required is"),
+    "no type": (with_head((3, 1, 3, 3), kind="", values=bytes(108)), "type '', required is one of Float32, "),
+    "a parameter twice": (WHOLE * 2, "conv1.weight has 216 bytes, required are 108"),
     "two shapes for one name": (WHOLE + content(demnet(features=4)), r"the shapes \(3, 1, 3, 3\) and \(4, 1, 3, 3\)"),
     "not a number": (with_value(float("nan")), "conv_up.weight has values that are not finite"),
     "infinity": (with_value(float("-inf")), "conv_up.weight has values that are not finite"),
@@ -160,7 +163,7 @@ def test_a_broken_file_is_refused_with_the_reason(tmp_path, case):
     broken, reason = BROKEN[case]
     (tmp_path / "net.ckpt").write_bytes(broken)
     with pytest.raises(
-        CheckpointError, match=rf"net\.ckpt: .*({reason}).*; give a whole, unencrypted checkpoint"
+        CheckpointError, match=rf"net\.ckpt: .*({reason}).*; give a complete, unencrypted checkpoint"
     ) as caught:
         import_mindspore(tmp_path / "net.ckpt")
     assert len(str(caught.value)) < 500
@@ -168,7 +171,7 @@ def test_a_broken_file_is_refused_with_the_reason(tmp_path, case):
 
 @pytest.mark.parametrize("name", ["", "nothing.ckpt"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
-    with pytest.raises(CheckpointError, match=rf"{tmp_path / name}: .*(directory|No such file).*; give a whole"):
+    with pytest.raises(CheckpointError, match=rf"{tmp_path / name}: .*(directory|No such file).*; give a complete"):
         import_mindspore(tmp_path / name)
 
 

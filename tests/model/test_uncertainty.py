@@ -137,7 +137,7 @@ def test_the_correction_is_linear_between_knots_and_a_factor_beyond(uncertainty)
 
 @pytest.mark.parametrize("knots", [{"raw_m": (2.0, 0.5, 8.0)}, {"sigma_m": (3.0, 2.0, 12.0)}, {"sigma_m": (1.0, 2.0)}])
 def test_knots_that_do_not_ascend_are_refused(knots):
-    with pytest.raises(ValidationError, match="they must be as many, and ascend"):
+    with pytest.raises(ValidationError, match="both lists must ascend and have the same length"):
         Uncertainty(**MADE | knots)
 
 

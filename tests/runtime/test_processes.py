@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from demsr.errors import RasterError, WorkerError
-from demsr.runtime.processes import each
+from demsr.runtime.processes import parallel_map
 
 
 def run(work: Callable[[Any], Any], items: Sequence[Any], processes: Any) -> list[Any]:
-    return list(each(work, items, processes=processes, description="count"))
+    return list(parallel_map(work, items, processes=processes, description="count"))
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,7 @@ def fail_at_three(number: int) -> int:
 def test_error_of_the_work_arrives_as_it_is_after_what_came_before(processes):
     found = []
     with pytest.raises(RasterError) as error:
-        for number in each(fail_at_three, range(9), processes=processes, description="count"):
+        for number in parallel_map(fail_at_three, range(9), processes=processes, description="count"):
             found.append(number)
     assert type(error.value) is RasterError
     assert str(error.value) == "tile 3: is no raster; give another one"
@@ -94,7 +94,7 @@ def test_what_had_not_begun_at_an_error_is_not_done(tmp_path):
 
 
 def test_who_stops_taking_results_stops_the_work(tmp_path):
-    results = each(partial(touch_or_fail, tmp_path), range(1, 200), processes=2, description="count")
+    results = parallel_map(partial(touch_or_fail, tmp_path), range(1, 200), processes=2, description="count")
     next(results)
     results.close()
     assert len(list(tmp_path.iterdir())) < 100

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from demsr.tracking.runs import InputData, end_run, existing_run, flattened, tracked_run
+from demsr.tracking.runs import InputData, end_run, find_run, flattened, tracked_run
 from demsr.tracking.store import connect, experiment_id
 
 OPTIONS = {"stage": "pretrain", "profile": "test", "seed": 3, "inputs": []}
@@ -81,7 +81,7 @@ def test_runs_that_nobody_goes_on_with_are_ended(store):
 def test_a_finished_run_is_taken_up_where_that_is_wanted(store):
     with tracked_run("sweep", params={}, work_key="k1", experiment="sweep", **OPTIONS) as first:
         pass
-    with tracked_run("sweep", params={}, work_key="k1", experiment="sweep", take_up_finished=True, **OPTIONS) as again:
+    with tracked_run("sweep", params={}, work_key="k1", experiment="sweep", resume_finished=True, **OPTIONS) as again:
         assert again.id == first.id
 
 
@@ -92,9 +92,13 @@ def test_further_processes_of_one_training_log_nothing(store, monkeypatch):
     assert not connect().search_experiments(filter_string="name = 'dem-srnet'")
 
 
-def test_a_run_of_another_store_is_not_found(store):
-    assert existing_run(connect(), "0" * 32) is None
-    assert existing_run(connect(), None) is None
+def test_a_run_is_found_by_its_weights_and_the_latest_of_several(store):
+    assert find_run(connect(), "aa") is None  # in a store without runs
+    for weights in ("aa", "bb", "aa"):
+        with tracked_run("train", params={}, **OPTIONS) as run:
+            run.log_weights_sha256(weights)
+    assert find_run(connect(), "aa") == run.id
+    assert find_run(connect(), "cc") is None
 
 
 def test_nested_parameters_are_joined_by_dots():

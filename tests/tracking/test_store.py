@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from demsr.errors import TrackingError
-from demsr.tracking.store import connect, experiment_id, tracking_uri
+from demsr.tracking.store import connect, experiment_id, tracking_uri, ui_links
 
 SCRIPT = "from demsr.tracking.store import connect, experiment_id; print(experiment_id(connect()))"
 
@@ -32,9 +32,21 @@ def test_many_processes_make_one_whole_store(tmp_path, monkeypatch):
 def test_who_only_reads_makes_no_store(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(TrackingError, match="mlflow.db: there is no MLflow store; run `dvc repro`"):
-        connect(make=False)
+    with pytest.raises(TrackingError, match="mlflow.db: no MLflow store; run `dvc repro`"):
+        connect(create=False)
     assert not list(tmp_path.iterdir())
+
+
+def test_links_open_the_training_view_of_each_experiment_and_the_registry(store):
+    sweep = experiment_id(connect(), "dem-srnet-resblocks")
+    experiment_id(connect(), "something else")
+    links = ui_links("http://127.0.0.1:5000/")
+    pipeline = experiment_id(connect())
+    assert links == {
+        "experiment dem-srnet": f"http://127.0.0.1:5000/#/experiments/{pipeline}?workflowType=machine_learning",
+        "experiment dem-srnet-resblocks": f"http://127.0.0.1:5000/#/experiments/{sweep}?workflowType=machine_learning",
+        "registered models": "http://127.0.0.1:5000/#/models",
+    }
 
 
 def test_artifacts_lie_beside_the_store(store):

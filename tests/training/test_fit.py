@@ -15,8 +15,9 @@ from demsr.errors import CheckpointError, ParamsError
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
 from demsr.training.features import cache_features
-from demsr.training.fit import FitResult, fit, new_net
+from demsr.training.fit import FitResult, fit
 from demsr.training.losses import balanced_charbonnier, masked_mse
+from demsr.training.prepare import new_net
 from demsr.training.resume import work_key
 from demsr.training.task import cosine_factor
 
@@ -255,7 +256,8 @@ import torch
 
 from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
 from demsr.pairs.store import PairFile
-from demsr.training.fit import fit, new_net
+from demsr.training.fit import fit
+from demsr.training.prepare import new_net
 
 folder, devices, batch = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 pairs = TrainPairs(PairFile(folder / "train.h5"), seed=1, augment=True), ValidPairs(PairFile(folder / "valid.h5"))

@@ -1,8 +1,7 @@
 import math
 
 import pytest
-
-from demsr.evaluation.ranking import ranking
+from protocol.ranking import ranking
 
 BLOCKS = ["plain", "upland", "ridge", "canyon"]
 

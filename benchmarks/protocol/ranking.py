@@ -1,4 +1,4 @@
-"""Which method wins over many places: ranks in randomised complete blocks, as DEMIX ranks elevation models."""
+"""Rank methods over many regions: ranks in randomised complete blocks, as DEMIX ranks elevation models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Ranking:
-    """The outcome of a comparison.
+    """Mean ranks of methods and their significance.
 
     Attributes
     ----------
-    mean_rank : by method, best first; 1 would be best in every block
-    p_value : of Friedman's test that all methods are alike
-    critical_difference : mean ranks that lie further apart differ at the 5 % level (Nemenyi)
+    mean_rank : mean rank by method, best first; 1 is the best in every block
+    p_value : p-value of Friedman's test of the hypothesis that all methods are equal
+    critical_difference : mean ranks that differ by more are significantly different at the 5 % level (Nemenyi)
     blocks : number of blocks
     """
 
@@ -26,12 +26,11 @@ class Ranking:
 
 
 def ranking(errors: Mapping[str, Mapping[str, float]]) -> Ranking:
-    """Rank methods, three or more, by their errors in every block.
+    """Rank three or more methods by their errors in every block.
 
     Parameters
     ----------
-    errors : by method, then by block such as "Pyrenees, slope": the smaller the better; blocks that a method lacks
-        are left out for all
+    errors : by method, then by block such as "Pyrenees, slope"; a block that one method lacks is left out for all
 
     Source: Bielski et al. (2024), doi 10.1109/TGRS.2024.3368015; Demsar (2006), jmlr.org/papers/v7/demsar06a.html.
     """

@@ -12,12 +12,12 @@ import demsr.inference.tile_store
 from demsr.dem.read.header import Declared
 from demsr.dem.read.raster import read_dem
 from demsr.errors import GridError, RasterError, VoidError
-from demsr.inference.files import InferenceOptions, apply_to_file
-from demsr.inference.tiles import Source, opened
+from demsr.inference.files import super_resolve_file
 from demsr.model.checkpoint import save_model
 from demsr.model.srnet import DemSrNet
 
 SCENE = (60, 48)
+UTM = Affine(450, 0, 5e5, 0, -450, 5e6)
 
 
 @pytest.fixture(scope="module")
@@ -36,29 +36,10 @@ def scene(tmp_path):
     return write_raw(tmp_path / "gebco_scene.tif", np.round(rough(*SCENE, level=-3000, rms=100)).astype(np.int16))
 
 
-def run(
-    scene,
-    target,
-    model,
-    *,
-    within=None,
-    declared=None,
-    tid=None,
-    resume=False,
-    overwrite=False,
-    command="as told",
-    **recipe,
-):
-    options = {"tile_px": 16, "precision": "float32", "device": "cpu"}
-    with opened(Source(path=scene, declared=declared or Declared(), within=within, tid=tid)) as raster:
-        return apply_to_file(
-            raster,
-            target,
-            InferenceOptions(model=model, **options | recipe),
-            command=command,
-            resume=resume,
-            overwrite=overwrite,
-        )
+def run(scene, target, model, **options):
+    return super_resolve_file(
+        scene, target, model=model, **{"tile_px": 16, "precision": "float32", "device": "cpu", **options}
+    )
 
 
 def elevation_of(path):
@@ -111,16 +92,16 @@ def test_how_numbers_are_stored_does_not_matter(scene, model, tmp_path):
 
 
 def moved(cols, rows):
-    """Return where a raster begins so many cells to the east and to the south."""
+    """Return the transform of a raster moved by cells to the east and to the south."""
     return Affine(NORTH_UP.a, 0, NORTH_UP.c + cols * NORTH_UP.a, 0, NORTH_UP.e, NORTH_UP.f + rows * NORTH_UP.e)
 
 
 class Killed(BaseException):
-    """What ends a run in the middle of it."""
+    """Ends a run in the middle."""
 
 
 def kill_after(count, monkeypatch, scene, target, model):
-    """End a run when so many tiles are kept."""
+    """End a run once `count` tiles are stored."""
     kept = []
     add = demsr.inference.tile_store.TileStore.add
 
@@ -142,7 +123,7 @@ def test_broken_run_goes_on_to_the_same_bytes(scene, model, tmp_path, monkeypatc
     add = demsr.inference.tile_store.TileStore.add
     kill_after(5, monkeypatch, scene, target, model)
     assert not target.exists()
-    with pytest.raises(RasterError, match="add --resume to go on"):
+    with pytest.raises(RasterError, match="add --resume to continue"):
         run(scene, target, model)
     spoilt = next(target.parent.glob(".*/*.tif"))
     spoilt.write_bytes(spoilt.read_bytes()[:-1] + b"?")
@@ -175,11 +156,16 @@ def test_run_that_was_another_one_is_not_resumed(scene, model, tmp_path, monkeyp
     assert (tmp_path / "fine.tif").is_file()
 
 
-def test_input_that_changes_while_it_is_read_ends_the_run(scene, model, tmp_path):
-    with opened(Source(path=scene)) as raster:
+def test_input_that_changes_while_it_is_read_ends_the_run(scene, model, tmp_path, monkeypatch):
+    add = demsr.inference.tile_store.TileStore.add
+
+    def change_input(store, window, content):
         os.utime(scene, ns=(1, 1))
-        with pytest.raises(RasterError, match="changed while it was read"):
-            apply_to_file(raster, tmp_path / "fine.tif", InferenceOptions(model=model, device="cpu"), command="")
+        return add(store, window, content)
+
+    monkeypatch.setattr(demsr.inference.tile_store.TileStore, "add", change_input)
+    with pytest.raises(RasterError, match="changed while it was read"):
+        run(scene, tmp_path / "fine.tif", model)
     assert not (tmp_path / "fine.tif").exists()
 
 
@@ -210,10 +196,6 @@ def test_consistent_only_where_it_was_measured(scene, model, tmp_path):
     means = elevation_of(tmp_path / "part_fine.tif").astype(float).reshape(60, 5, 48, 5).mean(axis=(1, 3))
     lacking = np.abs(means - elevation_of(scene))
     assert lacking[9:41, 5:20].max() < 2e-3 < 1 < lacking[:9, :20].max()
-    aside = write_raw(tmp_path / "aside.tif", identifiers, transform=moved(0.4, 0))
-    for wrong, message in ((aside, "0.4 of a cell aside"), (scene, "no type identifiers")):
-        with pytest.raises(GridError, match=message):
-            run(scene, tmp_path / "again.tif", model, tid=wrong, consistent=True)
 
 
 def test_undeclared_voids_beside_a_box_stay_voids(model, tmp_path):
@@ -229,7 +211,7 @@ def test_undeclared_voids_beside_a_box_stay_voids(model, tmp_path):
 
 def test_input_is_not_replaced(scene, model):
     before = scene.read_bytes()
-    with pytest.raises(RasterError, match="is what is read; name another OUT"):
+    with pytest.raises(RasterError, match="is the input; name another OUT"):
         run(scene, scene, model, overwrite=True)
     assert scene.read_bytes() == before
 
@@ -241,3 +223,30 @@ def test_raster_without_anything_to_resolve_is_refused(model, tmp_path, values, 
     with pytest.raises(error, match="gebco_bad"):
         run(write_raw(tmp_path / "gebco_bad.tif", values), tmp_path / "fine.tif", model)
     assert [path.name for path in tmp_path.iterdir()] == ["gebco_bad.tif"]
+
+
+def test_existing_products_stay_unless_overwrite_is_given(scene, model, tmp_path):
+    (tmp_path / "fine.tif").write_text("kept")
+    with pytest.raises(RasterError, match="exists already; choose another name or add --overwrite"):
+        run(scene, tmp_path / "fine.tif", model)
+    assert (tmp_path / "fine.tif").read_text() == "kept"
+
+
+def test_assumptions_and_other_spacings_are_notified(scene, model, tmp_path):
+    notes = []
+    run(scene, tmp_path / "fine.tif", model, notify=notes.append)
+    assert "vertical datum: the file names none; MSL taken, that of its product" in notes
+    assert notes[-1].startswith("pixels of ")
+    assert notes[-1].endswith("the models are trained for 15 arcsec")
+
+
+def test_projected_rasters_need_consent(model, tmp_path):
+    scene = write_raw(
+        tmp_path / "gebco_utm.tif",
+        rough(24, 24, level=-100),
+        crs="EPSG:32632",
+        transform=Affine(450, 0, 5e5, 0, -450, 5e6),
+    )
+    with pytest.raises(GridError, match="the grid is projected, with pixels of 450 x 450 m"):
+        run(scene, tmp_path / "fine.tif", model)
+    assert run(scene, tmp_path / "fine.tif", model, projected=True).grid.pixel_width == pytest.approx(90)

@@ -1,0 +1,22 @@
+from demsr.reporting.models import print_links, print_models
+from demsr.tracking.registry import RegisteredVersion
+
+
+def test_a_version_is_printed_with_its_alias_and_the_decision(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    tags = {"net": "1 blocks x 8 features", "profile": "sample", "promotion_reason": "better"}
+    print_models([RegisteredVersion("dem-srnet", 2, ("champion",), tags, None)])
+    head, row = (" ".join(line.split()) for line in capsys.readouterr().out.splitlines())
+    assert head == "model version alias net profile promotion decision"
+    assert row == "dem-srnet 2 champion 1 blocks x 8 features sample better"
+
+
+def test_an_empty_registry_says_how_to_fill_it(capsys):
+    print_models([])
+    assert capsys.readouterr().out == "No model is registered yet; run `dvc repro`.\n"
+
+
+def test_a_link_stays_on_one_line(capsys):
+    address = "http://127.0.0.1:5000/#/experiments/1?" + 100 * "x"
+    print_links({"experiment": address})
+    assert capsys.readouterr().out == f"experiment: {address}\n"
