@@ -118,7 +118,9 @@ def _run(plan: SweepPlan, resources: TrialResources, address: str) -> SweepRepor
             trials.enqueue(space.first_candidates(plan.reference["learning_rate"]))
             _run_phase(plan, trials, monitor, resources)
             candidates = choose_finalists(plan, trials.records())
-            finalists.enqueue([one | {"seed": seed} for seed in space.finalists.seeds for one in candidates])
+            finalists.enqueue(
+                [candidate | {"seed": seed} for seed in space.finalists.seeds for candidate in candidates]
+            )
             _run_phase(plan, finalists, monitor, resources)
             report = summarise(plan, trials.records(), finalists.records(), candidates)
             write_report(report, plan.results)
