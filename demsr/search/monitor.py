@@ -33,7 +33,12 @@ class TrialMonitor:
         self._is_behind = False
 
     def __call__(self, record: TrialRecord) -> None:
-        """Show a record and copy it; without an answer from MLflow, leave all copying to the end."""
+        """Show a record and copy it; if MLflow does not answer, all copying is left to the end.
+
+        Parameters
+        ----------
+        record : state and results of a trial
+        """
         self.progress.show(record, self.plan.label(record.candidate))
         if self._is_behind:
             return

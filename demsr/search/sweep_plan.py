@@ -96,19 +96,38 @@ class SweepPlan:
         return replace(self, setup=setup, reference=reference, space=self.space.model_copy(update={"trials": trials}))
 
     def label(self, candidate: Candidate) -> str:
-        """Return the name of a candidate in sentences and tables."""
+        """Return the name of a candidate in sentences and tables.
+
+        Parameters
+        ----------
+        candidate : hyperparameters
+        """
         rate = f"learning rate {candidate['learning_rate']:.3g}"
         return f"{candidate['num_blocks']:.0f} ResBlocks ({rate})" if "num_blocks" in candidate else rate
 
     def params_changes(self, candidate: Candidate) -> dict[str, Any]:
-        """Return the values of params.yaml that train a candidate."""
+        """Return the values of params.yaml that train a candidate.
+
+        Parameters
+        ----------
+        candidate : hyperparameters
+
+        Returns
+        -------
+        nested values by section
+        """
         changes: dict[str, Any] = {self.setup.stage: {"learning_rate": candidate["learning_rate"]}}
         if "num_blocks" in candidate:
             changes["model"] = {"num_blocks": int(candidate["num_blocks"]), "features": self.setup.net["features"]}
         return changes
 
     def net_cost(self, candidate: Candidate) -> NetCost:
-        """Return the cost of the net of a candidate; each depth is built once."""
+        """Return the cost of the net of a candidate; each depth is built once.
+
+        Parameters
+        ----------
+        candidate : hyperparameters
+        """
         depth = candidate.get("num_blocks", 0)
         if depth not in self._costs:
             if self.setup.start is not None:

@@ -61,11 +61,21 @@ class TrialRecord:
         return self.id.partition("-")[0]
 
     def best(self, metric: str) -> float:
-        """Return the lowest value of a metric over the epochs, infinity if there is none."""
+        """Return the lowest value of a metric over the epochs, infinity if there is none.
+
+        Parameters
+        ----------
+        metric : name of the metric in a row
+        """
         return min((row[metric] for row in self.rows if metric in row), default=float("inf"))
 
     def median(self, name: str) -> float:
-        """Return the median of a value over the epochs."""
+        """Return the median of a value over the epochs.
+
+        Parameters
+        ----------
+        name : name of the value in a row
+        """
         return statistics.median(row[name] for row in self.rows)
 
 
@@ -118,7 +128,12 @@ class TrialLog:
         return distributions
 
     def enqueue(self, candidates: Sequence[Mapping[str, float]]) -> None:
-        """Put candidates before all suggestions, each of them once even if it is enqueued again."""
+        """Put candidates before all suggestions, each of them once even if it is enqueued again.
+
+        Parameters
+        ----------
+        candidates : hyperparameters; those of finalists include the seed
+        """
         known = [trial.system_attrs.get("fixed_params") or trial.params for trial in self._trials()]
         for candidate in candidates:
             if candidate not in known:
@@ -129,7 +144,12 @@ class TrialLog:
         return [self._record(trial) for trial in self._trials() if trial.state in _STATES and self._is_suggested(trial)]
 
     def record(self, trial_id: str) -> TrialRecord:
-        """Return one trial by its id."""
+        """Return one trial.
+
+        Parameters
+        ----------
+        trial_id : id of the trial, such as "trial-007"
+        """
         return self._record(self._trials()[int(trial_id.rpartition("-")[2])])
 
     def next_trial(self) -> TrialRecord | None:
