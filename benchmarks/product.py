@@ -25,9 +25,9 @@ import rasterio
 import torch
 from rich.console import Console
 
-from demsr.dem.grid import Grid
+from demsr.dem.grid import Grid, window_within
 from demsr.dem.read.header import read_header
-from demsr.dem.read.raster import read_dem, window_within
+from demsr.dem.read.raster import read_dem
 from demsr.errors import reported
 from demsr.model.checkpoint import save_model
 from demsr.model.srnet import DemSrNet

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from demsr.errors import ParamsError
 from demsr.model.checkpoint import read_config
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.params import Model, Params, Training
 from demsr.profiles import merged
 from demsr.runtime.fingerprint import code_sha256, work_key

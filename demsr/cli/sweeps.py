@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from demsr.search.trial import Stage
 
 _PARAMS = Path("params.yaml")
+_PROFILE = "Profile of search space, net and training; by default that of params.yaml."
 _GPUS = "GPUs of each trial, also fractions such as 0.5; one if there are any."
 _ACCEPT_CHANGES = "Resume although pairs, space or code have changed."
 _HALVING = "Stop the worst trials early, as the space says."
@@ -28,7 +29,7 @@ def sweep_command(name: str, stage: "Stage", *, space: Path, about: str) -> None
     """
 
     def command(
-        profile: Annotated[str | None, typer.Option(help="Profile of space, net and training.")] = None,
+        profile: Annotated[str | None, typer.Option(help=_PROFILE)] = None,
         trials: Annotated[int | None, typer.Option(help="Searched trials; finalists come on top.", min=1)] = None,
         max_concurrent: Annotated[int | None, typer.Option(help="Limit of simultaneous trials.", min=1)] = None,
         cpus_per_trial: Annotated[int, typer.Option(help="CPUs, and threads, of each trial.", min=1)] = 1,

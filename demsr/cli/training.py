@@ -8,24 +8,26 @@ import typer
 
 from demsr.cli.app import app
 
+Repeatable = list[str] | None
+
 _PARAMS, _LOCAL = Path("params.yaml"), Path("data/local")
 
 
 @app.command()
 def sources(
-    product: Annotated[str | None, typer.Argument(help="Name of a product, for its whole data sheet.")] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print all data sheets as tables of Markdown.")] = False,
+    product: Annotated[str | None, typer.Argument(help="Print the data sheet of this product.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print all data sheets as Markdown tables.")] = False,
 ) -> None:
-    """List the products that can be fetched, or print the data sheet of one."""
-    from demsr.reporting.sources import print_sheet, print_sources, sheets_as_markdown
-    from demsr.sources.remote.catalogue import product_of
+    """List data products, or print one data sheet."""
+    from demsr.reporting.sources import data_sheets_as_markdown, print_data_sheet, print_sources
+    from demsr.sources.data_sheet import data_sheet, data_sheets
 
     if markdown:
-        typer.echo(sheets_as_markdown(), nl=False)
+        typer.echo(data_sheets_as_markdown(list(data_sheets().values())), nl=False)
     elif product is None:
-        print_sources()
+        print_sources(data_sheets().values())
     else:
-        print_sheet(product_of(product))
+        print_data_sheet(data_sheet(product))
 
 
 @app.command()
@@ -35,21 +37,30 @@ def profile(
     marine: Annotated[Path | None, typer.Option(help="Folder of sea-floor rasters.")] = None,
     lr: Annotated[Path | None, typer.Option(help="Folder of real 15 arc-second grids, such as GEBCO.")] = None,
     pairs: Annotated[Path | None, typer.Option(help="Folder or .zip with train.h5, valid.h5 and test.h5.")] = None,
-    land_files: Annotated[list[str] | None, typer.Option(help="Which files there, a pattern; repeatable.")] = None,
-    marine_files: Annotated[list[str] | None, typer.Option(help="Which files there, a pattern; repeatable.")] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="Leave out files, a pattern; repeatable.")] = None,
-    valid: Annotated[list[str] | None, typer.Option(help="File that validates, without suffix; repeatable.")] = None,
-    test: Annotated[list[str] | None, typer.Option(help="File that tests, without suffix; repeatable.")] = None,
+    land_files: Annotated[
+        list[str] | None, typer.Option(help="Pattern of file names in that folder; repeatable.")
+    ] = None,
+    marine_files: Annotated[
+        list[str] | None, typer.Option(help="Pattern of file names in that folder; repeatable.")
+    ] = None,
+    exclude: Annotated[Repeatable, typer.Option(help="Pattern of file names to leave out.")] = None,
+    valid: Annotated[
+        list[str] | None, typer.Option(help="File for validation, name without suffix; repeatable.")
+    ] = None,
+    test: Annotated[Repeatable, typer.Option(help="File for testing, name without suffix.")] = None,
 ) -> None:
-    """Rewrite params.yaml: the embedded sample, your own rasters, products and net of the paper, or pairs of others.
+    """Rewrite params.yaml from a profile.
 
-    Held-out files that are not named are chosen: the flattest, the roughest, a coast; one more validates.
+    sample: the embedded sample. local: your own rasters. paper: the products and the net of the paper. mindearth: pairs
+    made by MindEarth. Unless --valid and --test name held-out files, four are chosen: the flattest, the roughest and a
+    coast for testing, one more for validation.
     """
     from demsr.cli.choices import print_choices
     from demsr.errors import ParamsError
     from demsr.profiles import declared_files, merged, write_profile
-    from demsr.sources.held_out import local_changes, ready_changes
-    from demsr.sources.local import RASTER_PATTERNS
+    from demsr.sources.external_pairs import external_pairs_changes
+    from demsr.sources.held_out import local_changes
+    from demsr.sources.local_rasters import RASTER_PATTERNS
 
     own = name == "local" or (name == "paper" and bool(land or marine))  # the paper's net on rasters of one's own
     given = {
@@ -76,7 +87,7 @@ def profile(
         if not pairs.exists():
             message = f"{pairs}: there is no such folder or .zip; give one with train.h5, valid.h5 and test.h5"
             raise ParamsError(message)
-        changes = ready_changes(pairs)
+        changes = external_pairs_changes(pairs)
     elif own:
         folders = {"land": land or _LOCAL / "land", "marine": marine or _LOCAL / "marine"}
         changes = local_changes(
@@ -103,7 +114,7 @@ def fit_degradation(
 ) -> None:
     """Fit how real LR grids differ from block means, for pairs with the degradation `fitted`."""
     from demsr.dem.read.raster import read_raster
-    from demsr.pairs.region_pairs import fitted_model
+    from demsr.pairs.fit_degradation import fit_degradation_to_rasters
     from demsr.profiles import write_changes
     from demsr.reporting.inspection import print_assumptions, print_degradation
 
@@ -111,7 +122,7 @@ def fit_degradation(
     of_lr = read_raster(lr, vertical_datum=lr_datum, within=of_hr.dem.grid.lonlat_bounds())
     for path, reading in ((lr, of_lr), (hr, of_hr)):
         print_assumptions(path, reading.assumptions)
-    model, found = fitted_model(of_lr.dem, of_hr.dem)
+    model, found = fit_degradation_to_rasters(of_lr.dem, of_hr.dem)
     print_degradation(model, found)
     if write:
         write_changes(_PARAMS, {"pairs": {"fitted": dataclasses.asdict(model)}})
@@ -124,20 +135,23 @@ def import_mindspore(
     folder: Annotated[Path, typer.Argument(metavar="OUT_FOLDER", help="Model folder to write.")],
     scaled_range: Annotated[
         tuple[float, float] | None,
-        typer.Option("--range", metavar="LOW HIGH", help="Metres that were 0 and 1 in its training data."),
+        typer.Option("--range", metavar="LOW HIGH", help="Elevations in metres that are 0 and 1 in its training data."),
     ] = None,
-    blocks: Annotated[int, typer.Option(help="Refuse a net of another depth: a file that broke off has fewer.")] = 42,
-    register: Annotated[bool, typer.Option("--register", help="Make a version in the registry, too.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT_FOLDER if it is a model.")] = False,
+    blocks: Annotated[int, typer.Option(help="Expected number of blocks; a truncated file has fewer.")] = 42,
+    register: Annotated[bool, typer.Option("--register", help="Also register the model.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT_FOLDER if it is a model folder.")] = False,
 ) -> None:
-    """Bring over a net that was trained with MindEarth's dem-super-resolution; MindSpore is not needed."""
+    """Import a MindSpore checkpoint of DEMNet.
+
+    The net comes from the dem-super-resolution application of MindEarth. MindSpore is not needed.
+    """
     from demsr.lifecycle.import_model import NAME, import_model
 
     imported = import_model(
         source, folder, scaled_range_m=scaled_range, num_blocks=blocks, overwrite=overwrite, register=register
     )
-    values = "metres" if imported.unit == "m" else "values scaled as its training data"
-    typer.echo(f"{folder}: {imported.net}; takes and gives {values}")
+    values = "metres" if imported.unit == "m" else "scaled values, as in its training data"
+    typer.echo(f"{folder}: {imported.net}; input and output are {values}")
     if imported.version is not None:
         typer.echo(f"registered as models:/{NAME}/{imported.version}")
 

@@ -21,7 +21,7 @@ from pyproj.transformer import AreaOfInterest, Transformer, TransformerGroup
 
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
-from demsr.dem.vertical import DATUMS, compound_crs, named_datum
+from demsr.dem.vertical import compound_crs, named_datum
 from demsr.errors import DatumError
 
 # Horizontal CRS of a datum's heights, and three-dimensional CRS that its grids lead to. NAVD88 hangs on NAD83(2011),
@@ -54,13 +54,13 @@ def convert_datum(dem: Dem, to: str, *, grids: Path | None = None, network: bool
     ------
     DatumError : unknown datum, no transformation, a grid that is missing or broken, measured pixels outside the grid
     """
-    to = named_datum(to, where=dem.source).name
-    if to == dem.vertical_datum:
+    to, stated = named_datum(to, where=dem.source).name, dem.stated_datum
+    if to == stated:
         return dem
-    where = f"{dem.source}: {dem.vertical_datum} to {to}"
+    where = f"{dem.source}: {stated} to {to}"
     elevation = np.empty_like(dem.elevation_m)
     with _proj(grids, network=network, where=where):
-        both = _transformers((dem.vertical_datum, to), dem.grid.lonlat_bounds(), where)
+        both = _transformers((stated, to), dem.grid.lonlat_bounds(), where)
         to_lonlat = Transformer.from_crs(dem.grid.crs, "EPSG:4326", always_xy=True)
         for rows, x, y in _row_blocks(dem.grid):
             start, end = (_undulation(one, *to_lonlat.transform(x, y)) for one in both)
@@ -147,7 +147,7 @@ def _group(datum: str, bounds: tuple[float, float, float, float], where: str) ->
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # what is missing becomes an error here
             group = TransformerGroup(
-                compound_crs(horizontal, DATUMS[datum]),
+                compound_crs(horizontal, datum),
                 ellipsoid,
                 always_xy=True,
                 allow_ballpark=False,

@@ -1,7 +1,7 @@
-"""Where pixels lie: the one module that knows half pixels.
+"""Geometry of north-up rasters: cell edges, pixel centres, indices and sizes.
 
-A grid is north-up and holds cells; a pixel's coordinate is its cell's centre, whether the sample stands for the area
-of the cell ("area") or for the point in its middle ("point"). Reading and writing files is not done here.
+The coordinate of a pixel is the centre of its cell, whether the sample stands for the mean over the cell ("area") or
+for the point in its middle ("point"). Files are read in `demsr.dem.read`.
 """
 
 import math
@@ -11,13 +11,15 @@ from functools import lru_cache
 
 import pyproj
 
-from demsr.errors import GridError
+from demsr.dem.windows import Window
+from demsr.errors import GridError, OutsideError
 from demsr.options import Registration
 
 Box = tuple[float, float, float, float]
 """West, south, east and north edge in degrees; east exceeds 180 across the antimeridian."""
 
 _NEAR_M = 5.0
+_TOUCHING = 1e-6  # of a cell: edges that differ by less coincide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +219,48 @@ def describe_spacing(grid: Grid) -> str:
         return f"{width:.3g} x {height:.3g} arcsec"
     width, height = grid.pixel_size_m()
     return f"{width:.3g} x {height:.3g} m"
+
+
+def window_within(grid: Grid, box: Box | None, *, where: str) -> tuple[Window, Grid]:
+    """Return the cells that touch a box, and their grid.
+
+    Parameters
+    ----------
+    grid : grid of a raster
+    box : degrees; None for the whole grid
+    where : first part of the error message
+
+    Returns
+    -------
+    window : cells of `grid`; columns of a global grid may continue beyond the last
+    part : grid of the window
+
+    Raises
+    ------
+    OutsideError : no cell touches the box
+    """
+    if box is None:
+        return Window(0, 0, grid.rows, grid.cols), grid
+    west, south, east, north = grid.box_of_lonlat(box)
+    turn = 360.0 * round((grid.west + grid.east - west - east) / 720) if grid.is_geographic else 0.0
+    if grid.is_periodic:
+        turn = -360.0 * math.floor((west + 180) / 360)  # the result begins between -180 and 180
+    top, left = (index + 0.5 for index in grid.index(west + turn, north))
+    bottom, right = (index + 0.5 for index in grid.index(east + turn, south))
+    first_row, first_col = math.floor(top + _TOUCHING), math.floor(left + _TOUCHING)
+    last_row, last_col = math.ceil(bottom - _TOUCHING), math.ceil(right - _TOUCHING)
+    first_row, last_row = max(0, first_row), min(grid.rows, last_row)
+    if grid.is_periodic:
+        last_col = min(last_col, first_col + grid.cols)
+    else:
+        first_col, last_col = max(0, first_col), min(grid.cols, last_col)
+    if first_row >= last_row or first_col >= last_col:
+        extent, asked = (f"{w:g} to {e:g} east, {s:g} to {n:g} north" for w, s, e, n in (grid.lonlat_bounds(), box))
+        message = f"{where}: no cell is in {asked}; give a box in {extent}"
+        raise OutsideError(message)
+    window = Window(first_row, first_col, last_row - first_row, last_col - first_col)
+    west, north = grid.west + first_col * grid.pixel_width, grid.north - first_row * grid.pixel_height
+    return window, replace(grid, rows=window.rows, cols=window.cols, west=west, north=north)
 
 
 def metres_per_degree(latitude: float) -> tuple[float, float]:

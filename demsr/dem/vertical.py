@@ -1,25 +1,31 @@
-"""Names of the vertical datums that elevations refer to; no datum is ever assumed here."""
+"""Vertical datums: their names, and how CRSs, tags and file names state them.
+
+No datum is ever assumed here; None stands for a datum that is not stated.
+"""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import pyproj
 
 from demsr.errors import DatumError
+from demsr.options import Positive
+
+NOT_STATED = "not stated"
+"""Text in files and messages for a vertical datum of None."""
 
 
 @dataclass(frozen=True)
 class VerticalDatum:
-    """A reference surface for heights.
+    """Reference surface of heights.
 
     Attributes
     ----------
-    name : how it is written in params.yaml and in files
-    epsg : vertical CRS of heights for compound CRSs, None where EPSG has none: the ellipsoid is no separate vertical
-        CRS, and for LAT and MLLW there are depths only, which count downwards
-    pattern : how texts call it, a regular expression for lower case
+    name : name in params.yaml and in files
+    epsg : vertical CRS for compound CRSs, None where EPSG has none: the ellipsoid is no separate vertical CRS, and for
+        LAT and MLLW EPSG defines depths only
+    pattern : regular expression that finds the datum in lower-case text
     source : product whose documentation names it
     """
 
@@ -42,38 +48,40 @@ DATUMS = {
         VerticalDatum("chart datum", None, r"chart datum", "CHS NONNA; differs from chart to chart"),
     )
 }
-PRODUCTS = {  # how file names of a product begin or go on, in lower case -> its datum, by the guides named above
-    r"gebco": "MSL",
-    r"copernicus_dsm": "EGM2008",
-    r"nasadem_hgt|srtm": "EGM96",
-}
-_TELLING_TAGS = ("long_name", "standard_name", "sdn_parameter_name", "vertical_datum", "datum", "vertical_reference")
+_FILE_NAMES = {r"gebco": "MSL", r"copernicus_dsm": "EGM2008", r"nasadem_hgt|srtm": "EGM96"}
+"""Pattern of lower-case file names -> datum of that product, from the documentation named in `DATUMS`."""
+_DESCRIPTIVE_TAGS = "long_name standard_name sdn_parameter_name vertical_datum datum vertical_reference"
 
 
 @dataclass(frozen=True)
 class VerticalPart:
-    """What a CRS says about heights; all None where it says nothing.
+    """Vertical part of a CRS; all None for a horizontal CRS.
 
     Attributes
     ----------
-    datum : one of ours, None where the CRS names another or none
-    foreign : name of a vertical CRS that is none of ours
-    metres_per_unit : of its axis
-    positive : which way its axis counts
+    datum : name in `DATUMS`, None if the CRS has another datum or none
+    foreign : name of a vertical CRS whose datum is not in `DATUMS`
+    metres_per_unit : length of the axis unit
+    positive : direction of the axis
     """
 
     datum: str | None = None
     foreign: str | None = None
     metres_per_unit: float | None = None
-    positive: Literal["up", "down"] | None = None
+    positive: Positive | None = None
 
 
 def named_datum(name: str, *, where: str) -> VerticalDatum:
-    """Look a datum up by its name.
+    """Look up a datum by its name, ignoring case.
+
+    Parameters
+    ----------
+    name : a name in `DATUMS`
+    where : first part of the error message
 
     Raises
     ------
-    DatumError : no such name
+    DatumError : unknown name
     """
     name = next((known for known in DATUMS if known.lower() == name.lower()), name)
     if name not in DATUMS:
@@ -82,39 +90,46 @@ def named_datum(name: str, *, where: str) -> VerticalDatum:
     return DATUMS[name]
 
 
-def vertical_of_crs(wkt: str) -> VerticalPart:
-    """Read what a CRS says about heights, in its vertical part or by a third axis above its ellipsoid."""
-    crs = pyproj.CRS.from_user_input(wkt)
+def vertical_part(crs: pyproj.CRS | str) -> VerticalPart:
+    """Return the vertical part of a compound CRS, or the height axis of a three-dimensional CRS."""
+    crs = pyproj.CRS.from_user_input(crs)
     if len(crs.axis_info) < 3:
         return VerticalPart()
     vertical = next((part for part in crs.sub_crs_list if part.is_vertical), crs)
     axis = vertical.axis_info[-1]
-    positive: Literal["up", "down"] = "down" if axis.direction == "down" else "up"
+    positive: Positive = "down" if axis.direction == "down" else "up"
     if vertical is crs:
         on_wgs84 = crs.ellipsoid is not None and crs.ellipsoid.name == "WGS 84"
-        named = "WGS84 ellipsoid" if on_wgs84 else None
+        datum = "WGS84 ellipsoid" if on_wgs84 else None
     else:
-        named = _datum_in(f"{vertical.name}; {vertical.datum.name if vertical.datum else ''}")
-    foreign = None if named or vertical.name.lower() == "unknown" else vertical.name
-    return VerticalPart(named, foreign, axis.unit_conversion_factor, positive)
+        datum = _datum_in(f"{vertical.name}; {vertical.datum.name if vertical.datum else ''}")
+    foreign = None if datum or vertical.name.lower() == "unknown" else vertical.name
+    return VerticalPart(datum, foreign, axis.unit_conversion_factor, positive)
 
 
-def datum_in_tags(tags: Mapping[str, str]) -> str | None:
-    """Return the datum that the tags of a file name in words, None if they name none or several."""
-    texts = [text for key, text in tags.items() if key.rsplit("#", 1)[-1].lower() in _TELLING_TAGS]
+def datum_from_tags(tags: Mapping[str, str]) -> str | None:
+    """Return the datum named in the descriptive tags of a file, None if they name none or several."""
+    texts = [text for key, text in tags.items() if key.rsplit("#", 1)[-1].lower() in _DESCRIPTIVE_TAGS.split()]
     return _datum_in("; ".join(texts))
 
 
-def datum_of_product(file_name: str) -> str | None:
-    """Return the datum of the product that a file name tells, None if it tells none."""
-    return next((datum for pattern, datum in PRODUCTS.items() if re.search(pattern, file_name.lower())), None)
+def datum_from_file_name(file_name: str) -> str | None:
+    """Return the datum of the product that a file name indicates, None for other names."""
+    return next((datum for pattern, datum in _FILE_NAMES.items() if re.search(pattern, file_name.lower())), None)
 
 
-def compound_crs(horizontal: str, datum: VerticalDatum) -> str:
-    """Return the horizontal CRS joined with the datum's vertical CRS, where EPSG has one."""
-    if datum.epsg is None:
+def compound_crs(horizontal: str, vertical_datum: str | None) -> str:
+    """Return a horizontal CRS joined with the vertical CRS of a datum, or unchanged where EPSG has none.
+
+    Parameters
+    ----------
+    horizontal : any text that PROJ understands
+    vertical_datum : a name in `DATUMS`; None if not stated
+    """
+    epsg = None if vertical_datum is None else named_datum(vertical_datum, where=horizontal[:60]).epsg
+    if epsg is None:
         return horizontal
-    flat, height = pyproj.CRS.from_user_input(horizontal), pyproj.CRS.from_epsg(datum.epsg)
+    flat, height = pyproj.CRS.from_user_input(horizontal), pyproj.CRS.from_epsg(epsg)
     return str(pyproj.crs.CompoundCRS(f"{flat.name} + {height.name}", [flat, height]).to_wkt())
 
 

@@ -7,8 +7,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from demsr.dem.dem import HIGHEST_M, LOWEST_M, out_of_range
-from demsr.dem.read.header import METRES_PER_UNIT
 from demsr.dem.read.stream import ArrayReader
+from demsr.dem.units import METRES_PER_UNIT
 from demsr.dem.windows import tiles
 from demsr.errors import GridError, VoidError
 from demsr.inference.load import BUILTIN, load_model

@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from demsr.dem.grid import Box, Grid
+from demsr.dem.grid import Box, Grid, window_within
 from demsr.dem.read.header import read_header
-from demsr.dem.read.raster import window_within
 from demsr.dem.windows import Window
 from demsr.errors import ParamsError
 from demsr.inference.super_resolver import SuperResolver
 from demsr.inference.tile_plan import BANDS, TilePlan
 from demsr.model.cost import flop_per_lr_px
-from demsr.output.product import Product, encode_tile, write_product
+from demsr.output.formats import write_product
+from demsr.output.product import Product
+from demsr.output.tiles import encode_tile
 
 GLOBE = Grid(
     rows=43_200, cols=86_400, west=-180.0, north=90.0, pixel_width=15 / 3600, pixel_height=15 / 3600, crs="EPSG:4326"

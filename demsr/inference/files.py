@@ -8,7 +8,7 @@ from pathlib import Path
 
 import demsr
 from demsr.dem.grid import Box, Grid, describe_spacing
-from demsr.dem.read.header import Declared
+from demsr.dem.read.declared import Declared
 from demsr.errors import GridError, RasterError, missing_extras
 from demsr.inference.load import BUILTIN, load_model
 from demsr.inference.source import RasterSource, SourceReader, open_source
@@ -17,7 +17,8 @@ from demsr.inference.tile_plan import BANDS, TilePlan
 from demsr.inference.tile_store import tile_store
 from demsr.inference.tiles import LocalWorkers, Workers, measure_seam_m
 from demsr.options import InferencePrecision
-from demsr.output.product import Product, check_target, write_product
+from demsr.output.formats import check_target, write_product
+from demsr.output.product import Product
 from demsr.reporting.progress import tile_progress
 
 

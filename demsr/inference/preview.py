@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from demsr.dem.dem import read_window
 from demsr.dem.read.stream import RasterReader
 from demsr.dem.voids import fill_voids
 from demsr.dem.windows import Window, tiles
 from demsr.errors import ParamsError
 from demsr.inference.source import SourceReader
 from demsr.model.baselines import Bicubic
+from demsr.output.formats import read_product_elevation
 from demsr.reporting.figures import BeforeAfter, save_before_after
 
 _PREVIEW_PX, _MOST_WINDOWS = 96, 400
@@ -46,7 +46,7 @@ def save_preview(path: Path, source: SourceReader, target: Path, *, scale: int) 
     lr, inner = raster.around(window, _BICUBIC_REACH_PX)
     with torch.inference_mode():
         bicubic = Bicubic(scale=scale)(torch.tensor(fill_voids(lr))[None, None])[0, 0].numpy()
-    sr = read_window(target if target.suffix else target / f"{target.name}.vrt", window.refine(scale))
+    sr = read_product_elevation(target, window.refine(scale))
     comparison = BeforeAfter(
         lr=lr[inner.slices],
         bicubic=np.where(np.isnan(sr), np.nan, bicubic[inner.refine(scale).slices]),

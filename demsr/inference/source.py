@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demsr.dem.grid import Box, Grid, describe_spacing
-from demsr.dem.read.header import Declared
+from demsr.dem.read.declared import Declared
 from demsr.dem.read.stream import RasterReader, open_raster
 from demsr.dem.windows import Window
 from demsr.errors import GridError, VoidError

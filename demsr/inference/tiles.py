@@ -9,7 +9,7 @@ import numpy as np
 from demsr.dem.windows import Window, tiles
 from demsr.inference.source import SourceReader
 from demsr.inference.super_resolver import SuperResolver
-from demsr.output.product import encode_tile
+from demsr.output.tiles import encode_tile
 
 _CHECKED_TILES, _CHECKED_PX = 4, 64
 
@@ -75,6 +75,6 @@ def measure_seam_m(source: SourceReader, resolver: SuperResolver, tile_px: int) 
     worst = 0.0
     for tile in windows[:: max(1, len(windows) // _CHECKED_TILES)][:_CHECKED_TILES]:
         corner = Window(tile.row, tile.col, min(tile.rows, _CHECKED_PX), min(tile.cols, _CHECKED_PX))
-        near, far = (one(*source.around(corner, one.rone_px)) for one in (resolver, exact))
+        near, far = (one(*source.around(corner, one.reach_px)) for one in (resolver, exact))
         worst = max(worst, float(np.nanmax(np.abs(near - far), initial=0.0)))
     return worst

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from demsr.dem.read.header import DECLARED
+from demsr.dem.read.declared import DECLARED_PREFIX
 
 if TYPE_CHECKING:
     from demsr.pairs.coregister import Coregistration
-    from demsr.pairs.fitted import DegradationModel
+    from demsr.pairs.degradations.fitted import FittedDegradation
     from demsr.sources.inspection import Inspection
 
 
 def print_inspection(found: "Inspection") -> None:
     """Print the facts about a raster, then declarations and assumptions, then its possible uses."""
-    declared = [text.removeprefix(DECLARED) for text in found.assumptions if text.startswith(DECLARED)]
-    assumed = [text for text in found.assumptions if not text.startswith(DECLARED)]
+    declared = [text.removeprefix(DECLARED_PREFIX) for text in found.assumptions if text.startswith(DECLARED_PREFIX)]
+    assumed = [text for text in found.assumptions if not text.startswith(DECLARED_PREFIX)]
     table = Table(box=None, show_header=False, title=str(found.path), title_justify="left", title_style="bold")
     table.add_column(style="dim", no_wrap=True)
     for label, value in found.facts.items():
@@ -36,7 +36,7 @@ def print_assumptions(where: Path, assumptions: Sequence[str]) -> None:
         console.print(f"{where.name}: {assumption}")
 
 
-def print_degradation(model: "DegradationModel", found: "Coregistration") -> None:
+def print_degradation(model: "FittedDegradation", found: "Coregistration") -> None:
     """Print how a real LR grid differs from block means of the co-registered HR raster.
 
     Parameters

@@ -16,13 +16,13 @@ from raster_files import write_ascii, write_hgt, write_netcdf
 from rasterio.transform import Affine
 from synthetic import ARCSEC_3, dem, plane, rough, write_raw
 
-from demsr.dem.dem import write_dem
+from demsr.dem.geotiff import write_dem
 from demsr.dem.read.raster import read_dem
+from demsr.pairs.degradations.fitted import FittedDegradation
 from demsr.pairs.degrade import block_mean
-from demsr.pairs.fitted import DegradationModel
 from demsr.params import Params
 from demsr.runtime.seeding import generator
-from demsr.sources.local import find_rasters, find_real_lr
+from demsr.sources.local_rasters import find_rasters, find_real_lr
 from demsr.sources.sea_floor import synthetic_sea_floor
 
 ELLIPSOID = "WGS84 ellipsoid"
@@ -198,8 +198,23 @@ def test_assumptions_are_told_on_stderr_and_in_the_file(demsr, tmp_path, model):
     assert tags_of(tmp_path / "out.tif")["ASSUMED"] == "; ".join(said)
 
 
-def test_datum_that_nothing_names_is_asked_for(demsr, tmp_path, silent, model):
+def test_raster_that_names_no_datum_is_super_resolved_without_one(demsr, tmp_path, silent, model):
     done = demsr("super-resolve", silent, tmp_path / "out.tif", "--model", model)
+    assert done.status == 0
+    assert f"{silent.name}: vertical datum: not stated by the file" in done.err.splitlines()
+    assert ", datum not stated, " in done.out
+    assert tags_of(tmp_path / "out.tif")["VERTICAL_DATUM"] == "not stated"
+    assert read_dem(tmp_path / "out.tif").vertical_datum is None
+
+
+def test_declared_datum_is_that_of_the_product(demsr, tmp_path, silent, model):
+    done = demsr("super-resolve", silent, tmp_path / "out.tif", "--model", model, "--vertical-datum", "EGM96")
+    assert done.status == 0
+    assert read_dem(tmp_path / "out.tif").vertical_datum == "EGM96"
+
+
+def test_datum_that_nothing_names_is_asked_for_by_a_conversion(demsr, tmp_path, silent):
+    done = demsr("convert", silent, tmp_path / "out.tif", "--to", "EGM96")
     assert refused(done, start=f"{silent}: the file names no vertical datum", way_out="--vertical-datum")
 
 
@@ -277,7 +292,7 @@ def test_profile_local_names_a_file_that_cannot_be_read(demsr, mixed, params_yam
     assert refused(done, start="land/text.tif: cannot be read as a raster", way_out="give a whole GeoTIFF")
 
 
-TRUTH = DegradationModel(0.6, 1.0, 1.0)
+TRUTH = FittedDegradation(0.6, 1.0, 1.0)
 
 
 @pytest.fixture

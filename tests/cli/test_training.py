@@ -53,7 +53,9 @@ def test_imported_net_gives_the_output_of_the_reference_implementation(shared, t
     source, folder = shared / "parity" / "demnet_1block.ckpt", tmp_path / "imported"
     done = CliRunner().invoke(app, ["import-mindspore", str(source), str(folder), "--blocks", "1"])
     assert (done.exit_code, done.exception) == (0, None)
-    assert done.output.startswith(f"{folder}: 1 blocks x 256 features, 2,363,904 parameters; takes and gives values")
+    assert done.output.startswith(
+        f"{folder}: 1 blocks x 256 features, 2,363,904 parameters; input and output are scaled values"
+    )
     with np.load(shared / "parity" / "demnet_1block.npz") as known, torch.inference_mode():
         found = load_model(folder, device="cpu")(torch.from_numpy(known["x"])).numpy()
         np.testing.assert_allclose(found, known["y"], atol=1e-4)
@@ -102,8 +104,8 @@ def test_the_plan_of_the_paper_tells_files_and_gigabytes_region_by_region(params
     assert rows["deccan"][3] == "valid"
     assert rows["appalachians"][3] == "test"
     assert rows["all"][1:3] == ["gebco-2021-tid", "input"]
-    assert "608,400 pairs are asked for: 65 GB before compression" in said
-    assert "nasadem wants a login: make an account" in said
+    assert "608,400 pairs are requested: 65 GB before compression" in said
+    assert "nasadem requires a login: create an account" in said
     assert "nonna-10: commercial use not stated" in said
     assert not (params.parent / "cache" / "files").exists()
 

@@ -10,8 +10,9 @@ import rasterio
 from rasterio.errors import RasterioIOError
 from synthetic import dem, grid, plane, rough, write_raw
 
-from demsr.dem import dem as raster
-from demsr.dem.dem import Dem, write_dem
+from demsr.dem import geotiff
+from demsr.dem.dem import Dem
+from demsr.dem.geotiff import write_dem
 from demsr.dem.read.raster import read_dem
 from demsr.dem.vertical import DATUMS
 from demsr.errors import DatumError, GridError, RasterError, reported
@@ -111,7 +112,7 @@ def test_write_that_fails_in_the_middle_leaves_the_old_file(tmp_path, monkeypatc
         message = "the cable was pulled"
         raise RasterioIOError(message)
 
-    monkeypatch.setattr(raster, "_check_written", fail)
+    monkeypatch.setattr(geotiff, "_check_written", fail)
     with pytest.raises(RasterError, match=r"a\.tif: cannot be written \(the cable was pulled\); free space"):
         write_dem(path, dem(rough(4, 4)))
     assert [found.name for found in tmp_path.iterdir()] == ["a.tif"]
@@ -121,7 +122,7 @@ def test_write_that_fails_in_the_middle_leaves_the_old_file(tmp_path, monkeypatc
 def test_value_that_was_not_stored_is_noticed(tmp_path):
     write_dem(tmp_path / "a.tif", dem(plane(4, 4)))
     with pytest.raises(RasterioIOError, match="No space left on device or write error"):
-        raster._check_written(tmp_path / "a.tif", dem(plane(4, 4) + 1))
+        geotiff._check_written(tmp_path / "a.tif", dem(plane(4, 4) + 1))
 
 
 @pytest.mark.parametrize("limit", [1_000, 900_000])

@@ -5,10 +5,10 @@ from demsr.dem.vertical import (
     DATUMS,
     VerticalPart,
     compound_crs,
-    datum_in_tags,
-    datum_of_product,
+    datum_from_file_name,
+    datum_from_tags,
     named_datum,
-    vertical_of_crs,
+    vertical_part,
 )
 from demsr.errors import DatumError
 
@@ -24,20 +24,20 @@ def test_epsg_code_of_a_datum_is_a_height_in_metres_upwards(datum):
 @pytest.mark.parametrize("horizontal", ["EPSG:4326", "EPSG:32633"])
 @pytest.mark.parametrize("datum", IN_EPSG, ids=lambda datum: datum.name)
 def test_datum_survives_a_compound_crs(datum, horizontal):
-    assert vertical_of_crs(compound_crs(horizontal, datum)).datum == datum.name
+    assert vertical_part(compound_crs(horizontal, datum.name)).datum == datum.name
 
 
 @pytest.mark.parametrize("name", ["WGS84 ellipsoid", "LAT", "MLLW", "chart datum"])
 def test_datum_without_vertical_crs_leaves_the_horizontal_one(name):
-    assert compound_crs("EPSG:4326", named_datum(name, where="a.tif")) == "EPSG:4326"
+    assert compound_crs("EPSG:4326", name) == "EPSG:4326"
 
 
 def test_flat_crs_names_no_datum():
-    assert vertical_of_crs("EPSG:4326") == VerticalPart()
+    assert vertical_part("EPSG:4326") == VerticalPart()
 
 
 def test_three_dimensional_wgs84_refers_to_its_ellipsoid():
-    assert vertical_of_crs("EPSG:4979").datum == "WGS84 ellipsoid"
+    assert vertical_part("EPSG:4979").datum == "WGS84 ellipsoid"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_three_dimensional_wgs84_refers_to_its_ellipsoid():
     ],
 )
 def test_vertical_part_of_a_crs_has_datum_unit_and_sign(crs, expected):
-    found = vertical_of_crs(crs)
+    found = vertical_part(crs)
     assert found.metres_per_unit == pytest.approx(expected.metres_per_unit, rel=1e-9)
     assert (found.datum, found.foreign, found.positive) == (expected.datum, expected.foreign, expected.positive)
 
@@ -69,7 +69,7 @@ def test_vertical_part_of_a_crs_has_datum_unit_and_sign(crs, expected):
     ],
 )
 def test_datum_in_words_is_taken_from_telling_tags_if_there_is_one(tags, datum):
-    assert datum_in_tags(tags) == datum
+    assert datum_from_tags(tags) == datum
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_datum_in_words_is_taken_from_telling_tags_if_there_is_one(tags, datum):
     ],
 )
 def test_file_name_tells_the_product_and_so_the_datum(name, datum):
-    assert datum_of_product(name) == datum
+    assert datum_from_file_name(name) == datum
 
 
 @pytest.mark.parametrize("name", ["egm", "", "WGS84"])

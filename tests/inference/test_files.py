@@ -9,7 +9,7 @@ from rasterio.transform import Affine
 from synthetic import NORTH_UP, rough, write_raw
 
 import demsr.inference.tile_store
-from demsr.dem.read.header import Declared
+from demsr.dem.read.declared import Declared
 from demsr.dem.read.raster import read_dem
 from demsr.errors import GridError, RasterError, VoidError
 from demsr.inference.files import super_resolve_file

@@ -28,9 +28,11 @@ from demsr.dem.read.raster import read_raster
 from demsr.dem.vertical import DATUMS
 from demsr.dem.windows import Window
 from demsr.errors import DatumError, GridError, RasterError, VoidError
-from demsr.output import product as module
-from demsr.output.product import Band, Product, check_target, encode_tile, write_product
-from demsr.output.stac import degree_squares
+from demsr.output import cog
+from demsr.output.degrees import degree_tiles
+from demsr.output.formats import check_target, write_product
+from demsr.output.product import Band, Product
+from demsr.output.tiles import check_written, encode_tile
 from demsr.runtime.files import sha256_of_file
 
 ELEVATION = Band(name="elevation", description="height of the ground or the sea floor")
@@ -147,7 +149,7 @@ def test_product_is_the_same_in_every_byte_whatever_its_tiles(tmp_path, kind):
 def test_threads_do_not_change_the_bytes_of_a_cog(tmp_path, monkeypatch):
     tiles, made = tiled(tmp_path / "tiles", holed(600, 1100), grid(600, 1100), side=550)
     for threads in ("1", "4"):
-        monkeypatch.setattr(module, "_THREADS", threads)
+        monkeypatch.setattr(cog, "_THREADS", threads)
         write_product(tmp_path / f"{threads}.tif", tiles, made)
     assert (tmp_path / "1.tif").read_bytes() == (tmp_path / "4.tif").read_bytes()
 
@@ -240,7 +242,7 @@ def cf_faults(path: Path) -> list[str]:
 
 def test_cells_belong_to_the_degree_in_which_their_centre_lies():
     of = grid(3, 4, west=9.25, north=0.5, pixel_width=0.5, pixel_height=0.5)
-    assert degree_squares(of) == {
+    assert degree_tiles(of) == {
         "N00E009": Window(0, 0, 1, 1),
         "N00E010": Window(0, 1, 1, 2),
         "N00E011": Window(0, 3, 1, 1),
@@ -252,26 +254,26 @@ def test_cells_belong_to_the_degree_in_which_their_centre_lies():
 
 def test_centre_on_a_whole_degree_belongs_to_the_square_north_and_east_of_it():
     of = grid(1201, 1201, west=6 - 1 / 2400, north=44 + 1 / 2400, registration="point")
-    squares = degree_squares(of)
+    squares = degree_tiles(of)
     assert squares["N43E006"] == Window(1, 0, 1200, 1200)
     assert squares["N44E007"] == Window(0, 1200, 1, 1)
 
 
 def test_squares_are_named_from_180_west_across_the_antimeridian():
     of = grid(2, 4, west=179, north=-10, pixel_width=0.5, pixel_height=0.5)
-    assert degree_squares(of) == {"S11E179": Window(0, 0, 2, 2), "S11W180": Window(0, 2, 2, 2)}
+    assert degree_tiles(of) == {"S11E179": Window(0, 0, 2, 2), "S11W180": Window(0, 2, 2, 2)}
 
 
 def test_squares_once_around_the_globe_are_64800():
     of = grid(180, 360, west=-180, north=90, pixel_width=1, pixel_height=1)
-    squares = degree_squares(of)
+    squares = degree_tiles(of)
     assert len(squares) == 64_800
     assert sum(window.cells for window in squares.values()) == 64_800
 
 
 def test_more_than_once_around_the_globe_is_refused():
     with pytest.raises(GridError, match="grid reaches from -180 to 181 east, at most once around the globe"):
-        degree_squares(grid(1, 361, west=-180, north=90, pixel_width=1, pixel_height=1))
+        degree_tiles(grid(1, 361, west=-180, north=90, pixel_width=1, pixel_height=1))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -382,7 +384,7 @@ def test_target_where_nothing_can_be_written_is_refused(tmp_path, monkeypatch):
     def refuse(**_: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(module.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr("demsr.output.formats.tempfile.TemporaryFile", refuse)
     with pytest.raises(RasterError, match=r"a\.tif: nothing can be written to .* \(Read-only file system\)"):
         check_target(tmp_path / "a.tif")
 
@@ -440,9 +442,9 @@ def test_unknown_datum_is_refused(tmp_path):
 
 def test_value_that_was_not_stored_is_noticed(tmp_path):
     tiles, _ = tiled(tmp_path / "tiles", holed(), grid(70, 90))
-    module._check_written(tiles, lambda window: holed()[(slice(None), *window.slices)])
+    check_written(tiles, lambda window: holed()[(slice(None), *window.slices)])
     with pytest.raises(RasterioIOError, match=r"No space left on device or write error: tile 0 0\.tif was not stored"):
-        module._check_written(tiles, lambda window: holed()[(slice(None), *window.slices)] + 1)
+        check_written(tiles, lambda window: holed()[(slice(None), *window.slices)] + 1)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic import write_raw
 
-from demsr.dem.read.header import Declared
+from demsr.dem.read.declared import Declared
 from demsr.reporting.inspection import print_assumptions, print_inspection
 from demsr.sources.inspection import Inspection, inspect_raster
 

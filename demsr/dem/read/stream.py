@@ -1,8 +1,8 @@
-"""Elevation that is read window by window, so that a raster of any size needs the memory of one window."""
+"""Readers that return elevation window by window, so that memory does not grow with the raster."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,31 +11,28 @@ import rasterio
 from numpy.typing import NDArray
 
 from demsr.dem.dem import check_range
-from demsr.dem.grid import Box, Grid
-from demsr.dem.read.header import Declared, Header, gdal_errors, read_header, sidecar_files
-from demsr.dem.read.raster import (
-    ValueEncoding,
-    check_sign,
-    detect_encoding,
-    open_dataset,
-    read_stored_blocks,
-    window_within,
-)
+from demsr.dem.grid import Box, Grid, window_within
+from demsr.dem.read.blocks import open_dataset, read_stored_blocks
+from demsr.dem.read.declared import Declared
+from demsr.dem.read.encoding import ValueEncoding, check_sign_is_known, detect_encoding
+from demsr.dem.read.gdal import gdal_errors, sidecar_files
+from demsr.dem.read.header import Header, read_header
+from demsr.dem.read.raster import resolve_datum
 from demsr.dem.windows import Window
-from demsr.errors import DatumError, RasterError
+from demsr.errors import RasterError
 from demsr.runtime.files import sha256_of_file
 
 _MARGIN_PX = 512  # more than any net and its corrections read around a window
 
 
 class WindowReader(ABC):
-    """A raster, or a region of one; what lies around the region may be read as well.
+    """Raster, or region of one, that is read by windows; cells around the region can be read as well.
 
     Attributes
     ----------
     shape : (rows, cols) of the whole raster
-    is_periodic : whether its last column is beside its first, around the globe
-    region : where the region lies in the whole raster
+    is_periodic : whether the last column adjoins the first, around the globe
+    region : position of the region in the whole raster
     """
 
     shape: tuple[int, int]
@@ -43,14 +40,19 @@ class WindowReader(ABC):
     region: Window
 
     def around(self, window: Window, reach_px: int) -> tuple[NDArray[np.float32], Window]:
-        """Read a window of the region and what lies around it, as far as the raster goes.
+        """Read a window of the region with the cells around it, as far as the raster extends.
 
-        Around the globe, the last column is followed by the first; at the poles a raster ends.
+        Around the globe the first column follows the last; at the poles the raster ends.
+
+        Parameters
+        ----------
+        window : cells of the region
+        reach_px : width of the margin around the window, in pixels
 
         Returns
         -------
-        elevation : metres, NaN where void
-        inner : where the window lies in it
+        elevation : (rows, cols) metres, NaN where void
+        inner : position of the window in `elevation`
         """
         placed = window.relative_to(-self.region.row, -self.region.col)
         part = placed.grow(reach_px).clip(*self.shape, is_periodic=self.is_periodic)
@@ -58,11 +60,11 @@ class WindowReader(ABC):
 
     @abstractmethod
     def read(self, window: Window) -> NDArray[np.float32]:
-        """Read a window of the whole raster; around the globe its columns may lie beyond the first and the last."""
+        """Read a window of the whole raster; around the globe its columns may exceed the first and the last."""
 
 
 class ArrayReader(WindowReader):
-    """A raster in memory, north-up, (rows, cols) float32 metres, NaN where void."""
+    """Reader of an array: (rows, cols) float32 metres, north-up, NaN where void."""
 
     def __init__(self, elevation_m: NDArray[np.float32], *, is_periodic: bool = False) -> None:
         self.elevation_m, self.is_periodic = elevation_m, is_periodic
@@ -77,39 +79,31 @@ class ArrayReader(WindowReader):
 
 
 class RasterReader(WindowReader):
-    """A raster file, or a region of one, that stays open while it is read; made by `open_raster`.
+    """Reader of a raster file that stays open, or of a region of it; made by `open_raster`.
 
     Attributes
     ----------
-    grid : of the region
+    grid : grid of the region
     vertical_datum, source : as in `Dem`
-    assumptions : what the file does not say and was taken for granted, one sentence each
-    files : the file, and those that are read with it
-    sha256 : of the file, and of those that are read with it
+    assumptions : properties that the file does not state and were assumed, one sentence each
+    files : the raster file and its sidecar files
+    sha256 : hash of the raster file, joined with those of its sidecar files
     """
 
     def __init__(
-        self,
-        header: Header,
-        dataset: rasterio.DatasetReader,
-        encoding: ValueEncoding,
-        *,
-        region: Window,
-        grid: Grid,
-        vertical_datum: str,
-        assumptions: tuple[str, ...],
+        self, header: Header, dataset: rasterio.DatasetReader, encoding: ValueEncoding, *, region: Window, grid: Grid
     ) -> None:
         self.header, self.dataset, self.encoding = header, dataset, encoding
         self.shape, self.is_periodic = (header.grid.rows, header.grid.cols), header.grid.is_periodic
-        self.grid, self.region = grid, region
-        self.vertical_datum, self.source, self.assumptions = vertical_datum, header.source, assumptions
+        self.region, self.grid = region, grid
+        self.vertical_datum, self.source = header.vertical_datum, header.source
+        self.assumptions = (*header.assumptions, *encoding.notes)
         self.files = [header.path, *sidecar_files(header.path)]
         self._states = [_state(path) for path in self.files]
-        digests = [sha256_of_file(path) for path in self.files]
-        self.sha256 = digests[0] if len(digests) == 1 else "+".join(digests)
+        self.sha256 = "+".join(sha256_of_file(path) for path in self.files)
 
     def check_unchanged(self) -> None:
-        """Raise RasterError if the file was written to since it was opened."""
+        """Raise RasterError if a file was modified since it was opened."""
         if self._states != [_state(path) for path in self.files]:
             message = f"{self.header.path}: changed while it was read; leave it alone and run this again"
             raise RasterError(message)
@@ -118,9 +112,9 @@ class RasterReader(WindowReader):
         """See `WindowReader`."""
         elevation = np.empty((window.rows, window.cols), np.float32)
         with gdal_errors(self.header.path):
-            for part, values in read_stored_blocks(self.dataset, self.header, window):
-                elevation[part.slices] = values
-        self.encoding.apply(elevation)
+            for block, values in read_stored_blocks(self.dataset, self.header, window):
+                elevation[block.slices] = values
+        self.encoding.decode(elevation)
         check_range(elevation, str(self.header.path))
         return elevation
 
@@ -129,49 +123,39 @@ class RasterReader(WindowReader):
 def open_raster(
     path: Path, *, declared: Declared | None = None, vertical_datum: str | None = None, within: Box | None = None
 ) -> Iterator[RasterReader]:
-    """Open any raster that GDAL knows, and look once at all numbers that will be read from it.
+    """Open a raster file in any format of GDAL, and detect the encoding of its values by reading them once.
 
-    Everything else is as in `demsr.dem.read.raster.read_raster`.
+    A file that states no vertical datum is opened all the same, with `RasterReader.vertical_datum` None.
 
     Parameters
     ----------
-    declared : what the file does not say, or says wrongly
-    vertical_datum : what to take where nothing says it
-    within : the region is the cells that touch this box
+    path : raster file, or .zip archive with one raster
+    declared : properties that the file lacks or states wrongly
+    vertical_datum : datum to assume if the file states none
+    within : box in degrees; the region is the cells that touch it
 
     Raises
     ------
-    RasterError, GridError, DatumError, VoidError : as `read_raster`
+    RasterError, GridError, DatumError, VoidError : see `demsr.dem.read.raster.read_dem`
     """
-    header = read_header(path, declared)
-    notes = list(header.assumptions)
-    datum = header.vertical_datum or vertical_datum
-    if datum is None:
-        message = f"{path}: the file names no vertical datum; name it with --vertical-datum"
-        raise DatumError(message)
-    if header.vertical_datum is None:
-        notes.append(f"vertical datum: the file names none; {datum} taken")
-    check_sign(header, within)
+    header = resolve_datum(read_header(path, declared), vertical_datum)
+    check_sign_is_known(header, within)
     region, grid = window_within(header.grid, within, where=str(path))
-    with ExitStack() as stack:
+    with open_dataset(header) as dataset:
         with gdal_errors(path):
-            dataset = stack.enter_context(open_dataset(header))
-            looked_at = _with_margin(region, header)
-            encoding = detect_encoding((values for _, values in read_stored_blocks(dataset, header, looked_at)), header)
-        assumptions = (*notes, *encoding.notes)
-        yield RasterReader(
-            header, dataset, encoding, region=region, grid=grid, vertical_datum=datum, assumptions=assumptions
-        )
+            blocks = read_stored_blocks(dataset, header, _with_margin(region, header.grid))
+            encoding = detect_encoding((values for _, values in blocks), header)
+        yield RasterReader(header, dataset, encoding, region=region, grid=grid)
 
 
-def _with_margin(region: Window, header: Header) -> Window:
-    """Return the region and what may be read around it."""
-    grid = header.grid
+def _with_margin(region: Window, grid: Grid) -> Window:
+    """Return the region with all cells around it that may be read."""
     part = region.grow(_MARGIN_PX).clip(grid.rows, grid.cols, is_periodic=grid.is_periodic)
     return replace(part, cols=min(part.cols, grid.cols))
 
 
 def _state(path: Path) -> tuple[int, int]:
+    """Return size and modification time of a file."""
     try:
         status = path.stat()
     except OSError as error:

@@ -8,8 +8,9 @@ from raster_files import write_ascii, write_hgt, write_netcdf
 from rasterio.transform import Affine
 from synthetic import ARCSEC_3, NORTH_UP, dem, plane, rough, write_raw
 
-from demsr.dem.dem import write_dem
-from demsr.dem.read.header import Declared, raster_name
+from demsr.dem.geotiff import write_dem
+from demsr.dem.read.declared import Declared
+from demsr.dem.read.gdal import raster_name
 from demsr.dem.read.raster import read_dem, read_raster
 from demsr.errors import DatumError, GridError, RasterError, VoidError
 
@@ -88,7 +89,7 @@ def test_file_without_crs_in_metres_is_refused(tmp_path):
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_file_without_a_place_is_refused(tmp_path):
     path = write_raw(tmp_path / "a.tif", plane(4, 4), transform=None)
-    with pytest.raises(GridError, match=r"a\.tif: the file does not say where it lies; .*-a_ullr"):
+    with pytest.raises(GridError, match=r"a\.tif: the file states no position; .*-a_ullr"):
         read_dem(path, vertical_datum="EGM96")
 
 
@@ -124,10 +125,17 @@ def test_truncated_file_is_refused(tmp_path):
         read_dem(path, vertical_datum="EGM96")
 
 
-def test_file_that_names_no_datum_needs_one(tmp_path):
+def test_file_that_names_no_datum_is_read_and_said_so(tmp_path):
+    reading = read_raster(write_raw(tmp_path / "a.tif", plane(4, 4)))
+    np.testing.assert_array_equal(reading.dem.elevation_m, plane(4, 4))
+    assert reading.dem.vertical_datum is None
+    assert "vertical datum: not stated by the file" in reading.assumptions
+
+
+def test_file_that_names_no_datum_is_refused_where_one_is_required(tmp_path):
     path = write_raw(tmp_path / "a.tif", plane(4, 4))
     with pytest.raises(DatumError, match=r"a\.tif: the file names no vertical datum; .*--vertical-datum"):
-        read_dem(path)
+        read_dem(path, require_datum=True)
 
 
 def test_datum_of_the_file_is_believed_over_the_given_one(tmp_path):
@@ -271,7 +279,7 @@ def test_box_beside_the_raster_is_refused(tmp_path):
 
 
 def test_large_raster_is_read_in_pieces_that_fit_together(tmp_path, monkeypatch):
-    monkeypatch.setattr("demsr.dem.read.raster._PIXELS_AT_ONCE", 100)
+    monkeypatch.setattr("demsr.dem.read.blocks._BLOCK_PIXELS", 100)
     values = rough(60, 40)
     np.testing.assert_array_equal(
         read_dem(write_raw(tmp_path / "a.tif", values), vertical_datum="MSL").elevation_m, values
@@ -279,8 +287,8 @@ def test_large_raster_is_read_in_pieces_that_fit_together(tmp_path, monkeypatch)
 
 
 def test_raster_beyond_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("demsr.dem.read.raster._MOST_PIXELS", 100)
-    with pytest.raises(GridError, match=r"60 x 40 pixels are too many for one piece of 100; cut it first"):
+    monkeypatch.setattr("demsr.dem.read.raster._MAX_PIXELS", 100)
+    with pytest.raises(GridError, match=r"60 x 40 pixels exceed the 100 that are read at once; cut it first"):
         read_dem(write_raw(tmp_path / "a.tif", rough(60, 40)), vertical_datum="MSL")
 
 
@@ -433,7 +441,7 @@ def test_window_in_another_turn_of_longitudes_is_the_same(tmp_path):
 
 def test_window_needs_to_know_the_sign(tmp_path):
     path = write_raw(tmp_path / "a.tif", rough(6, 6), crs="EPSG:4326+5715")
-    with pytest.raises(GridError, match=r"a\.tif: the file speaks of depths; declare whether"):
+    with pytest.raises(GridError, match=r"a\.tif: the file speaks of depths; declare whether its values"):
         read_dem(path, within=(10, 49, 11, 51))
 
 
@@ -481,7 +489,7 @@ def test_globe_of_nodes_has_each_meridian_once(tmp_path):
     reading = read_raster(path, vertical_datum="MSL")
     assert reading.dem.grid.is_periodic
     np.testing.assert_array_equal(reading.dem.elevation_m, values[::-1, :360])
-    assert "columns: the last is the first again, around the globe; left out" in reading.assumptions
+    assert "columns: the last repeats the first, around the globe; left out" in reading.assumptions
     across = read_raster(path, vertical_datum="MSL", within=(178.5, -20.5, 181.5, 20.5)).dem
     np.testing.assert_array_equal(across.elevation_m, values[::-1][70:111, [359, 0, 1]])
     assert across.grid.west == pytest.approx(178.5)

@@ -1,0 +1,156 @@
+"""Raster files as GDAL sees them: suffixes, archives, sidecar files, layers and errors."""
+
+import contextlib
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyproj
+import rasterio
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from demsr.dem.read.declared import Declared
+from demsr.dem.read.integrity import check_integrity
+from demsr.errors import DemsrError, GridError, RasterError
+
+RASTER_SUFFIXES = (".tif", ".tiff", ".hgt", ".nc", ".bag", ".asc", ".grd", ".img", ".bil", ".vrt")
+_NOT_IN_ARCHIVES = (".nc", ".bag")  # libraries of these formats need a real file
+_ELEVATION_LAYERS = "elevation z band1 height altitude topo topography bathymetry dem depth"  # by preference
+_ERRORS = (
+    *(RasterioError, CPLE_BaseError, pyproj.exceptions.ProjError, zipfile.BadZipFile, zlib.error),
+    *(EOFError, OSError, ValueError, TypeError, SystemError, MemoryError, RuntimeError, KeyError),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RasterFile:
+    """Open raster file while its header is read.
+
+    Attributes
+    ----------
+    path : path that the user named
+    gdal_name : name of the dataset in GDAL
+    dataset : the dataset
+    band : number of the band with the elevation, counted from 1
+    declared : properties declared by the user
+    notes : assumptions and declarations so far, one sentence each; functions that read the header append to it
+    """
+
+    path: Path
+    gdal_name: str
+    dataset: rasterio.DatasetReader
+    band: int
+    declared: Declared
+    notes: list[str]
+
+    @cached_property
+    def tags(self) -> dict[str, str]:
+        """Tags of the dataset and the band."""
+        return {**self.dataset.tags(), **self.dataset.tags(self.band)}
+
+    @property
+    def layer(self) -> str:
+        """Name of the variable or band."""
+        return self.tags.get("NETCDF_VARNAME") or self.dataset.descriptions[self.band - 1] or f"band {self.band}"
+
+
+@contextlib.contextmanager
+def open_file(path: Path, declared: Declared) -> Iterator[RasterFile]:
+    """Open the layer of a raster file that holds the elevation.
+
+    Parameters
+    ----------
+    path : raster in a format of GDAL, or .zip archive with one
+    declared : properties declared by the user
+
+    Raises
+    ------
+    RasterError : the file is no raster, is damaged, or is an archive without exactly one raster
+    GridError : several layers, none of which is known to be elevation
+    """
+    if path.is_dir():
+        message = f"{path}: is a folder; name files in it"
+        raise RasterError(message)
+    with gdal_errors(path), rasterio.Env(GDAL_PAM_ENABLED="NO"):
+        notes = declared.notes()
+        name, band = _select_layer(path, declared.layer, notes)
+        with rasterio.open(name) as dataset:
+            yield RasterFile(path=path, gdal_name=name, dataset=dataset, band=band, declared=declared, notes=notes)
+
+
+def raster_name(path: Path) -> str:
+    """Return a file name without the suffixes of its format: N43E007 for N43E007.hgt.zip."""
+    bare = path.with_suffix("") if path.suffix.lower() == ".zip" else path
+    return bare.stem if bare.suffix.lower() in RASTER_SUFFIXES else bare.name
+
+
+def sidecar_files(path: Path) -> list[Path]:
+    """Return the other files that GDAL reads with a raster, such as .hdr, .prj, or the sources of a .vrt."""
+    try:
+        with gdal_errors(path), rasterio.Env(GDAL_PAM_ENABLED="NO"), rasterio.open(_gdal_name(path)) as dataset:
+            names = dataset.files
+    except DemsrError:
+        return []  # reading the raster reports the problem
+    files = (Path(name) for name in names)
+    return sorted(file for file in files if file.is_file() and file.resolve() != path.resolve())
+
+
+@contextlib.contextmanager
+def gdal_errors(path: Path) -> Iterator[None]:
+    """Turn errors of rasterio, GDAL and PROJ over a broken file into a RasterError that names the file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # becomes a GridError of ours
+            yield
+    except DemsrError:
+        raise
+    except _ERRORS as error:
+        reason = error.__cause__ or error  # rasterio chains the error of GDAL
+        message = f"{path}: cannot be read as a raster ({reason}); give a whole GeoTIFF or another format of GDAL"
+        raise RasterError(message) from error
+
+
+def _gdal_name(path: Path) -> str:
+    """Return the dataset name for GDAL: the file itself, or the only raster in an archive."""
+    if path.suffix.lower() != ".zip":
+        check_integrity(path)
+        return str(path)
+    with zipfile.ZipFile(path) as archive:
+        rasters = [name for name in archive.namelist() if name.lower().endswith(RASTER_SUFFIXES)]
+        if len(rasters) != 1:
+            message = f"{path}: holds {len(rasters)} rasters ({', '.join(rasters[:5])}); unpack it and name one"
+            raise RasterError(message)
+        if rasters[0].lower().endswith(_NOT_IN_ARCHIVES):
+            message = f"{path}: holds {rasters[0]}, which cannot be read inside an archive; unpack it"
+            raise RasterError(message)
+        with archive.open(rasters[0]) as member:
+            while member.read(2**20):  # checks the CRC, which GDAL does not
+                pass
+    return f"/vsizip/{{{path.resolve()}}}/{rasters[0]}"
+
+
+def _select_layer(path: Path, declared: str | None, notes: list[str]) -> tuple[str, int]:
+    """Return the dataset name and the band that hold the elevation."""
+    gdal_name = _gdal_name(path)
+    with rasterio.open(gdal_name) as dataset:
+        if dataset.count == 0:
+            layers = {name.rsplit(":", 1)[-1].strip("/"): (name, 1) for name in dataset.subdatasets}
+        elif dataset.count == 1 and declared is None:
+            return gdal_name, 1
+        else:
+            bands = zip(dataset.indexes, dataset.descriptions, strict=True)
+            layers = {text or str(band): (gdal_name, band) for band, text in bands}
+    lower_case = {name.lower(): name for name in layers}
+    chosen = declared or next((lower_case[name] for name in _ELEVATION_LAYERS.split() if name in lower_case), None)
+    found = ", ".join([*layers][:12]) or "none"
+    if chosen not in layers:
+        message = f"{path}: has the layers {found}; name the one of elevation with `layer`"
+        raise GridError(message)
+    if declared is None and len(layers) > 1:
+        notes.append(f"layer: the file has {found}; {chosen} taken")
+    return layers[chosen]

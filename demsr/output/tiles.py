@@ -1,0 +1,93 @@
+"""Tiles from which products are written: encoding, reading and checking."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.windows
+from numpy.typing import NDArray
+from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.io import MemoryFile
+
+from demsr.dem import windows
+from demsr.dem.geotiff import geotiff_profile
+from demsr.dem.grid import Grid
+from demsr.dem.windows import Window
+from demsr.errors import GridError, RasterError
+from demsr.output.product import Product
+
+BLOCK = 512  # cells along a side of a compressed block
+BLOCKS_AT_ONCE = 2 * BLOCK  # cells along a side of the part in memory: 4 MB for each band
+
+Values = NDArray[np.float32]
+Tiles = Mapping[Window, Path]
+"""Windows of the product's grid -> files made by `encode_tile`; disjoint and covering the grid."""
+
+
+def encode_tile(values: Values, grid: Grid) -> bytes:
+    """Return a tile as GeoTIFF, for `demsr.output.formats.write_product`; equal values give equal bytes.
+
+    Parameters
+    ----------
+    values : (bands, rows, cols) float32, metres, NaN where void
+    grid : grid of the tile
+
+    Raises
+    ------
+    GridError : the values do not fit the grid
+    """
+    bands, rows, cols = values.shape
+    if (rows, cols) != (grid.rows, grid.cols) or values.dtype != np.float32:
+        message = f"tile: {rows} x {cols} values of {values.dtype}, needed are {grid.rows} x {grid.cols} of float32"
+        raise GridError(message)
+    profile = {**geotiff_profile(grid, grid.crs), "driver": "GTiff", "count": bands}
+    blocks = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
+    compression = {"compress": "DEFLATE", "zlevel": 1, "predictor": 3}
+    with rasterio.Env(GDAL_PAM_ENABLED="NO"), MemoryFile() as memory:
+        with memory.open(**profile, **blocks, **compression) as dataset:
+            dataset.write(values)
+        return bytes(memory.getbuffer())
+
+
+def read_block(dataset: rasterio.DatasetReader, window: Window) -> Values:
+    """Return the (bands, rows, cols) of a window of a dataset."""
+    values: Values = dataset.read(window=rasterio.windows.Window(window.col, window.row, window.cols, window.rows))
+    return values
+
+
+def check_tiles(tiles: Tiles, product: Product) -> None:
+    """Raise GridError if the tiles do not cover the product, and RasterError for a tile of another size."""
+    cells, needed_cells = sum(window.cells for window in tiles), product.window.cells
+    if cells != needed_cells:
+        found = f"its {len(tiles)} tiles hold {cells:,} cells"
+        message = f"product: {found}, the grid {needed_cells:,}; give every tile once"
+        raise GridError(message)
+    for window, path in tiles.items():
+        needed = (len(product.bands), window.rows, window.cols)
+        try:
+            with rasterio.open(path) as dataset:
+                shape = (dataset.count, dataset.height, dataset.width)
+        except RasterioError as error:
+            message = f"{path}: cannot be read as a tile ({error}); remove it and run the same command again"
+            raise RasterError(message) from error
+        if shape != needed:
+            message = f"{path}: holds {shape} bands, rows and columns, needed are {needed}; remove it and run again"
+            raise RasterError(message)
+
+
+def check_written(tiles: Tiles, read: Callable[[Window], Values]) -> None:
+    """Compare the written product with its tiles, because GDAL may report a full disk late or never.
+
+    Parameters
+    ----------
+    tiles : tiles that were written
+    read : returns the (bands, rows, cols) of a window of the written product
+    """
+    for window, path in tiles.items():
+        with rasterio.open(path) as tile:
+            for part in windows.tiles(window.rows, window.cols, BLOCKS_AT_ONCE):
+                written = read(part.relative_to(-window.row, -window.col))
+                if not np.array_equal(written, read_block(tile, part), equal_nan=True):
+                    message = f"[Errno 28] No space left on device or write error: {path.name} was not stored"
+                    raise RasterioIOError(message)
