@@ -67,7 +67,9 @@ def undulation_m(lon, lat, *, datum="EGM96", **options):
 
     def at(lon, lat):
         place = {"west": lon - 5e-7, "north": lat + 5e-7, "pixel_width": 1e-6, "pixel_height": 1e-6}
-        return convert_datum(dem(np.zeros((1, 1)), vertical_datum=datum, **place), ELLIPSOID, **options).elevation_m[0, 0]
+        return convert_datum(dem(np.zeros((1, 1)), vertical_datum=datum, **place), ELLIPSOID, **options).elevation_m[
+            0, 0
+        ]
 
     return np.vectorize(at)(lon, lat)
 
@@ -233,6 +235,11 @@ def test_tidal_datums_are_not_converted(made, tidal, to_tidal):
     start, end = ("EGM96", tidal) if to_tidal else (tidal, "EGM96")
     with pytest.raises(DatumError, match=f"{start} to {end}: PROJ has no surface for {tidal}.*hydrographic office"):
         convert_datum(dem(plane(3, 3), vertical_datum=start), end, grids=made)
+
+
+def test_raster_that_states_no_datum_is_not_converted():
+    with pytest.raises(DatumError, match="made: the file names no vertical datum; declare it"):
+        convert_datum(dem(plane(3, 3), vertical_datum=None), "EGM96")
 
 
 def test_unknown_datum_is_refused():
