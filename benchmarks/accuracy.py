@@ -37,7 +37,7 @@ from rich.console import Console
 
 from demsr.errors import reported
 from demsr.evaluation.methods import baselines
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.runtime.files import write_json
 from demsr.runtime.processes import parallel_map
 

@@ -29,13 +29,14 @@ from rich.table import Table
 from scipy import fft
 
 from demsr.dem.grid import Grid
-from demsr.pairs.build import Degradations, build_pairs, plan_pairs
+from demsr.pairs.build import build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
-from demsr.pairs.split import boxes_near, protected_boxes, regions_of
+from demsr.pairs.degradations.block_mean import BlockMean
+from demsr.pairs.split import boxes_within_gap, protected_boxes, split_raster
 from demsr.runtime.files import sha256_of_file, write_json
 from demsr.runtime.seeding import generator
 from demsr.sources.harmonise import HarmoniseOptions, harmonise
-from demsr.sources.local import describe_file
+from demsr.sources.manifest import describe_file
 
 Row = dict[str, Any]
 ALL_TILES = 14_520  # of NASADEM
@@ -86,9 +87,9 @@ def pair_tiles(tiles: list[Path], place: Path, processes: int) -> None:
     """Do what the stage `pairs` does."""
     names = [path.name.removesuffix(".hgt.zip") for path in tiles]
     rasters = [place / "harmonise" / f"{name}.tif" for name in names]
-    plan = plan_pairs(rasters, _splitter(names), domain="land", scale_free=False, degradations=Degradations())
+    plan = plan_pairs(rasters, _splitter(names), domain="land", scale_free=False, degradations=[BlockMean()])
     work = place / "work pairs"
-    build_pairs(plan, place / "pairs", RULE, everywhere=plan.regions, work=work, processes=processes)
+    build_pairs(plan, place / "pairs", RULE, all_regions=plan.regions, work=work, processes=processes)
 
 
 STAGES = {"harmonise": (harmonise_tiles, NODES), "pairs": (pair_tiles, CELLS)}  # with the side of the input
@@ -143,7 +144,7 @@ def bookkeeping(count: int) -> Row:
     splitter = _splitter(names)
     regions = [region for name, grid in zip(names, grids, strict=True) for region in splitter(name, name, grid)]
     held_out = protected_boxes(regions, "train")
-    near = [boxes_near(region.grid, held_out, gap_lr=RULE.gap_lr, scale=RULE.scale) for region in regions]
+    near = [boxes_within_gap(region.grid, held_out, gap_lr=RULE.gap_lr, scale=RULE.scale) for region in regions]
     return {"regions": count, "held-out neighbours": sum(map(len, near)), "CPU s": time.process_time() - begin}
 
 
@@ -207,7 +208,7 @@ def _cpu_s() -> float:
 def _splitter(names: list[str]) -> Any:
     """Hold out every eighth tile for validation, and as many for the test, each named one by one."""
     held_out = {"valid": names[1::8], "test": names[2::8]}
-    return partial(regions_of, method="files", quadrant_splits=(), gap_lr=RULE.gap_lr, scale=RULE.scale, **held_out)
+    return partial(split_raster, method="files", quadrant_splits=(), gap_lr=RULE.gap_lr, scale=RULE.scale, **held_out)
 
 
 def _done(work: Path) -> set[tuple[str, int, int]]:

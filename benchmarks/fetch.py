@@ -14,8 +14,8 @@ from pathlib import Path
 
 import typer
 
-from demsr.sources.remote.cache import Cache
-from demsr.sources.remote.transfer import Remote
+from demsr.download.cache import Cache
+from demsr.download.remote_file import RemoteFile
 
 _HEAD = b"II*\x00"
 
@@ -66,9 +66,9 @@ def _serve(pipe: Connection, latency_s: float, size: int) -> None:
 
 
 def _seconds(url: str, count: int, at_once: int | None) -> float:
-    remotes = [Remote(f"{url}/{number}.tif", f"{number}.tif", "tiff") for number in range(count)]
+    remotes = [RemoteFile(f"{url}/{number}.tif", f"{number}.tif", "tiff") for number in range(count)]
     with tempfile.TemporaryDirectory() as folder:
-        cache = Cache(Path(folder)) if at_once is None else Cache(Path(folder), at_once=at_once)
+        cache = Cache(Path(folder)) if at_once is None else Cache(Path(folder), connections=at_once)
         began = time.monotonic()
         found = cache.fetch(remotes)
         assert all(found)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.transform import from_origin
+from rasterio.transform import Affine
 from scipy.io import netcdf_file
 from scipy.ndimage import gaussian_filter
 
@@ -78,7 +78,7 @@ def sea_floor(side: int = SIDE) -> np.ndarray:
 def write_gebco_geotiff(path: Path, side: int = SIDE) -> Path:
     """Write a GeoTIFF like a crop of GEBCO: pixel is area, 15 arc-seconds, north-west corner at 10 E 50 N."""
     profile = {"driver": "GTiff", "width": side, "height": side, "count": 1, "dtype": "int16", "nodata": -32767}
-    transform = from_origin(10, 50, DEGREES, DEGREES)
+    transform = Affine(DEGREES, 0, 10, 0, -DEGREES, 50)
     with rasterio.open(path, "w", crs="EPSG:4326", transform=transform, **profile) as file:
         file.write(sea_floor(side), 1)
         file.update_tags(TITLE="The GEBCO_2025 Grid")

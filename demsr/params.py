@@ -204,8 +204,8 @@ class PairsDomain(_Section):
         return self
 
 
-class FittedDegradation(_Section):
-    """Arguments of `DegradationModel`."""
+class Fitted(_Section):
+    """Arguments of `FittedDegradation`."""
 
     blur_lr_px: Annotated[float, Field(ge=0)]
     sounding_share: Annotated[float, Field(gt=0, le=1)]
@@ -221,7 +221,7 @@ class Pairs(_Section):
     min_relief_m: Annotated[float, Field(ge=0)]
     scaled_range_m: tuple[float, float] | None
     """Heights that 0 and 1 stand for in ready-made pairs; null: unknown, and results are in scaled units."""
-    fitted: FittedDegradation | None
+    fitted: Fitted | None
     """Written by `demsr fit-degradation`."""
     land: PairsDomain
     marine: PairsDomain
@@ -235,6 +235,17 @@ class Pairs(_Section):
             message = f"scaled_range_m is {self.scaled_range_m}; give the lower height first"
             raise ValueError(message)
         return self
+
+    def cut_options(self, domain: Domain) -> dict[str, Any]:
+        """Return the keyword arguments of `CutRule` for a domain."""
+        names = {"patch_lr", "gap_lr", "max_void_share", "min_relief_m"}
+        return {**self.model_dump(include=names), "stride_hr": getattr(self, domain).stride_hr}
+
+    def split_options(self, domain: Domain) -> dict[str, Any]:
+        """Return the keyword arguments of `split_raster` for a domain, except the scale."""
+        part: PairsDomain = getattr(self, domain)
+        held_out = {"valid": part.valid, "test": part.test}
+        return {"method": part.split, "quadrant_splits": part.quadrants, "gap_lr": self.gap_lr, **held_out}
 
 
 class Model(_Section):
@@ -341,6 +352,21 @@ class Params(_Section):
             )
             raise ValueError(message)
         return self
+
+    def harmonise_options(self, domain: Domain) -> dict[str, Any]:
+        """Return the keyword arguments of `HarmoniseOptions` for a domain."""
+        section = self.harmonise
+        return {
+            **getattr(section, domain).model_dump(),
+            "declared": self.declared_files(),
+            "geoid_grids": section.geoid_grids,
+            "proj_network": section.proj_network,
+            "sea_floor": domain == "marine",
+        }
+
+    def declared_files(self) -> dict[str, dict[str, Any]]:
+        """Return the declared properties of single files by name, keyword arguments of `Declared`."""
+        return {name: file.model_dump() for name, file in self.harmonise.files.items()}
 
     def net_options(self) -> dict[str, Any]:
         """Return the keyword arguments of `DemSrNet`."""

@@ -11,7 +11,7 @@ from demsr.evaluation.summary import summarise, write_area_scores
 from demsr.model.checkpoint import read_model
 from demsr.model.device import best_device
 from demsr.options import DOMAINS
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.params import Params
 from demsr.reporting.figures import save_comparison
 from demsr.runtime.files import write_json

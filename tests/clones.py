@@ -26,7 +26,7 @@ class Project:
         }
 
     def run(self, *command: str, expect: int = 0) -> str:
-        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=500)
+        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=900)
         output = done.stdout + done.stderr
         assert done.returncode == expect, f"{' '.join(command)} ended with {done.returncode}:\n{output}"
         return output

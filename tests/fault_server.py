@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+
 Headers = dict[str, str]
 
 
@@ -61,6 +63,13 @@ class FaultServer:
             self._server.shutdown()
             self._server.server_close()
             thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    """A running server of one's own; import it into a conftest.py."""
+    with FaultServer().running() as running:
+        yield running
 
 
 class _Server(ThreadingHTTPServer):

@@ -6,9 +6,11 @@ import numpy as np
 
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
+from demsr.pairs.area import Area
 from demsr.pairs.cut import Patch
 from demsr.pairs.degrade import block_mean
-from demsr.pairs.store import Area, PairFile, PairWriter
+from demsr.pairs.pair_file import PairFile
+from demsr.pairs.pair_writer import PairWriter
 
 SIDE_LR = 8
 
@@ -37,5 +39,5 @@ def make_pairs(
             for col in range(0, grid.cols, side):
                 hr = elevation[:, col : col + side]
                 patches.append(Patch(block_mean(hr, scale=5), hr, 0, col, grid.window(0, col, side, side)))
-            writer.append(Area.of(f"area {place}", dem), patches)
+            writer.add_area(Area.from_dem(f"area {place}", dem), patches)
     return PairFile(path)

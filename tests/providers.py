@@ -16,13 +16,14 @@ from rasterio.io import MemoryFile
 from demsr.dem.average import average
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Box, Grid
-from demsr.sources.local import InputFile
-from demsr.sources.remote.cache import Cache
-from demsr.sources.remote.catalogue import PRODUCTS
-from demsr.sources.remote.fetch import fetch_all
-from demsr.sources.remote.pieces import Region, cells, pieces_of
-from demsr.sources.remote.transfer import Patience
-from demsr.sources.remote.wanted import Wanted, tid_of
+from demsr.download.cache import Cache
+from demsr.download.remote_file import RetryPolicy
+from demsr.sources.cells import cells
+from demsr.sources.data_sheet import data_sheet
+from demsr.sources.fetch import fetch_all
+from demsr.sources.fetch_request import FetchRequest, raster_requests
+from demsr.sources.manifest import InputFile
+from demsr.sources.protocols.base import FetchRegion, server_of
 
 Elevation = NDArray[np.float32]
 _GEBCO_DEG = 15 / 3600
@@ -32,9 +33,9 @@ def served_by(server: FaultServer, *products: str) -> dict[str, str]:
     """Return mirrors that send the requests for some products, and for catalogues of tiles, to a server."""
     hosts = {"https://cmr.earthdata.nasa.gov": server.url}
     for name in products:
-        product = PRODUCTS[name]
-        addresses = [product.host, *(file.url for file in product.files)]
-        hosts |= {f"https://{urlsplit(url).netloc}": server.url for url in addresses if url.startswith("https")}
+        access = data_sheet(name).access
+        files = [request.file.url for request in access.whole_files(name)]
+        hosts |= {server_of(url): server.url for url in (access.address, *files) if url}
     return hosts
 
 
@@ -65,15 +66,15 @@ def serve_nasadem(server: FaultServer, tile: str, elevation: Elevation, water: N
 
 def serve_gebco(server: FaultServer, name: str, boxes: list[Box], truths: list[Dem], grids: list[Dem]) -> None:
     """Serve the windows that regions need, from real GEBCO where there is some, else from means of the truth."""
-    product = PRODUCTS[name]
-    for sheet in (product, tid_of(product)):
+    grid = data_sheet(name)
+    for sheet in (grid, grid.source_types()):
         for box in boxes:
-            for piece in pieces_of(sheet, Region(name="any", domain="land", product=name, box=box)):
-                words = parse_qs(urlsplit(piece.remote.url).query)
+            for request in raster_requests(sheet, FetchRegion(name="any", domain="land", product=name, box=box)):
+                words = parse_qs(urlsplit(request.file.url).query)
                 west, south, east, north = (float(words[edge][0]) for edge in ("west", "south", "east", "north"))
                 window = gebco_window((west, south, east, north), truths, grids)
-                content = netcdf(window, sheet.coverage, tid=sheet is not product)
-                server.files[path_of(piece.remote.url)] = Served(content, kind="application/x-netcdf")
+                content = netcdf(window, sheet.access.variable, tid=sheet is not grid)
+                server.files[path_of(request.file.url)] = Served(content, kind="application/x-netcdf")
 
 
 def gebco_window(box: Box, truths: list[Dem], grids: list[Dem]) -> Dem:
@@ -158,16 +159,16 @@ def cell_at(lon: float, lat: float) -> Box:
     return next(cells((lon, lat, lon + 1e-6, lat + 1e-6)))
 
 
-QUICK = Patience(tries=2, connect_s=2, stall_s=2, least_bytes_per_s=2000, window_s=1, first_wait_s=0.01)
+QUICK = RetryPolicy(attempts=2, connect_s=2, stall_s=2, min_bytes_per_s=2000, window_s=1, first_wait_s=0.01)
 
 
 def quick_cache(server: FaultServer, *products: str) -> Cache:
-    return Cache(mirrors=served_by(server, *products), patience=QUICK)
+    return Cache(mirrors=served_by(server, *products), retry=QUICK)
 
 
-def fetched(server: FaultServer, *regions: Region, lr: str | None = None, **more) -> dict[str, list[InputFile]]:
+def fetched(server: FaultServer, *regions: FetchRegion, lr: str | None = None, **more) -> dict[str, list[InputFile]]:
     products = {region.product for region in regions} | ({lr} if lr else set())
-    return fetch_all(Wanted(regions=regions, lr=lr, **more), quick_cache(server, *products))
+    return fetch_all(FetchRequest(regions=regions, lr=lr, **more), quick_cache(server, *products))
 
 
 def lr_grid(west: float, north: float) -> Dem:

@@ -11,9 +11,10 @@ from rasterio.transform import Affine
 
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
+from demsr.pairs.area import Area
 from demsr.pairs.cut import Patch
 from demsr.pairs.degrade import block_mean
-from demsr.pairs.store import Area, PairWriter
+from demsr.pairs.pair_writer import PairWriter
 
 ARCSEC_3 = 3 / 3600
 NORTH_UP = Affine(ARCSEC_3, 0, 10, 0, -ARCSEC_3, 50)
@@ -85,5 +86,5 @@ def write_pairs(path: Path, counts: Sequence[int] = (3,), *, patch_lr: int = 8, 
     with PairWriter(path, patch_lr=patch_lr, scale=scale, attributes={"domain": "land", "split": "train"}) as writer:
         for place, count in enumerate(counts):
             some = patches(count, patch_lr=patch_lr, scale=scale, seed=100 * place)
-            writer.append(Area.of(f"area {place}", raster), some)
+            writer.add_area(Area.from_dem(f"area {place}", raster), some)
     return path

@@ -4,15 +4,12 @@ import sys
 import zipfile
 
 import h5py
-import numpy as np
 import pytest
 from synthetic import write_pairs
 
 from demsr.errors import PairsError
-from demsr.pairs.store import PairFile
-from demsr.sources.ready import FILES, unpacked_pairs
-
-LON, LAT = 10 + (np.arange(60) + 0.5) / 240, 50 + (np.arange(40) + 0.5) / 240
+from demsr.pairs.pair_file import PairFile
+from demsr.sources.external_pairs import PAIR_FILES, find_external_pairs
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the harness limits memory by ways of Linux")
@@ -28,7 +25,7 @@ def test_few_bytes_that_declare_gigabytes_of_pairs_are_refused(tmp_path, chunks)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         for side in (8, 40):
             file.create_dataset(f"{side}_{side}", shape=(10**8, 1, side, side), dtype="f4", chunks=chunks)
-    with pytest.raises(PairsError, match=r"a\.h5: .*665600000000 bytes of pairs are declared, \d+ bytes are there"):
+    with pytest.raises(PairsError, match=r"a\.h5: .*665600000000 bytes of pairs are declared, the file has \d+ bytes"):
         PairFile(tmp_path / "a.h5")
 
 
@@ -38,15 +35,15 @@ def test_columns_of_another_length_are_refused(tmp_path, column):
     with h5py.File(path, "r+") as file:
         del file[column]
         file.create_dataset(column, shape=(10**10,), dtype="f8", chunks=(10**6,))
-    with pytest.raises(PairsError, match=rf"a\.h5: .*/{column} has shape \(10000000000,\), needed is"):
+    with pytest.raises(PairsError, match=rf"a\.h5: .*/{column} has shape \(10000000000,\), required is"):
         PairFile(path)
 
 
 def test_archive_beyond_the_free_disk_is_refused(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        for name in FILES:
+        for name in PAIR_FILES:
             archive.writestr(name, bytes(2000))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 1000))
-    with pytest.raises(PairsError, match=r"a\.zip: train\.h5 takes 0\.0 GB and .* has 0\.0; free space there"):
-        unpacked_pairs(tmp_path / "a.zip", tmp_path / "raw")
+    with pytest.raises(PairsError, match=r"a\.zip: train\.h5 needs 0\.0 GB, .* has 0\.0 GB free; free some space"):
+        find_external_pairs(tmp_path / "a.zip", tmp_path / "raw")
     assert not any((tmp_path / "raw").iterdir())

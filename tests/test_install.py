@@ -45,7 +45,12 @@ class Environment:
             else:
                 shutil.copy(root / name, target)
         subprocess.run([sys.executable, "-m", "venv", self.bin.parent], check=True)
-        self.env = os.environ | {"PATH": f"{self.bin}:{os.environ['PATH']}", "TORCH_INDEX_URL": ""}
+        self.env = os.environ | {
+            "PATH": f"{self.bin}:{os.environ['PATH']}",
+            "TORCH_INDEX_URL": "",
+            "PIP_NO_COMPILE": "1",  # most modules are never imported here
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         self.env.pop("PYTHONPATH", None)
 
     def run(self, line: str, *, cwd: Path | None = None) -> str:

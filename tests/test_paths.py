@@ -13,12 +13,13 @@ from synthetic import write_raw
 
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
-from demsr.pairs.build import Degradations, build_pairs, plan_pairs
+from demsr.pairs.build import build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
-from demsr.pairs.split import regions_of
-from demsr.pairs.store import PairFile
+from demsr.pairs.degradations.block_mean import BlockMean
+from demsr.pairs.pair_file import PairFile
+from demsr.pairs.split import split_raster
 from demsr.sources.harmonise import HarmoniseOptions, harmonise
-from demsr.sources.local import describe_file
+from demsr.sources.manifest import describe_file
 
 Terrain = Callable[[np.ndarray, np.ndarray], np.ndarray]  # longitude, latitude -> metres
 OPTIONS = HarmoniseOptions(vertical_datum="MSL", average_to_3arcsec=True)
@@ -149,7 +150,7 @@ def test_srtm_tile_keeps_a_plane_of_whole_metres(tmp_path, nodes):
 def test_every_pair_of_a_plane_holds_that_plane(tmp_path, way):
     through(WAYS[way](tmp_path, plane), tmp_path)
     splitter = partial(
-        regions_of,
+        split_raster,
         method="quadrants",
         quadrant_splits=("train", "train", "test", "valid"),
         valid=[],
@@ -158,9 +159,9 @@ def test_every_pair_of_a_plane_holds_that_plane(tmp_path, way):
         scale=5,
     )
     rasters = sorted((tmp_path / "out").glob("*.tif"))
-    plan = plan_pairs(rasters, splitter, domain="land", scale_free=False, degradations=Degradations())
+    plan = plan_pairs(rasters, splitter, domain="land", scale_free=False, degradations=[BlockMean()])
     rule = CutRule(patch_lr=8, stride_hr=33, gap_lr=2, max_void_share=0, min_relief_m=1)
-    build_pairs(plan, tmp_path / "pairs", rule, everywhere=plan.regions, work=tmp_path / "pieces")
+    build_pairs(plan, tmp_path / "pairs", rule, all_regions=plan.regions, work=tmp_path / "pieces")
     pairs = PairFile(tmp_path / "pairs" / "train.h5")
     step = (np.arange(8) - 3.5) * 15 * ARCSEC
     for index in range(len(pairs)):

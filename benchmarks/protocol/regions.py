@@ -9,18 +9,19 @@ from ruamel.yaml import YAML
 
 from demsr.dem.read.gdal import raster_name
 from demsr.errors import RasterError
-from demsr.pairs.build import Degradations, build_pairs, plan_pairs
+from demsr.pairs.build import build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
-from demsr.pairs.fitted import DegradationModel
-from demsr.pairs.split import regions_of
-from demsr.pairs.store import BLOCK_MEAN, FITTED
+from demsr.pairs.degradations.block_mean import BlockMean
+from demsr.pairs.degradations.fitted import FittedDegradation
+from demsr.pairs.split import split_raster
 from demsr.sources.harmonise import HarmoniseOptions, harmonise
-from demsr.sources.local import RASTER_PATTERNS, describe_file, find_rasters
+from demsr.sources.local_rasters import RASTER_PATTERNS, find_rasters
+from demsr.sources.manifest import describe_file
 
 NEVER_TRAINED = "test"
 EVERYTHING = "none"  # the fold that holds nothing back
 RULE = CutRule(patch_lr=32, stride_hr=36, gap_lr=2, max_void_share=0.25, min_relief_m=1)
-WHOLE_METRES = DegradationModel(blur_lr_px=0, sounding_share=1, rounding_m=1)  # as GEBCO: half of the pairs
+WHOLE_METRES = FittedDegradation(blur_lr_px=0, sounding_share=1, rounding_m=1)  # as GEBCO: half of the pairs
 _LIST = Path(__file__).with_name("regions.yaml")
 _RECIPES = {
     "land": HarmoniseOptions(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True),
@@ -129,7 +130,7 @@ def cut_training_pairs(regions: Regions, rasters: Mapping[str, Path], fold: str,
     if not pairs_of(work, fold).is_file():
         held_back = [region for region in regions.files if region.fold in (fold, NEVER_TRAINED)]
         split = partial(
-            regions_of,
+            split_raster,
             method="files",
             quadrant_splits=[],
             gap_lr=RULE.gap_lr,
@@ -138,6 +139,6 @@ def cut_training_pairs(regions: Regions, rasters: Mapping[str, Path], fold: str,
             test=[region.stem for region in held_back if region.domain == "land"],
         )
         paths = sorted(rasters.values(), key=lambda path: path.stem)
-        degradations = Degradations(kinds=(BLOCK_MEAN, FITTED), model=WHOLE_METRES)
+        degradations = [BlockMean(), WHOLE_METRES]
         plan = plan_pairs(paths, split, domain="land and sea floor", scale_free=True, degradations=degradations)
-        build_pairs(plan, folder, RULE, everywhere=plan.regions, work=work / "cut", processes=processes)
+        build_pairs(plan, folder, RULE, all_regions=plan.regions, work=work / "cut", processes=processes)

@@ -19,8 +19,8 @@ from demsr.metrics.elevation import elevation_errors
 from demsr.metrics.spectra import spectra
 from demsr.metrics.terrain import terrain_errors
 from demsr.model.baselines import Bicubic
+from demsr.pairs.align import align_hr
 from demsr.pairs.degrade import block_mean
-from demsr.pairs.region_pairs import laid_on
 
 SCALE = 5
 TILE_LR, RING_LR = 32, 2  # of the tiles whose edges are looked at, and of the rings around their middles
@@ -65,7 +65,7 @@ def real_scene(name: str, lr_file: Path, hr_file: Path) -> Scene:
     """Return a real LR grid where HR of another survey covers it, HR laid on its cells."""
     hr = read_dem(hr_file)
     lr = read_dem(lr_file, vertical_datum="MSL", within=hr.grid.lonlat_bounds())
-    laid, _ = laid_on(lr, hr, scale=SCALE)
+    laid, _ = align_hr(lr, hr, scale=SCALE)
     return _scene(name, lr.elevation_m, laid)
 
 

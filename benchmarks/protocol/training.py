@@ -11,7 +11,7 @@ from torch import nn
 from demsr.model.checkpoint import parameter_count
 from demsr.model.cost import flop_per_lr_px
 from demsr.pairs.datamodule import PairDataModule, TrainPairs
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.runtime.files import atomic_write, sha256_of_file, write_json
 from demsr.runtime.seeding import sub_seed
 from demsr.training.fit import fit

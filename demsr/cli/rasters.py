@@ -117,15 +117,7 @@ def plan(
 
             message = "--profile estimates downloads; give it alone, or a raster, --bbox or --globe without it"
             raise ParamsError(message)
-        from demsr.profiles import profile_params
-        from demsr.reporting.sources import print_needs
-        from demsr.sources.remote.cache import Cache
-        from demsr.sources.remote.needs import needs_of
-        from demsr.sources.remote.wanted import Wanted
-
-        params = profile_params(profile, Path("params.yaml"))
-        wanted = Wanted.of(params.fetch.remote.model_dump())
-        print_needs(needs_of(wanted, Cache(), patch_lr=params.pairs.patch_lr), params, wanted.products())
+        _print_fetch_estimate(profile)
         return
     from demsr.inference.estimate import estimate_cost, region_grid
     from demsr.inference.load import load_model
@@ -209,3 +201,26 @@ def _command() -> str:
 def _printer(source: Path) -> Callable[[str], None]:
     """Return a function that prints a note about a file on stderr."""
     return lambda note: typer.echo(f"{source.name}: {note}", err=True)
+
+
+def _print_fetch_estimate(profile: str) -> None:
+    from demsr.download.cache import Cache
+    from demsr.options import DOMAINS
+    from demsr.pairs.split import split_of_file
+    from demsr.profiles import profile_params
+    from demsr.reporting.sources import print_fetch_estimate
+    from demsr.sources.fetch_estimate import estimate_fetch
+    from demsr.sources.fetch_request import FetchRequest
+    from demsr.sources.protocols.base import raster_name
+
+    params = profile_params(profile, Path("params.yaml"))
+    request = FetchRequest.from_options(params.fetch.remote.model_dump())
+    splits = {}
+    for region in request.regions:
+        section, name = getattr(params.pairs, region.domain), raster_name(region.name, "any")
+        by_file = section.split == "files"
+        splits[region.name] = split_of_file(name, valid=section.valid, test=section.test) if by_file else "quadrants"
+    estimates = estimate_fetch(request, Cache(), patch_lr=params.pairs.patch_lr)
+    count = sum(getattr(params.pairs, domain).count or 0 for domain in DOMAINS)
+    sheets = request.data_sheets()
+    print_fetch_estimate(estimates, sheets, splits=splits, count=count, patch_lr=params.pairs.patch_lr)

@@ -17,15 +17,15 @@ def sources(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print all data sheets as tables of Markdown.")] = False,
 ) -> None:
     """List the products that can be fetched, or print the data sheet of one."""
-    from demsr.reporting.sources import print_sheet, print_sources, sheets_as_markdown
-    from demsr.sources.remote.catalogue import product_of
+    from demsr.reporting.sources import data_sheets_as_markdown, print_data_sheet, print_sources
+    from demsr.sources.data_sheet import data_sheet, data_sheets
 
     if markdown:
-        typer.echo(sheets_as_markdown(), nl=False)
+        typer.echo(data_sheets_as_markdown(list(data_sheets().values())), nl=False)
     elif product is None:
-        print_sources()
+        print_sources(data_sheets().values())
     else:
-        print_sheet(product_of(product))
+        print_data_sheet(data_sheet(product))
 
 
 @app.command()
@@ -48,8 +48,9 @@ def profile(
     from demsr.cli.choices import print_choices
     from demsr.errors import ParamsError
     from demsr.profiles import declared_files, merged, write_profile
-    from demsr.sources.held_out import local_changes, ready_changes
-    from demsr.sources.local import RASTER_PATTERNS
+    from demsr.sources.external_pairs import external_pairs_changes
+    from demsr.sources.held_out import local_changes
+    from demsr.sources.local_rasters import RASTER_PATTERNS
 
     own = name == "local" or (name == "paper" and bool(land or marine))  # the paper's net on rasters of one's own
     given = {
@@ -76,7 +77,7 @@ def profile(
         if not pairs.exists():
             message = f"{pairs}: there is no such folder or .zip; give one with train.h5, valid.h5 and test.h5"
             raise ParamsError(message)
-        changes = ready_changes(pairs)
+        changes = external_pairs_changes(pairs)
     elif own:
         folders = {"land": land or _LOCAL / "land", "marine": marine or _LOCAL / "marine"}
         changes = local_changes(
@@ -103,7 +104,7 @@ def fit_degradation(
 ) -> None:
     """Fit how real LR grids differ from block means, for pairs with the degradation `fitted`."""
     from demsr.dem.read.raster import read_raster
-    from demsr.pairs.region_pairs import fitted_model
+    from demsr.pairs.fit_degradation import fit_degradation_to_rasters
     from demsr.profiles import write_changes
     from demsr.reporting.inspection import print_assumptions, print_degradation
 
@@ -111,7 +112,7 @@ def fit_degradation(
     of_lr = read_raster(lr, vertical_datum=lr_datum, within=of_hr.dem.grid.lonlat_bounds())
     for path, reading in ((lr, of_lr), (hr, of_hr)):
         print_assumptions(path, reading.assumptions)
-    model, found = fitted_model(of_lr.dem, of_hr.dem)
+    model, found = fit_degradation_to_rasters(of_lr.dem, of_hr.dem)
     print_degradation(model, found)
     if write:
         write_changes(_PARAMS, {"pairs": {"fitted": dataclasses.asdict(model)}})

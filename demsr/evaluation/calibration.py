@@ -15,7 +15,7 @@ from demsr.metrics.terrain import slope_deg
 from demsr.model.device import device_of
 from demsr.model.srnet import DemSrNet
 from demsr.model.uncertainty import FEATURES, REACH_PX, Uncertainty, log_features, self_ensemble, upsample_linear
-from demsr.pairs.store import METRES, PairFile
+from demsr.pairs.pair_file import METRES, PairFile
 
 SHARES = {1.0: 0.683, 1.645: 0.90}  # share of a normal distribution by half-width in standard errors
 _SHARE_WEIGHTS = (2, 1)  # errors have longer tails than a normal distribution, so both shares cannot hold exactly

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from demsr.evaluation.calibration import SHARES, ErrorSample, sample_pair_errors
 from demsr.model.srnet import DemSrNet
 from demsr.model.uncertainty import Uncertainty, calibrated_sigma, raw_log_sigma
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 
 SLOPE_EDGES_DEG = (0, 2, 5, 10, 20, 30, 90)
 UNKNOWN_SLOPE = "unknown"

@@ -10,8 +10,8 @@ from torch import nn
 
 from demsr.model.baselines import Bicubic
 from demsr.model.predict import super_resolve_array
-from demsr.pairs.cut import THREE_ARCSEC
-from demsr.pairs.store import REAL, PairFile
+from demsr.pairs.area import REAL, THREE_ARCSEC
+from demsr.pairs.pair_file import PairFile
 
 
 @dataclass(frozen=True)

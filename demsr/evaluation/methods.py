@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from demsr.model.baselines import BackProjectedBicubic, Bicubic, LinearFilter
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 
 BICUBIC = "bicubic"
 

@@ -14,8 +14,8 @@ from demsr.errors import PairsError
 from demsr.metrics.elevation import elevation_errors
 from demsr.metrics.terrain import slope_deg
 from demsr.model.device import device_of
-from demsr.pairs.cut import THREE_ARCSEC
-from demsr.pairs.store import FITTED, METRES, REAL, Area, PairFile
+from demsr.pairs.area import BLOCK_MEAN, THREE_ARCSEC, UNKNOWN, Area
+from demsr.pairs.pair_file import METRES, PairFile
 
 BLOCK_HR_PX = 40  # side of the blocks of the bootstrap; errors of neighbouring pixels are correlated
 
@@ -102,7 +102,7 @@ def group_slug(domain: str, area: Area, *, unit: str = METRES) -> str:
     unit : of the elevations, "m" or "scaled"
     """
     parts = [domain, "3arcsec" if area.pair_kind == THREE_ARCSEC else area.pair_kind.replace("-", "_")]
-    parts += [area.degradation] if area.degradation in (FITTED, REAL) else []
+    parts += [] if area.degradation in (BLOCK_MEAN, UNKNOWN) else [area.degradation]
     parts += ["synthetic"] if area.synthetic else []
     return "_".join(parts + ([unit] if unit != METRES else []))
 

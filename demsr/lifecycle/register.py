@@ -13,7 +13,7 @@ from demsr.lifecycle.model_card import MODEL_DESCRIPTIONS, trained_card
 from demsr.model.baselines import Bicubic
 from demsr.model.checkpoint import ModelConfig, describe, read_config, read_model
 from demsr.model.device import best_device
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.tracking.registry import CHAMPION, add_version, champion, download, find_version, record_decision
 from demsr.tracking.runs import InputData, find_run, tracked_run
 from demsr.tracking.store import connect

@@ -1,1 +1,1 @@
-"""LR/HR pairs: degrade, split, cut, store, feed."""
+"""LR/HR pairs: split rasters, degrade HR, cut and store patches, load them for training."""

@@ -1,6 +1,5 @@
-"""From harmonised rasters to the three HDF5 files of a domain."""
+"""Build the three pair files of a domain from harmonised rasters."""
 
-import itertools
 import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -9,81 +8,79 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from demsr.dem.grid import Box, Grid
+from demsr.dem.grid import Grid
 from demsr.dem.read.header import read_header
 from demsr.errors import PairsError
-from demsr.options import SPLITS
-from demsr.pairs.cut import THREE_ARCSEC, CutRule, pair_kind
-from demsr.pairs.fitted import DegradationModel
-from demsr.pairs.region_pairs import Job, LrFile, Piece, make_piece
-from demsr.pairs.sampling import Sampling, denser_stride, drawn, quotas
-from demsr.pairs.split import Boxes, Region, closer_than, protected_boxes
-from demsr.pairs.store import BLOCK_MEAN, FITTED, REAL, PairWriter
+from demsr.options import SPLITS, Split
+from demsr.pairs.area import THREE_ARCSEC, pair_kind
+from demsr.pairs.cut import CutRule
+from demsr.pairs.degradations.base import Degradation
+from demsr.pairs.pair_writer import PairWriter
+from demsr.pairs.region_pairs import PairJob, RegionPairs, write_region_pairs
+from demsr.pairs.sampling import Sampling, denser_stride, draw_pairs, quotas
+from demsr.pairs.split import Boxes, Region, protected_boxes
 from demsr.runtime.files import atomic_write
 from demsr.runtime.processes import parallel_map
 from demsr.runtime.seeding import generator
 
-_COREGISTERED = ("east_m", "north_m", "bias_m", "std_before_m", "std_after_m")
-Regions = Callable[[str, str, Grid], list[Region]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Degradations:
-    """Where LR comes from: any of the three kinds, with what they need.
-
-    Attributes
-    ----------
-    kinds : of `demsr.pairs.store.DEGRADATIONS`
-    model : of fitted pairs
-    lr_files : of real pairs, wherever they cover a raster
-    """
-
-    kinds: Sequence[str] = (BLOCK_MEAN,)
-    model: DegradationModel | None = None
-    lr_files: Sequence[LrFile] = ()
+_COREGISTRATION_M = ("east_m", "north_m", "bias_m", "std_before_m", "std_after_m")  # attributes of Area
+Splitter = Callable[[str, str, Grid], list[Region]]
+"""Function that splits a raster into regions: file name without suffix, source, grid."""
 
 
 @dataclass(frozen=True)
 class PairPlan:
-    """Which regions of which rasters of a domain give pairs.
+    """Jobs for the pairs of a domain.
 
     Attributes
     ----------
-    regions : all of them, also those that others must only keep away from
-    jobs : a region can give pairs of several kinds
-    left_out : reasons and how often, for rasters that give none
+    domain : "land" or "marine"
+    regions : all regions of the rasters, also those without jobs: pairs of other regions keep away from them
+    jobs : one for each region and degradation
+    left_out : rasters and LR grids without jobs, by reason
     """
 
     domain: str
     regions: list[Region]
-    jobs: list[Job]
+    jobs: list[PairJob]
     left_out: Counter[str]
 
 
 def plan_pairs(
-    rasters: Sequence[Path], regions_of: Regions, *, domain: str, scale_free: bool, degradations: Degradations
+    rasters: Sequence[Path],
+    splitter: Splitter,
+    *,
+    domain: str,
+    scale_free: bool,
+    degradations: Sequence[Degradation],
 ) -> PairPlan:
-    """Split rasters into regions and say what to make of each; only their headers are read.
+    """Split rasters into regions and list the jobs of each; reads only the headers of the rasters.
 
     Parameters
     ----------
-    rasters : written by `harmonise`
-    regions_of : splits a raster, given its file name without suffix, its source and its grid
-    scale_free : use grids of any spacing, not only of 3 arc-seconds; real pairs come from any that is fine enough
+    rasters : harmonised rasters
+    splitter : function that splits a raster into regions
+    domain : "land" or "marine"
+    scale_free : use rasters of any spacing instead of 3 arc-seconds alone; real LR takes HR of any finer spacing
+    degradations : ways to obtain LR
     """
-    left_out: Counter[str] = Counter()
     headers = {path: read_header(path) for path in rasters}
-    found = {path: regions_of(path.stem, header.source, header.grid) for path, header in headers.items()}
-    lr = {file: read_header(file.path, file.declared).grid.lonlat_bounds() for file in degradations.lr_files}
-    jobs = []
-    for path, regions in _named_apart(found).items():
-        of_raster = _jobs(path, regions, degradations, lr, scale_free=scale_free)
-        if not of_raster:
-            left_out[f"{path.stem}: {_why_none(headers[path].grid, degradations)}"] += 1
-        jobs += of_raster
-    used = {job.lr for job in jobs}
-    left_out.update(f"{file.path.name}: covers no raster" for file in degradations.lr_files if file not in used)
-    return PairPlan(domain, [region for some in found.values() for region in some], jobs, left_out)
+    regions_of = {path: splitter(path.stem, header.source, header.grid) for path, header in headers.items()}
+    jobs, left_out = [], Counter[str]()
+    for path, regions in _with_unique_names(regions_of).items():
+        jobs_of_raster = [
+            PairJob(path, region, degradation)
+            for region in regions
+            for degradation in degradations
+            if degradation.applies_to(region, scale_free=scale_free)
+        ]
+        if not jobs_of_raster:
+            left_out[f"{path.stem}: {_reason_without_jobs(headers[path].grid, degradations)}"] += 1
+        jobs += jobs_of_raster
+    used = {job.degradation for job in jobs}
+    unused = [degradation for degradation in degradations if degradation.has_own_grid and degradation not in used]
+    left_out.update(f"{degradation}: covers no raster" for degradation in unused)
+    return PairPlan(domain, [region for regions in regions_of.values() for region in regions], jobs, left_out)
 
 
 def build_pairs(
@@ -91,7 +88,7 @@ def build_pairs(
     folder: Path,
     rule: CutRule,
     *,
-    everywhere: Sequence[Region],
+    all_regions: Sequence[Region],
     work: Path,
     seed: int = 0,
     processes: int | Literal["auto"] = 1,
@@ -99,141 +96,118 @@ def build_pairs(
 ) -> dict[str, Any]:
     """Write train.h5, valid.h5 and test.h5; each process holds one raster at a time.
 
-    Every region is finished in a file of its own, so an interrupted build goes on from there; the files of a domain
-    are put together from these, always in the same order.
+    Every job writes a file of its own, so that an interrupted build continues there; the files of a domain are
+    joined from these in the order of the plan.
 
     Parameters
     ----------
-    rule : of training; validation and test patches do not overlap
-    everywhere : the regions of all domains: what one domain holds out, the other must not train on either
-    work : folder of finished regions
-    seed : base seed, for fitted degradation and for the draw
-    count : pairs of training and validation together; None keeps all that the rule gives
+    plan : jobs of the domain
+    folder : where to write the files
+    rule : rule for training patches; validation and test patches do not overlap
+    all_regions : regions of all domains; no domain trains on a region that another holds out
+    work : folder of finished jobs
+    seed : base seed of degradations and of the draw
+    processes : number of processes, "auto" for one per CPU; results do not depend on it
+    count : requested number of training and validation pairs together; None keeps all pairs
 
     Returns
     -------
-    summary : pairs by split and area, what was left out by reason, how real pairs were co-registered, and how a
-        number that was asked for was reached
+    summary : pairs by split and area, patches left out by reason, co-registration by area of real LR, and `sampling`
+        if a number was requested
 
     Raises
     ------
-    PairsError : a split has no pair, or a number cannot be reached
+    PairsError : a split has no pair, or the number cannot be reached
     """
-    protected: dict[str, Boxes] = {split: protected_boxes(everywhere, split) for split in SPLITS}
+    protected: dict[str, Boxes] = {split: protected_boxes(all_regions, split) for split in SPLITS}
 
-    def cut(rule: CutRule) -> list[Piece]:
-        make = partial(make_piece, rule=rule, protected=protected, seed=seed, work=work)
-        return list(parallel_map(make, plan.jobs, processes=processes, description=f"cut {plan.domain}"))
+    def cut(rule: CutRule) -> list[RegionPairs]:
+        write = partial(write_region_pairs, rule=rule, protected=protected, seed=seed, work=work)
+        return list(parallel_map(write, plan.jobs, processes=processes, description=f"cut {plan.domain}"))
 
-    pieces, sampling = (cut(rule), None) if count is None else _enough(plan, cut, rule, count)
-    left_out = Counter(plan.left_out)
-    for piece in pieces:
-        left_out.update(piece.left_out)
+    results, sampling = (cut(rule), None) if count is None else _cut_at_least(plan, cut, rule, count)
+    left_out = sum((Counter(result.left_out) for result in results), Counter(plan.left_out))
     summary: dict[str, Any] = {}
     for split in SPLITS:
-        chosen = _of_split(plan, pieces, split)
-        if not any(piece.count for piece in chosen):
+        parts = _of_split(plan, results, split)
+        if not any(part.count for part in parts):
             message = (
                 f"{plan.domain}: the {split} split has no pair of {rule.patch_lr} x {rule.patch_lr} LR pixels "
                 f"(left out: {dict(left_out)}); give larger or fuller rasters, or make pairs.patch_lr smaller"
             )
             raise PairsError(message)
-        kept: list[Any] = [None] * len(chosen)
+        drawn: Sequence[Any] = [None] * len(parts)
         if sampling is not None and split in sampling.kept:
             random = generator(seed, "drawn pairs", plan.domain, split)
-            kept = drawn([piece.count for piece in chosen], sampling.kept[split], random)
+            drawn = draw_pairs([part.count for part in parts], sampling.kept[split], random)
         attributes = {"domain": plan.domain, "split": split}
-        areas = {piece.area["name"]: 0 for piece in chosen if piece.area}
+        areas = {part.area["name"]: 0 for part in parts if part.area}
         with (
             atomic_write(folder / f"{split}.h5") as temporary,
             PairWriter(temporary, patch_lr=rule.patch_lr, scale=rule.scale, attributes=attributes) as writer,
         ):
-            for piece, only in zip(chosen, kept, strict=True):
-                if piece.path is not None and piece.area and (only is None or len(only)):
-                    areas[piece.area["name"]] = writer.append_file(piece.path, only=only)
+            for part, indices in zip(parts, drawn, strict=True):
+                if part.path is not None and part.area and (indices is None or len(indices)):
+                    areas[part.area["name"]] = writer.add_file(part.path, indices=indices)
         summary[split] = {"pairs": sum(areas.values()), "areas": areas}
     if sampling is not None:
         summary["sampling"] = sampling.as_json()
-    return {**summary, "left_out": dict(sorted(left_out.items())), "coregistration": _coregistration(pieces)}
+    real = [result.area for result in results if result.area and result.area["coregistration"]]
+    found = {area["name"]: {key: area[key] for key in ("coregistration", *_COREGISTRATION_M)} for area in real}
+    return {**summary, "left_out": dict(sorted(left_out.items())), "coregistration": found}
 
 
-def _enough(
-    plan: PairPlan, cut: Callable[[CutRule], list[Piece]], rule: CutRule, count: int
-) -> tuple[list[Piece], Sampling]:
-    """Cut training patches closer together until there are as many as asked for."""
+def _cut_at_least(
+    plan: PairPlan, cut: Callable[[CutRule], list[RegionPairs]], rule: CutRule, count: int
+) -> tuple[list[RegionPairs], Sampling]:
+    """Cut training patches at smaller strides until there are at least as many as requested."""
     strides: list[int] = []
     while True:
-        pieces = cut(rule)
+        results = cut(rule)
         strides.append(rule.stride_hr)
-        candidates = {
-            split: sum(piece.count for piece in _of_split(plan, pieces, split)) for split in ("train", "valid")
-        }
+        splits: tuple[Split, ...] = ("train", "valid")
+        candidates = {split: sum(part.count for part in _of_split(plan, results, split)) for split in splits}
         kept = quotas(count, candidates)
-        if candidates["train"] >= kept["train"]:
-            return pieces, Sampling(count, tuple(strides), candidates, kept)
-        stride_hr = denser_stride(
-            rule.stride_hr,
-            candidates["train"],
-            kept["train"],
-            patch_hr=rule.patch_lr * rule.scale,
-            step=rule.scale,
-            domain=plan.domain,
-        )
-        rule = replace(rule, stride_hr=stride_hr)
+        found, wanted = candidates["train"], kept["train"]
+        if found >= wanted:
+            return results, Sampling(count, tuple(strides), candidates, kept)
+        sizes = {"patch_hr": rule.patch_lr * rule.scale, "step": rule.scale}
+        rule = replace(rule, stride_hr=denser_stride(rule.stride_hr, found, wanted, domain=plan.domain, **sizes))
 
 
-def _of_split(plan: PairPlan, pieces: Sequence[Piece], split: str) -> list[Piece]:
-    return [piece for piece, job in zip(pieces, plan.jobs, strict=True) if job.region.split == split]
+def _of_split(plan: PairPlan, results: Sequence[RegionPairs], split: Split) -> list[RegionPairs]:
+    return [result for result, job in zip(results, plan.jobs, strict=True) if job.region.split == split]
 
 
-def headlines(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of the summaries of all domains is worth a metric: pairs by split, medians of co-registration."""
+def summary_metrics(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics of summaries by domain: pairs by split, medians of the co-registrations."""
     return {
         domain: {
-            **{split: {"pairs": found[split]["pairs"]} for split in SPLITS},
-            "coregistration": _medians(list(found.get("coregistration", {}).values())),
+            **{split: {"pairs": part[split]["pairs"]} for split in SPLITS},
+            "coregistration": _medians(list(part.get("coregistration", {}).values())),
         }
-        for domain, found in summary.items()
+        for domain, part in summary.items()
     }
 
 
-def _jobs(
-    path: Path, regions: Sequence[Region], degradations: Degradations, lr: Mapping[LrFile, Box], *, scale_free: bool
-) -> list[Job]:
-    """Return what to make of the regions of a raster; `lr` has the outlines of real LR grids."""
-    jobs = []
-    for region, kind in itertools.product(regions, degradations.kinds):
-        if kind == REAL:
-            covering = [file for file, box in lr.items() if closer_than(region.grid, [box], gap_lr=0, scale=1)]
-            jobs += [Job(path, region, kind, lr=file) for file in covering]
-        elif scale_free or pair_kind(region.grid) == THREE_ARCSEC:
-            jobs.append(Job(path, region, kind, model=degradations.model if kind == FITTED else None))
-    return jobs
+def _medians(found: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    if not found:
+        return {}
+    applied = sum(area["coregistration"].startswith("applied") for area in found)
+    medians = {f"median_{key}": statistics.median(float(area[key]) for area in found) for key in _COREGISTRATION_M}
+    return {"regions": len(found), "applied": applied, **medians}
 
 
-def _why_none(grid: Grid, degradations: Degradations) -> str:
-    if tuple(degradations.kinds) == (REAL,):
+def _reason_without_jobs(grid: Grid, degradations: Sequence[Degradation]) -> str:
+    if all(degradation.has_own_grid for degradation in degradations):
         return "no real LR grid covers it"
     return "spacing is not 3 arc-seconds and scale_free is off" if pair_kind(grid) != THREE_ARCSEC else "no region"
 
 
-def _named_apart(regions: Mapping[Path, list[Region]]) -> dict[Path, list[Region]]:
-    """Add the file's name to regions of one name: rasters of one product may all carry the same source."""
-    names = Counter(region.name for some in regions.values() for region in some)
+def _with_unique_names(regions: Mapping[Path, list[Region]]) -> dict[Path, list[Region]]:
+    """Append the file name to names that occur twice: rasters of one product may all have the same source."""
+    names = Counter(region.name for group in regions.values() for region in group)
     return {
-        path: [replace(one, name=f"{one.name} ({path.stem})") if names[one.name] > 1 else one for one in some]
-        for path, some in regions.items()
+        path: [replace(one, name=f"{one.name} ({path.stem})") if names[one.name] > 1 else one for one in group]
+        for path, group in regions.items()
     }
-
-
-def _medians(regions: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    if not regions:
-        return {}
-    applied = sum(region["coregistration"].startswith("applied") for region in regions)
-    numbers = {key: statistics.median(float(region[key]) for region in regions) for key in _COREGISTERED}
-    return {"regions": len(regions), "applied": applied, **{f"median_{key}": value for key, value in numbers.items()}}
-
-
-def _coregistration(pieces: Sequence[Piece]) -> dict[str, Any]:
-    areas = [piece.area for piece in pieces if piece.area and piece.area["coregistration"]]
-    return {area["name"]: {key: area[key] for key in ("coregistration", *_COREGISTERED)} for area in areas}

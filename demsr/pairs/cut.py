@@ -1,4 +1,4 @@
-"""Choose and cut LR/HR patches out of a region, with a reason for every one that is left out."""
+"""Cut LR/HR patches from a region, and count by reason the patches that are left out."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,27 +7,26 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from demsr.dem.dem import Dem
 from demsr.dem.grid import Box, Grid
 from demsr.dem.voids import fill_voids
+from demsr.pairs.degradations.base import RegionLr
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.source_types import source_shares
-from demsr.pairs.split import Region, closer_than
-
-THREE_ARCSEC, SCALE_FREE, READY_MADE = "3 arc-second", "scale-free", "ready-made"
+from demsr.pairs.split import is_within_gap
 
 
 @dataclass(frozen=True, kw_only=True)
 class CutRule:
-    """How patches are chosen.
+    """Size, spacing and minimum quality of patches.
 
     Attributes
     ----------
     patch_lr : side of a patch in LR pixels
-    stride_hr : HR pixels from one patch to the next; no multiple of `scale` shows the net every phase of the blocks
-    gap_lr : LR pixels that must lie between patches of different splits
-    max_void_share : a patch with a larger share of void HR pixels is left out
-    min_relief_m : a patch with a smaller range of elevation is left out
+    stride_hr : HR pixels from one patch to the next; unless a multiple of `scale`, block positions vary among patches
+    gap_lr : LR pixels between patches of different splits
+    max_void_share : patches with a larger share of void HR pixels are left out
+    min_relief_m : patches with a smaller range of elevation are left out, metres
+    scale : HR pixels per LR pixel along one axis
     """
 
     patch_lr: int
@@ -39,30 +38,16 @@ class CutRule:
 
 
 @dataclass(frozen=True)
-class GivenLr:
-    """LR of a whole region that is not simply the mean of its HR.
-
-    Attributes
-    ----------
-    elevation_m : (H, W) float32, metres, NaN where void; cell (0, 0) covers the first scale x scale HR pixels
-    tid : (H, W) type identifiers of GEBCO, None where unknown
-    """
-
-    elevation_m: NDArray[np.float32]
-    tid: NDArray[np.float32] | None = None
-
-
-@dataclass(frozen=True)
 class Patch:
-    """One pair.
+    """One LR/HR pair.
 
     Attributes
     ----------
     lr : (h, w) float32, metres, voids filled
     hr : (scale*h, scale*w) float32, metres, NaN where void
-    row, col : HR index of the patch in its raster
-    grid : the HR pixels
-    lr_shares : share of LR cells by what they stand on, see `source_shares`
+    row, col : HR index of the north-western pixel in the raster
+    grid : grid of the HR pixels
+    lr_shares : share of LR cells by kind of source, see `source_shares`
     """
 
     lr: NDArray[np.float32]
@@ -73,53 +58,46 @@ class Patch:
     lr_shares: Mapping[str, float] = field(default_factory=lambda: source_shares(None))
 
 
-def pair_kind(grid: Grid) -> str:
-    """Return whether pairs on this grid are 15 to 3 arc-second ones, or only share the factor of five."""
-    return THREE_ARCSEC if grid.is_three_arcsec else SCALE_FREE
-
-
 def cut_patches(
-    dem: Dem,
-    region: Region,
-    rule: CutRule,
-    *,
-    keep_away_from: Sequence[Box],
-    left_out: Counter[str],
-    given: GivenLr | None = None,
+    region: RegionLr, rule: CutRule, *, keep_away_from: Sequence[Box], left_out: Counter[str]
 ) -> Iterator[Patch]:
     """Yield the patches of a region in row order.
 
+    Patches of a region with an LR grid start at LR cells; the stride is rounded up to whole cells.
+
     Parameters
     ----------
-    dem : the raster that the region is part of
-    keep_away_from : outlines of regions of other splits
-    left_out : counts the reasons, in place
-    given : LR of the region; patches then begin where its cells do. By default LR is the mean of each patch's blocks
+    region : LR and HR of the region
+    rule : size, spacing and minimum quality of patches
+    keep_away_from : bounding boxes of held-out regions
+    left_out : counter of the reasons, updated in place
     """
-    side = rule.patch_lr * rule.scale
-    step = rule.stride_hr if given is None else -(-rule.stride_hr // rule.scale) * rule.scale
-    if min(region.grid.rows, region.grid.cols) < side:
+    scale, side = rule.scale, rule.patch_lr * rule.scale
+    grid, given = region.hr.grid, region.elevation_m
+    step = rule.stride_hr if given is None else -(-rule.stride_hr // scale) * scale
+    if min(grid.rows, grid.cols) < side:
         left_out[f"region smaller than one patch of {side} x {side} HR pixels"] += 1
-    for row in range(0, region.grid.rows - side + 1, step):
-        for col in range(0, region.grid.cols - side + 1, step):
-            grid = region.grid.window(row, col, side, side)
-            hr = dem.elevation_m[region.row + row :, region.col + col :][:side, :side]
-            reason = _objection(hr, grid, rule, keep_away_from)
+    for row in range(0, grid.rows - side + 1, step):
+        for col in range(0, grid.cols - side + 1, step):
+            patch_grid = grid.window(row, col, side, side)
+            hr = region.hr.elevation_m[row : row + side, col : col + side]
+            reason = _objection(hr, patch_grid, rule, keep_away_from)
             if reason is not None:
                 left_out[reason] += 1
                 continue
-            place = np.s_[row // rule.scale :, col // rule.scale :], np.s_[: rule.patch_lr, : rule.patch_lr]
-            lr = block_mean(hr, scale=rule.scale) if given is None else given.elevation_m[place[0]][place[1]]
+            row_lr, col_lr = row // scale, col // scale
+            cells = np.s_[row_lr : row_lr + rule.patch_lr, col_lr : col_lr + rule.patch_lr]
+            lr = block_mean(hr, scale=scale) if given is None else given[cells]
             if np.isnan(lr).all():
                 left_out["no LR pixel measured, or with half of its block measured"] += 1
                 continue
-            tid = None if given is None or given.tid is None else given.tid[place[0]][place[1]]
-            scored = np.where(np.kron(np.isnan(lr), np.ones((rule.scale, rule.scale), bool)), np.float32(np.nan), hr)
-            yield Patch(fill_voids(lr), scored, region.row + row, region.col + col, grid, source_shares(tid))
+            shares = source_shares(None if region.tid is None else region.tid[cells])
+            scored = np.where(np.kron(np.isnan(lr), np.ones((scale, scale), bool)), np.float32(np.nan), hr)
+            yield Patch(fill_voids(lr), scored, region.row + row, region.col + col, patch_grid, shares)
 
 
 def _objection(hr: NDArray[np.float32], grid: Grid, rule: CutRule, boxes: Sequence[Box]) -> str | None:
-    """Return why a patch is left out, None if it is not."""
+    """Return the reason to leave out a patch, None if there is none."""
     void_share = np.isnan(hr).mean()
     if void_share == 1:
         return "wholly void"
@@ -127,6 +105,6 @@ def _objection(hr: NDArray[np.float32], grid: Grid, rule: CutRule, boxes: Sequen
         return f"more than {rule.max_void_share:.0%} void"
     if np.nanmax(hr) - np.nanmin(hr) < rule.min_relief_m:
         return f"relief below {rule.min_relief_m:g} m"
-    if boxes and closer_than(grid, boxes, gap_lr=rule.gap_lr, scale=rule.scale):
+    if boxes and is_within_gap(grid, boxes, gap_lr=rule.gap_lr, scale=rule.scale):
         return "too close to a held-out region"
     return None

@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from demsr.errors import ParamsError
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.runtime.seeding import generator
 
-Key = tuple[int, int]  # epoch, index
+SampleKey = tuple[int, int]  # epoch, index
 
 
-class EpochSampler(Sampler[Key]):
+class EpochSampler(Sampler[SampleKey]):
     """Yield every index once per epoch, in an order that follows from (seed, epoch), shared out among devices."""
 
     def __init__(self, count: int, *, seed: int, rank: int = 0, world_size: int = 1) -> None:
@@ -30,7 +30,7 @@ class EpochSampler(Sampler[Key]):
         """Choose the order; Lightning calls this before every epoch."""
         self.epoch = epoch
 
-    def __iter__(self) -> Iterator[Key]:
+    def __iter__(self) -> Iterator[SampleKey]:
         """Yield (epoch, index); with several devices the first indices fill up the last round."""
         order = generator(self.seed, "order", self.epoch).permutation(self.count)
         padded = np.resize(order, len(self) * self.world_size)
@@ -51,13 +51,13 @@ class TrainPairs(Dataset[tuple[Tensor, Tensor]]):
         """Return the number of pairs."""
         return len(self.pairs)
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, key: SampleKey) -> tuple[Tensor, Tensor]:
         """Return lr (1, h, w) and hr (1, scale*h, scale*w), metres."""
         epoch, index = key
         lr, hr = self.pairs.pair(index)
         if self.augment:
             orientation = int(generator(self.seed, "orientation", epoch, index).integers(8))
-            lr, hr = oriented(lr, orientation), oriented(hr, orientation)
+            lr, hr = orient(lr, orientation), orient(hr, orientation)
         return torch.from_numpy(lr), torch.from_numpy(hr)
 
 
@@ -130,7 +130,7 @@ class PairDataModule(LightningDataModule):
         )
 
 
-def oriented(image: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+def orient(image: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
     """Return (C, H, W) turned by orientation % 4 quarter turns and, from 4 on, mirrored."""
     turned = np.rot90(image, orientation % 4, axes=(1, 2))
     return np.ascontiguousarray(turned[:, :, ::-1] if orientation >= 4 else turned)

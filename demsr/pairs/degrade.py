@@ -1,4 +1,4 @@
-"""From HR to LR: the only place where a pair is registered. An LR pixel covers exactly scale x scale HR pixels."""
+"""Block means of HR: the only place where LR and HR pixels are registered, scale x scale HR pixels per LR pixel."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ def block_mean(hr: NDArray[np.float32], *, scale: int) -> NDArray[np.float32]:
 
     Returns
     -------
-    lr : (H, W); NaN where less than half of a block was measured
+    lr : (H, W), metres; NaN where less than half of a block is measured
 
     Raises
     ------

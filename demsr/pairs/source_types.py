@@ -1,4 +1,4 @@
-"""What the cells of a real LR grid stand on: GEBCO's type identifiers (TID), counted by kind."""
+"""GEBCO's type identifiers (TID) of the source of each cell, grouped into three kinds."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,9 @@ KINDS = {"measured": MEASURED, "interpolated": INTERPOLATED, "predicted": PREDIC
 
 
 def source_shares(tid: NDArray[np.floating] | None) -> dict[str, float]:
-    """Return the share of cells that were measured, interpolated, or predicted from gravity and the like.
+    """Return the share of cells that are measured, interpolated, or predicted (from gravity, for instance).
 
-    Land and cells of unknown source count for none of these.
+    Land and cells of unknown source count for none of the kinds.
 
     Parameters
     ----------

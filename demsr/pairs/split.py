@@ -1,4 +1,4 @@
-"""Train, validation and test by region: no pixel in two splits, and a gap between them."""
+"""Split rasters into training, validation and test regions without a common pixel, and keep a gap between them."""
 
 import re
 from collections.abc import Sequence
@@ -14,22 +14,23 @@ from demsr.dem.grid import Box, Grid
 from demsr.errors import GridError, ParamsError
 from demsr.options import SPLITS, Split, SplitMethod
 
-Boxes = NDArray[np.float64]  # (n, 4), one box in each row
+Boxes = NDArray[np.float64]  # (n, 4), a box per row
 
+_EDGE_TOLERANCE_HR_PX = 1e-3  # a box exactly at the gap is far enough
 _TURNS_DEG = (-360, 0, 360)
 _QUADRANT_NAMES = ("north-west", "north-east", "south-west", "south-east")
 
 
 @dataclass(frozen=True)
 class Region:
-    """A part of a raster that belongs to one split as a whole.
+    """Part of a raster that belongs to one split as a whole.
 
     Attributes
     ----------
-    name : for people and for the rows of results
-    split : where its patches go
+    name : name in messages and results
+    split : split of its patches
     row, col : HR index of its north-western pixel in the raster
-    grid : its HR pixels
+    grid : grid of its HR pixels
     """
 
     name: str
@@ -39,8 +40,8 @@ class Region:
     grid: Grid
 
 
-def regions_of(
-    name: str,
+def split_raster(
+    file_name: str,
     source: str,
     grid: Grid,
     *,
@@ -51,25 +52,34 @@ def regions_of(
     gap_lr: int,
     scale: int,
 ) -> list[Region]:
-    """Split one raster: into quadrants, or as a whole by the names of held-out files.
+    """Split one raster into quadrants, or assign it as a whole by its file name.
 
     Parameters
     ----------
-    name : of the file, without suffix
-    source : names the regions, for people
+    file_name : name without suffix, compared with `valid` and `test`
+    source : name of the regions
+    grid : grid of the raster
+    method : "quadrants" or "files"
+    quadrant_splits : splits of the quadrants, see `split_into_quadrants`
+    valid, test : glob patterns of held-out files
+    gap_lr : LR pixels between quadrants
+    scale : HR pixels per LR pixel along one axis
     """
     if method == "quadrants":
-        return quadrants(source, grid, quadrant_splits, gap_lr=gap_lr, scale=scale)
-    return [Region(source, split_of_file(name, valid=valid, test=test), 0, 0, grid)]
+        return split_into_quadrants(source, grid, quadrant_splits, gap_lr=gap_lr, scale=scale)
+    return [Region(source, split_of_file(file_name, valid=valid, test=test), 0, 0, grid)]
 
 
-def quadrants(name: str, grid: Grid, splits: Sequence[Split], *, gap_lr: int, scale: int) -> list[Region]:
-    """Cut a raster into four regions with a gap of `gap_lr` LR pixels between them.
+def split_into_quadrants(name: str, grid: Grid, splits: Sequence[Split], *, gap_lr: int, scale: int) -> list[Region]:
+    """Split a raster into four regions with a gap between them.
 
     Parameters
     ----------
-    splits : of the north-western, north-eastern, south-western and south-eastern quadrant
-    gap_lr : LR pixels between two quadrants that belong to none
+    name : name of the raster
+    grid : grid of the raster
+    splits : splits of the north-western, north-eastern, south-western and south-eastern quadrant
+    gap_lr : LR pixels between two quadrants, used by no split
+    scale : HR pixels per LR pixel along one axis
 
     Raises
     ------
@@ -80,28 +90,34 @@ def quadrants(name: str, grid: Grid, splits: Sequence[Split], *, gap_lr: int, sc
     if min(half_rows, half_cols) < 1:
         message = f"{name}: {grid.rows} x {grid.cols} pixels cannot be cut into quadrants; use pairs.split = files"
         raise GridError(message)
-    corners = [(row, col) for row in (0, rows_lr - half_rows) for col in (0, cols_lr - half_cols)]
-    return [
-        Region(
-            f"{name}, {_QUADRANT_NAMES[place]}",
-            splits[place],
-            row * scale,
-            col * scale,
-            grid.window(row * scale, col * scale, half_rows * scale, half_cols * scale),
-        )
-        for place, (row, col) in enumerate(corners)
-    ]
+    regions = []
+    corners = [(row * scale, col * scale) for row in (0, rows_lr - half_rows) for col in (0, cols_lr - half_cols)]
+    for quadrant, split, (row, col) in zip(_QUADRANT_NAMES, splits, corners, strict=True):
+        part = grid.window(row, col, half_rows * scale, half_cols * scale)
+        regions.append(Region(f"{name}, {quadrant}", split, row, col, part))
+    return regions
 
 
 def split_of_file(name: str, *, valid: Sequence[str], test: Sequence[str]) -> Split:
-    """Return the split of a whole file, by glob patterns for its name without suffix."""
-    if _one_of(tuple(test)).match(name):
+    """Return the split of a file from its name without suffix: "test" or "valid" if a glob pattern matches it."""
+    if _compile_patterns(tuple(test)).match(name):
         return "test"
-    return "valid" if _one_of(tuple(valid)).match(name) else "train"
+    return "valid" if _compile_patterns(tuple(valid)).match(name) else "train"
 
 
-def check_named_files(names: Sequence[str], patterns: Sequence[str], *, where: str) -> None:
-    """Raise if a pattern of held-out files matches nothing: a typing error would move a file into training."""
+def check_held_out_files(names: Sequence[str], patterns: Sequence[str], *, where: str) -> None:
+    """Check that every pattern of held-out files matches a file: a misspelt file would be trained on.
+
+    Parameters
+    ----------
+    names : file names without suffix
+    patterns : names or glob patterns
+    where : origin of the patterns, for the message
+
+    Raises
+    ------
+    ParamsError : a pattern matches no file
+    """
     known = set(names)
     for pattern in patterns:
         is_name = not set("*?[").intersection(pattern)
@@ -111,25 +127,33 @@ def check_named_files(names: Sequence[str], patterns: Sequence[str], *, where: s
 
 
 def protected_boxes(regions: Sequence[Region], split: Split) -> Boxes:
-    """Return the outlines that patches of a split must keep away from: training gives way to validation and test."""
+    """Return bounding boxes that patches of a split must keep a gap to.
+
+    Training patches keep away from validation and test regions, validation patches from test regions.
+    """
     above = SPLITS[SPLITS.index(split) + 1 :]
     return np.array([region.grid.lonlat_bounds() for region in regions if region.split in above]).reshape(-1, 4)
 
 
-def boxes_near(grid: Grid, boxes: Boxes, *, gap_lr: int, scale: int) -> list[Box]:
-    """Return the boxes that a patch anywhere on a grid could come too close to: mostly none, of thousands."""
-    west, south, east, north = _with_gap(grid, gap_lr=gap_lr, scale=scale)
+def boxes_within_gap(grid: Grid, boxes: Boxes, *, gap_lr: int, scale: int) -> list[Box]:
+    """Return the boxes closer to a grid than the gap: usually none of thousands.
+
+    Parameters
+    ----------
+    grid : grid of HR pixels
+    boxes : (n, 4) bounding boxes; longitudes may differ by whole turns
+    gap_lr : width of the gap in LR pixels
+    scale : HR pixels per LR pixel along one axis
+    """
+    west, south, east, north = _add_gap(grid, gap_lr=gap_lr, scale=scale)
     boxes = boxes[(boxes[:, 1] < north) & (south < boxes[:, 3])]
     near = [(boxes[:, 0] + turn < east) & (west < boxes[:, 2] + turn) for turn in _TURNS_DEG]
     return [(box[0], box[1], box[2], box[3]) for box in boxes[np.any(near, axis=0)].tolist()]
 
 
-def closer_than(grid: Grid, boxes: Sequence[Box], *, gap_lr: int, scale: int) -> bool:
-    """Whether an HR patch comes closer to a box than `gap_lr` LR pixels.
-
-    Longitudes may differ by whole turns.
-    """
-    west, south, east, north = _with_gap(grid, gap_lr=gap_lr, scale=scale)
+def is_within_gap(grid: Grid, boxes: Sequence[Box], *, gap_lr: int, scale: int) -> bool:
+    """Whether a box is closer to a grid than the gap; see `boxes_within_gap`, which is slower for few boxes."""
+    west, south, east, north = _add_gap(grid, gap_lr=gap_lr, scale=scale)
     return any(
         box[0] + turn < east and west < box[2] + turn and box[1] < north and south < box[3]
         for box in boxes
@@ -138,17 +162,16 @@ def closer_than(grid: Grid, boxes: Sequence[Box], *, gap_lr: int, scale: int) ->
 
 
 @lru_cache(maxsize=16)
-def _one_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """Return what matches the names that match any of the glob patterns, in one go for all of thousands."""
+def _compile_patterns(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Return one regular expression that matches names by any of the glob patterns."""
     return re.compile("|".join(map(translate, patterns)) or "(?!)")
 
 
-def _with_gap(grid: Grid, *, gap_lr: int, scale: int) -> Box:
-    """Return the outline of a grid, further out by the gap on all sides."""
+def _add_gap(grid: Grid, *, gap_lr: int, scale: int) -> Box:
+    """Return the bounding box of a grid, enlarged by the gap on all sides."""
     west, south, east, north = grid.lonlat_bounds()
     margin_x = gap_lr * scale * (east - west) / grid.cols
     margin_y = gap_lr * scale * (north - south) / grid.rows
-    tolerance = 1e-3  # of a pixel: edges that meet exactly at the gap are apart
-    margin_x -= tolerance * (east - west) / grid.cols
-    margin_y -= tolerance * (north - south) / grid.rows
+    margin_x -= _EDGE_TOLERANCE_HR_PX * (east - west) / grid.cols
+    margin_y -= _EDGE_TOLERANCE_HR_PX * (north - south) / grid.rows
     return west - margin_x, south - margin_y, east + margin_x, north + margin_y

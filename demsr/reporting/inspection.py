@@ -11,7 +11,7 @@ from demsr.dem.read.declared import DECLARED_PREFIX
 
 if TYPE_CHECKING:
     from demsr.pairs.coregister import Coregistration
-    from demsr.pairs.fitted import DegradationModel
+    from demsr.pairs.degradations.fitted import FittedDegradation
     from demsr.sources.inspection import Inspection
 
 
@@ -36,7 +36,7 @@ def print_assumptions(where: Path, assumptions: Sequence[str]) -> None:
         console.print(f"{where.name}: {assumption}")
 
 
-def print_degradation(model: "DegradationModel", found: "Coregistration") -> None:
+def print_degradation(model: "FittedDegradation", found: "Coregistration") -> None:
     """Print how a real LR grid differs from block means of the co-registered HR raster.
 
     Parameters

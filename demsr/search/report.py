@@ -7,7 +7,7 @@ from typing import Any
 
 from demsr.evaluation.methods import baselines
 from demsr.evaluation.scoring import pooled_rmse
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.reporting.sweeps import SweepReport
 from demsr.search.space import Choice
 from demsr.search.sweep_plan import Sizes, SweepPlan

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from demsr.errors import ParamsError
 from demsr.model.checkpoint import parameter_count, read_config, read_model
 from demsr.model.cost import flop_per_lr_px
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.params import Model, Params
 from demsr.params import Training as TrainingSection
 from demsr.profiles import merged

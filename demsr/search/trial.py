@@ -14,7 +14,7 @@ from demsr.errors import CheckpointError, WorkerError
 from demsr.model.checkpoint import read_config
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import PairDataModule
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.runtime.fingerprint import code_sha256
 from demsr.search.space import Choice
 from demsr.tracking.runs import InputData

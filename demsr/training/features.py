@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from demsr.model.srnet import DemSrNet
-from demsr.pairs.datamodule import Key
-from demsr.pairs.store import PairFile
+from demsr.pairs.datamodule import SampleKey
+from demsr.pairs.pair_file import PairFile
 from demsr.runtime.files import atomic_write
 
 
@@ -33,7 +33,7 @@ class CachedFeatures(Dataset[tuple[Tensor, ...]]):
         """Return the number of pairs."""
         return len(self.pairs)
 
-    def __getitem__(self, key: int | Key) -> tuple[Tensor, ...]:
+    def __getitem__(self, key: int | SampleKey) -> tuple[Tensor, ...]:
         """Return lr (1, h, w), hr (1, scale*h, scale*w) in metres and features (F, h, w)."""
         index = key if isinstance(key, int) else key[1]
         lr, hr = self.pairs.pair(index)

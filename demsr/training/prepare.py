@@ -11,7 +11,7 @@ from demsr.model.checkpoint import read_model
 from demsr.model.device import best_device
 from demsr.model.srnet import DemSrNet, scaled_units
 from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.runtime.seeding import sub_seed
 from demsr.training.features import cache_features
 

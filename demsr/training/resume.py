@@ -7,7 +7,7 @@ import torch
 
 from demsr.runtime import fingerprint
 
-CODE = ("model", "pairs/datamodule.py", "pairs/store.py", "runtime/seeding.py", "training")
+CODE = ("model", "pairs/datamodule.py", "pairs/pair_file.py", "runtime/seeding.py", "training")
 
 
 def work_key(params: Mapping[str, Any], data_md5: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from demsr.model.device import best_device
 from demsr.model.srnet import DemSrNet
 from demsr.model.uncertainty import Uncertainty
 from demsr.pairs.datamodule import PairDataModule
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.runtime.files import read_json
 from demsr.tracking.runs import InputData, tracked_run
 from demsr.training.artifacts import save_training

@@ -27,7 +27,7 @@ from demsr.dem.geotiff import write_dem
 from demsr.errors import RasterError
 from demsr.model.baselines import Bicubic
 from demsr.model.cost import flop_per_lr_px
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 
 MAY_BE_TRAINED_ON = ("public domain", "CC BY")
 

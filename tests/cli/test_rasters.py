@@ -18,11 +18,11 @@ from synthetic import ARCSEC_3, dem, plane, rough, write_raw
 
 from demsr.dem.geotiff import write_dem
 from demsr.dem.read.raster import read_dem
+from demsr.pairs.degradations.fitted import FittedDegradation
 from demsr.pairs.degrade import block_mean
-from demsr.pairs.fitted import DegradationModel
 from demsr.params import Params
 from demsr.runtime.seeding import generator
-from demsr.sources.local import find_rasters, find_real_lr
+from demsr.sources.local_rasters import find_rasters, find_real_lr
 from demsr.sources.sea_floor import synthetic_sea_floor
 
 ELLIPSOID = "WGS84 ellipsoid"
@@ -292,7 +292,7 @@ def test_profile_local_names_a_file_that_cannot_be_read(demsr, mixed, params_yam
     assert refused(done, start="land/text.tif: cannot be read as a raster", way_out="give a whole GeoTIFF")
 
 
-TRUTH = DegradationModel(0.6, 1.0, 1.0)
+TRUTH = FittedDegradation(0.6, 1.0, 1.0)
 
 
 @pytest.fixture

@@ -102,8 +102,8 @@ def test_the_plan_of_the_paper_tells_files_and_gigabytes_region_by_region(params
     assert rows["deccan"][3] == "valid"
     assert rows["appalachians"][3] == "test"
     assert rows["all"][1:3] == ["gebco-2021-tid", "input"]
-    assert "608,400 pairs are asked for: 65 GB before compression" in said
-    assert "nasadem wants a login: make an account" in said
+    assert "608,400 pairs are requested: 65 GB before compression" in said
+    assert "nasadem requires a login: create an account" in said
     assert "nonna-10: commercial use not stated" in said
     assert not (params.parent / "cache" / "files").exists()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import demsr
 from demsr.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +62,13 @@ def test_tests_that_a_page_names_exist(page):
         if not any(word in name for name in names):
             wrong.append(f"{folders}-k {word}")
     assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_public_names_that_a_page_uses_exist(page):
+    modules = {path.stem for path in (ROOT / "demsr").iterdir()}
+    names = set(re.findall(r"\bdemsr\.([A-Za-z_]+)", code_of(page)))
+    assert {name for name in names if name not in {*modules, *demsr.__all__}} == set()
 
 
 def test_the_readme_repeats_the_gains_of_the_model_card():

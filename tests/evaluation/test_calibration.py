@@ -12,7 +12,9 @@ from demsr.errors import VoidError
 from demsr.evaluation.calibration import ErrorSample, calibrate, fit_uncertainty, sample_errors
 from demsr.evaluation.coverage import UNKNOWN_SLOPE, coverage, predicted_sigma_m
 from demsr.model.srnet import DemSrNet
-from demsr.pairs.store import Area, PairFile, PairWriter
+from demsr.pairs.area import Area
+from demsr.pairs.pair_file import PairFile
+from demsr.pairs.pair_writer import PairWriter
 
 
 def test_the_standard_error_that_made_the_errors_is_found():
@@ -71,9 +73,9 @@ def write_pairs(path: Path, lr: np.ndarray, hr: np.ndarray, *, areas: int = 1, u
     described = dict.fromkeys(("source", "pair_kind", "registration", "vertical_datum", "crs", "pixel_size"), "made")
     with PairWriter(path, patch_lr=SIDE_LR, scale=5, attributes=attributes) as writer:
         for place in range(areas):
-            writer.begin(Area(name=f"area {place}", **described))
+            writer.start_area(Area(name=f"area {place}", **described))
             part = slice(place, None, areas)
-            writer.add_values(lr[part], hr[part])
+            writer.add_pairs(lr[part], hr[part])
     return PairFile(path)
 
 

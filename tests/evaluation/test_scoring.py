@@ -11,9 +11,10 @@ from demsr.errors import PairsError
 from demsr.evaluation.scoring import BLOCK_HR_PX, gains, group_slug, mean_metrics, score
 from demsr.metrics.terrain import slope_deg
 from demsr.model.baselines import Bicubic
-from demsr.pairs.adopt import adopt_pairs
+from demsr.pairs.area import Area
 from demsr.pairs.degrade import block_mean
-from demsr.pairs.store import Area, PairFile
+from demsr.pairs.import_pairs import import_pairs
+from demsr.pairs.pair_file import PairFile
 
 
 class Shifted(nn.Module):
@@ -86,7 +87,7 @@ def scaled_pairs(folder, *, scaled_range_m=None, count=3):
     lr = np.stack([block_mean(image.astype(np.float32), scale=5) for image in hr])
     with h5py.File(folder / "test.h5", "w") as file:
         file[f"{SIDE_LR}_{SIDE_LR}"], file[f"{side}_{side}"] = lr[:, None], hr[:, None]
-    adopt_pairs(folder / "test.h5", folder / "own.h5", domain="land", split="test", scaled_range_m=scaled_range_m)
+    import_pairs(folder / "test.h5", folder / "own.h5", domain="land", split="test", scaled_range_m=scaled_range_m)
     return PairFile(folder / "own.h5")
 
 
@@ -147,5 +148,5 @@ def test_mean_has_only_metrics_of_all_areas(pairs):
     ],
 )
 def test_kind_terrain_and_unit_make_the_name_of_a_row(described, unit, slug):
-    area = dataclasses.replace(Area.of("a", dem(plane(5, 5))), **described)
+    area = dataclasses.replace(Area.from_dem("a", dem(plane(5, 5))), **described)
     assert group_slug("marine", area, unit=unit) == slug

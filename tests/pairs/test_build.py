@@ -14,11 +14,12 @@ from demsr.dem.read.raster import read_dem
 from demsr.errors import PairsError
 from demsr.options import SPLITS
 from demsr.pairs import region_pairs
-from demsr.pairs.build import Degradations, PairPlan, build_pairs, plan_pairs
+from demsr.pairs.build import PairPlan, build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
+from demsr.pairs.degradations.block_mean import BlockMean
 from demsr.pairs.degrade import block_mean
-from demsr.pairs.split import regions_of
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
+from demsr.pairs.split import split_raster
 
 GAP_LR, SCALE = 2, 5
 RULE = CutRule(patch_lr=8, stride_hr=7, gap_lr=GAP_LR, max_void_share=0.1, min_relief_m=1)
@@ -37,12 +38,12 @@ def build(rasters: Sequence[Path], folder: Path, **changes: Any) -> dict[str, An
         **changes,
     }
     rule, scale_free = options.pop("rule"), options.pop("scale_free")
-    degradations, processes = options.pop("degradations", Degradations()), options.pop("processes", 1)
+    degradations, processes = options.pop("degradations", [BlockMean()]), options.pop("processes", 1)
     count = options.pop("count", None)
-    splitter = partial(regions_of, **options)
+    splitter = partial(split_raster, **options)
     plan = plan_pairs(rasters, splitter, domain="land", scale_free=scale_free, degradations=degradations)
     work = folder.with_name(f"{folder.name}.work")
-    return build_pairs(plan, folder, rule, everywhere=plan.regions, work=work, processes=processes, count=count)
+    return build_pairs(plan, folder, rule, all_regions=plan.regions, work=work, processes=processes, count=count)
 
 
 def raster(
@@ -123,8 +124,8 @@ def test_what_one_domain_holds_out_the_other_does_not_train_on(tmp_path):
     def plan(domain: str, names: Sequence[str], **held_out: list[str]) -> PairPlan:
         options = {"method": "files", "quadrant_splits": (), "gap_lr": GAP_LR, "scale": SCALE}
         rasters = [raster(tmp_path, name, row=300 * (place // 2), col=300 * (place % 2)) for place, name in names]
-        splitter = partial(regions_of, **options, **held_out)
-        return plan_pairs(rasters, splitter, domain=domain, scale_free=False, degradations=Degradations())
+        splitter = partial(split_raster, **options, **held_out)
+        return plan_pairs(rasters, splitter, domain=domain, scale_free=False, degradations=[BlockMean()])
 
     land = plan(
         "land",
@@ -135,8 +136,8 @@ def test_what_one_domain_holds_out_the_other_does_not_train_on(tmp_path):
     marine = plan(
         "marine", [(0, "sea_test"), (1, "sea_valid"), (3, "sea_train")], valid=["sea_valid"], test=["sea_test"]
     )
-    everywhere = [*land.regions, *marine.regions]
-    summary = build_pairs(land, tmp_path / "land", RULE, everywhere=everywhere, work=tmp_path / "work")
+    all_regions = [*land.regions, *marine.regions]
+    summary = build_pairs(land, tmp_path / "land", RULE, all_regions=all_regions, work=tmp_path / "work")
     assert summary["train"]["areas"]["land_train"] == 0  # it lies where the sea floor is tested
     assert summary["train"]["areas"]["land_more"] > 0
 

@@ -6,7 +6,9 @@ import pytest
 from synthetic import dem, grid, plane, rough
 
 from demsr.dem.dem import Dem
-from demsr.pairs.cut import CutRule, Patch, cut_patches, pair_kind
+from demsr.pairs.area import pair_kind
+from demsr.pairs.cut import CutRule, Patch, cut_patches
+from demsr.pairs.degradations.block_mean import BlockMean
 from demsr.pairs.degrade import block_mean
 from demsr.pairs.split import Region
 
@@ -18,8 +20,10 @@ def cut(
 ) -> tuple[list[Patch], Counter[str]]:
     left_out: Counter[str] = Counter()
     chosen = region or Region("r", "train", 0, 0, raster.grid)
+    part = raster.window(chosen.row, chosen.col, chosen.grid.rows, chosen.grid.cols)
+    lr = BlockMean().region_lr(chosen, part, scale=5, seed=0)
     rule = CutRule(**{**RULE, **changes})
-    return list(cut_patches(raster, chosen, rule, keep_away_from=away, left_out=left_out)), left_out
+    return list(cut_patches(lr, rule, keep_away_from=away, left_out=left_out)), left_out
 
 
 def test_lr_of_a_patch_is_the_block_mean_of_its_hr():

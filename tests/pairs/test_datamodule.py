@@ -3,9 +3,9 @@ import pytest
 import torch
 from synthetic import rough, write_pairs
 
-from demsr.pairs.datamodule import EpochSampler, PairDataModule, TrainPairs, ValidPairs, oriented
+from demsr.pairs.datamodule import EpochSampler, PairDataModule, TrainPairs, ValidPairs, orient
 from demsr.pairs.degrade import block_mean
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 
 
 @pytest.fixture
@@ -74,13 +74,13 @@ def test_block_mean_of_an_oriented_patch_is_the_oriented_block_mean(orientation)
     hr = rough(20, 20)
     lr = block_mean(hr, scale=5)
     np.testing.assert_allclose(
-        block_mean(oriented(hr[None], orientation)[0], scale=5), oriented(lr[None], orientation)[0], rtol=1e-6
+        block_mean(orient(hr[None], orientation)[0], scale=5), orient(lr[None], orientation)[0], rtol=1e-6
     )
 
 
 def test_orientations_are_the_eight_of_the_square():
     image = np.arange(4, dtype=np.float32).reshape(1, 2, 2)
-    found = {tuple(oriented(image, orientation).ravel().astype(int)) for orientation in range(8)}
+    found = {tuple(orient(image, orientation).ravel().astype(int)) for orientation in range(8)}
     assert found == {
         (0, 1, 2, 3),
         (1, 3, 0, 2),

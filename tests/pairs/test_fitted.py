@@ -3,11 +3,12 @@ import pytest
 from synthetic import plane, rough
 
 from demsr.errors import GridError, ParamsError, VoidError
-from demsr.pairs.fitted import DegradationModel, fit_degradation
+from demsr.pairs.degradations.fitted import FittedDegradation
+from demsr.pairs.fit_degradation import fit_degradation
 from demsr.runtime.seeding import generator
 from demsr.sources.sea_floor import synthetic_sea_floor
 
-NOTHING = DegradationModel(0.0, 1.0, 0.0)
+NOTHING = FittedDegradation(0.0, 1.0, 0.0)
 
 
 def sea_floor(*, seed: int = 1) -> np.ndarray:
@@ -28,7 +29,7 @@ def test_nothing_to_degrade_leaves_block_means_alone():
 def test_blur_of_a_spike_has_its_variance(sigma):
     spike = np.zeros((41, 41))
     spike[20, 20] = 1000
-    blurred = DegradationModel(sigma, 1.0, 0.0).degrade(spike, random=generator(0))
+    blurred = FittedDegradation(sigma, 1.0, 0.0).degrade(spike, random=generator(0))
     offset = np.arange(41) - 20
     assert blurred.sum() == pytest.approx(1000, rel=1e-4)
     assert blurred.sum(axis=0) @ offset**2 / 1000 == pytest.approx(sigma**2, rel=1e-2)
@@ -37,37 +38,37 @@ def test_blur_of_a_spike_has_its_variance(sigma):
 def test_blur_keeps_a_constant_up_to_borders_and_voids():
     flat = np.full((30, 30), -3000, np.float32)
     flat[10:14, 5:9] = np.nan
-    np.testing.assert_allclose(DegradationModel(1.5, 1.0, 0.0).degrade(flat, random=generator(0)), flat, atol=1e-3)
+    np.testing.assert_allclose(FittedDegradation(1.5, 1.0, 0.0).degrade(flat, random=generator(0)), flat, atol=1e-3)
 
 
 def test_sparse_soundings_keep_a_plane():
     slope = plane(40, 40)
-    np.testing.assert_allclose(DegradationModel(0.0, 0.2, 0.0).degrade(slope, random=generator(0)), slope, atol=1e-2)
+    np.testing.assert_allclose(FittedDegradation(0.0, 0.2, 0.0).degrade(slope, random=generator(0)), slope, atol=1e-2)
 
 
 def test_share_of_cells_keeps_its_soundings():
     terrain = rough(60, 60)
-    degraded = DegradationModel(0.0, 0.4, 0.0).degrade(terrain, random=generator(0))
+    degraded = FittedDegradation(0.0, 0.4, 0.0).degrade(terrain, random=generator(0))
     assert (degraded == terrain).mean() == pytest.approx(0.4, abs=0.03)
 
 
 def test_voids_stay_and_nothing_else_is_void():
-    degraded = DegradationModel(1.0, 0.2, 1.0).degrade(holed(), random=generator(0))
+    degraded = FittedDegradation(1.0, 0.2, 1.0).degrade(holed(), random=generator(0))
     np.testing.assert_array_equal(np.isnan(degraded), np.isnan(holed()))
 
 
 def test_heights_are_rounded():
-    degraded = DegradationModel(1.0, 0.5, 0.5).degrade(sea_floor(), random=generator(0))
+    degraded = FittedDegradation(1.0, 0.5, 0.5).degrade(sea_floor(), random=generator(0))
     assert degraded.dtype == np.float32
     np.testing.assert_array_equal(degraded * 2, np.rint(degraded * 2))
 
 
 def test_a_wholly_void_region_stays_void():
-    assert np.isnan(DegradationModel(1.0, 0.5, 1.0).degrade(np.full((5, 5), np.nan), random=generator(0))).all()
+    assert np.isnan(FittedDegradation(1.0, 0.5, 1.0).degrade(np.full((5, 5), np.nan), random=generator(0))).all()
 
 
 def test_same_seed_gives_the_same_soundings():
-    model = DegradationModel(0.5, 0.3, 1.0)
+    model = FittedDegradation(0.5, 0.3, 1.0)
     first, again, other = (model.degrade(sea_floor(), random=generator(seed, "soundings")) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
@@ -76,23 +77,23 @@ def test_same_seed_gives_the_same_soundings():
 @pytest.mark.parametrize("values", [(-1, 1, 1), (0, 0, 1), (0, 1.1, 1), (0, 1, -1), (np.nan, 1, 1)])
 def test_impossible_parameters_are_refused(values):
     with pytest.raises(ParamsError, match=r"degradation: blur_lr_px=.*the share within \(0, 1\]"):
-        DegradationModel(*values)
+        FittedDegradation(*values)
 
 
 @pytest.mark.parametrize("shape", [(1, 400), (1, 5)])
 def test_soundings_that_span_no_area_are_refused(shape):
     with pytest.raises(VoidError, match="soundings span no area; give a larger region"):
-        DegradationModel(0.0, 0.05, 0.0).degrade(np.zeros(shape), random=generator(0))
+        FittedDegradation(0.0, 0.05, 0.0).degrade(np.zeros(shape), random=generator(0))
 
 
 @pytest.mark.parametrize(
     ("truth", "terrain"),
     [
-        (DegradationModel(0.5, 1.0, 1.0), sea_floor()),
-        (DegradationModel(1.5, 1.0, 0.0), holed()),
-        (DegradationModel(0.3, 0.7, 1.0), sea_floor()),
-        (DegradationModel(0.5, 0.3, 1.0), holed()),
-        (DegradationModel(1.0, 0.1, 1.0), sea_floor()),
+        (FittedDegradation(0.5, 1.0, 1.0), sea_floor()),
+        (FittedDegradation(1.5, 1.0, 0.0), holed()),
+        (FittedDegradation(0.3, 0.7, 1.0), sea_floor()),
+        (FittedDegradation(0.5, 0.3, 1.0), holed()),
+        (FittedDegradation(1.0, 0.1, 1.0), sea_floor()),
     ],
     ids=["blurred", "very blurred, holed", "nearly all sounded", "sparse, holed", "blurred and very sparse"],
 )
@@ -104,7 +105,7 @@ def test_fit_recovers_the_model(truth, terrain):
 
 
 def test_slight_blur_is_not_told_from_none_where_soundings_are_sparse():
-    truth = DegradationModel(0.0, 0.5, 1.0)
+    truth = FittedDegradation(0.0, 0.5, 1.0)
     fitted = fit_degradation(truth.degrade(sea_floor(), random=generator(7, "other soundings")), sea_floor())
     assert fitted.blur_lr_px < 0.25
     assert 1 / 1.5 < fitted.sounding_share / 0.5 < 1.5
@@ -116,20 +117,20 @@ def test_clean_block_means_fit_nothing():
 
 def test_bias_does_not_change_the_fit():
     terrain = sea_floor()
-    lr = DegradationModel(0.5, 1.0, 1.0).degrade(terrain, random=generator(7))
+    lr = FittedDegradation(0.5, 1.0, 1.0).degrade(terrain, random=generator(7))
     assert fit_degradation(lr + 40, terrain) == fit_degradation(lr, terrain)
 
 
 def test_cells_void_in_lr_are_left_out():
     terrain = sea_floor()
-    lr = np.where(np.isnan(holed()), np.nan, DegradationModel(0.5, 1.0, 1.0).degrade(terrain, random=generator(7)))
+    lr = np.where(np.isnan(holed()), np.nan, FittedDegradation(0.5, 1.0, 1.0).degrade(terrain, random=generator(7)))
     fitted = fit_degradation(lr, terrain)
     assert (fitted.blur_lr_px, fitted.rounding_m) == (pytest.approx(0.5, abs=0.1), 1.0)
 
 
 def test_surroundings_without_hr_do_not_count():
     terrain = sea_floor()
-    lr = DegradationModel(0.5, 1.0, 1.0).degrade(terrain, random=generator(7))
+    lr = FittedDegradation(0.5, 1.0, 1.0).degrade(terrain, random=generator(7))
     wide_lr, wide_terrain = np.pad(lr, 20, constant_values=-3000), np.pad(terrain, 20, constant_values=np.nan)
     assert fit_degradation(wide_lr, wide_terrain) == fit_degradation(lr, terrain)
 

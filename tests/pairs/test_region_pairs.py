@@ -3,7 +3,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyproj
@@ -11,20 +11,25 @@ import pytest
 from rasterio.transform import Affine
 from synthetic import dem, write_raw
 
+from demsr import options
 from demsr.dem.geotiff import write_dem
 from demsr.dem.grid import Grid, metres_per_degree
 from demsr.dem.read.declared import Declared
+from demsr.dem.read.header import read_header
 from demsr.dem.read.raster import read_dem
 from demsr.errors import GridError, PairsError, VoidError
 from demsr.evaluation.scoring import group_slug
 from demsr.options import SPLITS
-from demsr.pairs.build import Degradations, build_pairs, plan_pairs
+from demsr.pairs.area import BLOCK_MEAN, REAL
+from demsr.pairs.build import build_pairs, plan_pairs
 from demsr.pairs.cut import CutRule
+from demsr.pairs.degradations import Degradation, FittedDegradation, RealLr, make_degradations
+from demsr.pairs.degradations.real import describe_real_lr
 from demsr.pairs.degrade import block_mean
-from demsr.pairs.fitted import DegradationModel
-from demsr.pairs.region_pairs import LrFile, Piece, fitted_model, lr_files, make_piece
-from demsr.pairs.split import Region, protected_boxes, regions_of
-from demsr.pairs.store import BLOCK_MEAN, DEGRADATIONS, FITTED, REAL, PairFile
+from demsr.pairs.fit_degradation import fit_degradation_to_rasters
+from demsr.pairs.pair_file import PairFile
+from demsr.pairs.region_pairs import RegionPairs, write_region_pairs
+from demsr.pairs.split import Region, protected_boxes, split_raster
 from demsr.runtime.seeding import generator
 
 SECOND, CELL = 1 / 3600, 15 / 3600  # degrees; a cell is one of LR
@@ -33,7 +38,7 @@ JAPAN, KANSAS = {"west": 139.0, "north": 36.0}, {"west": -100.0, "north": 40.0}
 SEA_FLOOR_M = -3000.0
 MOVED_S, BIAS_M = (4.0, -7.0), 2.5  # of the terrain in LR: arc-seconds to the east and the north, metres up
 RULE = CutRule(patch_lr=8, stride_hr=7, gap_lr=2, max_void_share=0.1, min_relief_m=1)
-MODEL = DegradationModel(0.6, 0.5, 1.0)
+FITTED = FittedDegradation(0.6, 0.5, 1.0)
 HILLS = 120
 
 
@@ -112,8 +117,11 @@ def lr_raster(
     return folder / f"{name}.tif"
 
 
-def degradations(*lr: Path, tid: Sequence[Path] = (), kinds: Sequence[str] = (REAL,)) -> Degradations:
-    return Degradations(kinds=kinds, model=MODEL, lr_files=lr_files(lr, tid, vertical_datum="MSL", declared={}))
+def degradations(
+    *lr: Path, tid: Sequence[Path] = (), kinds: Sequence[Any] = (REAL,), fitted: FittedDegradation = FITTED
+) -> list[Degradation]:
+    real = describe_real_lr(lr, tid, vertical_datum="MSL", declared={})
+    return make_degradations(kinds, fitted=fitted, real=real)
 
 
 def whole(name: str, source: str, grid: Grid) -> list[Region]:
@@ -121,16 +129,16 @@ def whole(name: str, source: str, grid: Grid) -> list[Region]:
 
 
 def pieces(
-    folder: Path, hr: Path, given: Degradations, *, split: Any = whole, rule: CutRule = RULE, seed: int = 3
-) -> list[Piece]:
+    folder: Path, hr: Path, given: list[Degradation], *, split: Any = whole, rule: CutRule = RULE, seed: int = 3
+) -> list[RegionPairs]:
     """Make everything that one raster gives."""
     plan = plan_pairs([hr], split, domain="marine", scale_free=False, degradations=given)
     protected = {split: protected_boxes((), split) for split in SPLITS}
-    make = partial(make_piece, rule=rule, protected=protected, seed=seed, work=folder / "work")
+    make = partial(write_region_pairs, rule=rule, protected=protected, seed=seed, work=folder / "work")
     return [make(job) for job in plan.jobs]
 
 
-def made(folder: Path, hr: Path, given: Degradations, **options: Any) -> PairFile:
+def made(folder: Path, hr: Path, given: list[Degradation], **options: Any) -> PairFile:
     """Return the pairs of one raster with one LR."""
     (piece,) = pieces(folder, hr, given, **options)
     assert piece.path is not None, piece.left_out
@@ -143,11 +151,11 @@ def why_none(folder: Path, hr: Path, *lr: Path) -> list[str]:
     return list(piece.left_out)
 
 
-def build(rasters: Sequence[Path], folder: Path, given: Degradations, *, rule: CutRule = RULE) -> dict[str, Any]:
+def build(rasters: Sequence[Path], folder: Path, given: list[Degradation], *, rule: CutRule = RULE) -> dict[str, Any]:
     options = {"method": "files", "quadrant_splits": (), "valid": ["valid*"], "test": ["test*"]}
-    splitter = partial(regions_of, gap_lr=RULE.gap_lr, scale=RULE.scale, **options)
+    splitter = partial(split_raster, gap_lr=RULE.gap_lr, scale=RULE.scale, **options)
     plan = plan_pairs(rasters, splitter, domain="marine", scale_free=False, degradations=given)
-    return build_pairs(plan, folder / "pairs", rule, everywhere=plan.regions, work=folder / "work", seed=3)
+    return build_pairs(plan, folder / "pairs", rule, all_regions=plan.regions, work=folder / "work", seed=3)
 
 
 def corners(pairs: PairFile, place: tuple[float, float] = (0, 0)) -> list[tuple[int, int]]:
@@ -216,10 +224,10 @@ def test_hr_of_other_spacing_place_and_crs_lies_on_lr_as_well(tmp_path, write):
 
 
 def test_finer_hr_gives_real_pairs_alone(tmp_path):
-    given = degradations(lr_raster(tmp_path), kinds=DEGRADATIONS)
+    given = degradations(lr_raster(tmp_path), kinds=get_args(options.Degradation))
     hr = hr_raster(tmp_path, arcsec=1)
     plan = plan_pairs([hr], whole, domain="marine", scale_free=False, degradations=given)
-    assert [job.degradation for job in plan.jobs] == [REAL]
+    assert [job.degradation.name for job in plan.jobs] == [REAL]
     assert plan.left_out == {}
 
 
@@ -229,8 +237,8 @@ def test_lr_is_read_as_its_user_declared(tmp_path):
     transform = Affine(CELL, 0, place["west"], 0, -CELL, place["north"])
     lr = write_raw(tmp_path / "depths.tif", depths_cm.astype(np.int32), transform=transform)
     said = {"depths": Declared(unit="cm", positive="down")}
-    files = lr_files([lr], [], vertical_datum="MSL", declared=said)
-    pairs = made(tmp_path, hr_raster(tmp_path), Degradations(kinds=(REAL,), lr_files=files))
+    files = describe_real_lr([lr], [], vertical_datum="MSL", declared=said)
+    pairs = made(tmp_path, hr_raster(tmp_path), files)
     assert_real_pairs(pairs, -depths_cm * np.float32(0.01), within_m=0.06)
     assert [area.vertical_datum for area in pairs.areas] == ["MSL"]
 
@@ -265,7 +273,7 @@ def test_lr_that_does_not_cover_gives_no_job_and_says_so(tmp_path, place):
     plan = plan_pairs([hr], whole, domain="marine", scale_free=False, degradations=degradations(lr))
     assert (plan.jobs, plan.left_out) == ([], {"hr: no real LR grid covers it": 1, "real.tif: covers no raster": 1})
     with pytest.raises(PairsError, match=r"marine: the train split has no pair .*hr: no real LR grid covers it"):
-        build_pairs(plan, tmp_path / "pairs", RULE, everywhere=plan.regions, work=tmp_path / "work")
+        build_pairs(plan, tmp_path / "pairs", RULE, all_regions=plan.regions, work=tmp_path / "work")
 
 
 def test_real_grids_of_one_source_give_areas_of_their_own(tmp_path):
@@ -322,12 +330,12 @@ def test_lr_and_source_types_of_the_same_cells_belong_together(tmp_path):
     alone = lr_raster(tmp_path, "alone", shape=(26, 25))
     types = [tid_raster(tmp_path, name, np.ones((26, 26)), place) for name, place in (("b", (-3, 40)), ("a", (-3, -3)))]
     said = {"there": Declared(vertical_datum="EGM2008")}
-    files = lr_files([here, there, alone], types, vertical_datum="MSL", declared=said)
+    files = describe_real_lr([here, there, alone], types, vertical_datum="MSL", declared=said)
     assert [len(file.sha256) for file in files] == [128, 128, 64]
     assert [replace(file, sha256="", assumptions=()) for file in files] == [
-        LrFile(here, types[1], "MSL", Declared()),
-        LrFile(there, types[0], "MSL", said["there"]),
-        LrFile(alone, None, "MSL", Declared()),
+        RealLr(here, types[1], "MSL", Declared(), read_header(here).grid),
+        RealLr(there, types[0], "MSL", said["there"], read_header(there).grid),
+        RealLr(alone, None, "MSL", Declared(), read_header(alone).grid),
     ]
 
 
@@ -368,7 +376,7 @@ def test_finished_pairs_of_another_lr_are_not_taken(tmp_path, change):
     assert second.samples["lr_measured_share"][0] == (change == "heights")
 
 
-@pytest.mark.parametrize(("kind", "arcsec"), [(BLOCK_MEAN, 3), (FITTED, 3), (REAL, 3), (REAL, 1)])
+@pytest.mark.parametrize(("kind", "arcsec"), [(BLOCK_MEAN, 3), ("fitted", 3), (REAL, 3), (REAL, 1)])
 def test_training_keeps_the_gap_to_a_held_out_region(tmp_path, kind, arcsec):
     """The test region begins one cell of LR behind the training region; two are asked for."""
     columns = {"train": 0, "test": 21, "valid": 45}
@@ -381,7 +389,7 @@ def test_training_keeps_the_gap_to_a_held_out_region(tmp_path, kind, arcsec):
 
 
 def quarters(name: str, source: str, grid: Grid) -> list[Region]:
-    return regions_of(
+    return split_raster(
         name,
         source,
         grid,
@@ -397,11 +405,11 @@ def quarters(name: str, source: str, grid: Grid) -> list[Region]:
 def test_every_fitted_lr_is_cut_from_one_degraded_region(tmp_path):
     hr = hr_raster(tmp_path, shape=(22, 22))
     raster = read_dem(hr)
-    found = pieces(tmp_path, hr, degradations(kinds=(FITTED,)), split=quarters, seed=7)
+    found = pieces(tmp_path, hr, degradations(kinds=("fitted",)), split=quarters, seed=7)
     assert [piece.count for piece in found] == [4, 4, 1, 1]
     for piece, region in zip(found, quarters("hr", "hr", raster.grid), strict=True):
         own = raster.elevation_m[region.row : region.row + 50, region.col : region.col + 50]
-        degraded = MODEL.degrade(block_mean(own, scale=5), random=generator(7, "soundings", region.name))
+        degraded = FITTED.degrade(block_mean(own, scale=5), random=generator(7, "soundings", region.name))
         pairs = PairFile(piece.path)
         for index, (row, col) in enumerate(zip(pairs.samples["row"], pairs.samples["col"], strict=True)):
             lr, hr = pairs.pair(index)
@@ -411,7 +419,7 @@ def test_every_fitted_lr_is_cut_from_one_degraded_region(tmp_path):
 
 
 @pytest.mark.parametrize(("stride_hr", "step"), [(7, 10), (10, 10), (11, 15)])
-@pytest.mark.parametrize("kind", [FITTED, REAL])
+@pytest.mark.parametrize("kind", ["fitted", "real"])
 def test_strides_of_a_given_lr_are_whole_cells_rounded_up(tmp_path, kind, stride_hr, step):
     given = degradations(lr_raster(tmp_path, moved_s=(0, 0)), kinds=(kind,))
     pairs = made(tmp_path, hr_raster(tmp_path), given, rule=replace(RULE, stride_hr=stride_hr))
@@ -424,8 +432,8 @@ def test_patches_begin_with_hr_where_its_edges_are_those_of_lr(tmp_path):
 
 
 def test_another_seed_or_model_gives_another_fitted_lr(tmp_path):
-    hr, given = hr_raster(tmp_path, shape=(10, 10)), degradations(kinds=(FITTED,))
-    other = replace(given, model=replace(MODEL, blur_lr_px=2.0))
+    hr, given = hr_raster(tmp_path, shape=(10, 10)), degradations(kinds=("fitted",))
+    other = [replace(FITTED, blur_lr_px=2.0)]
     lr = [made(tmp_path, hr, choice, seed=seed).pair(0)[0] for choice, seed in ((given, 3), (given, 4), (other, 3))]
     assert (lr[0] != lr[1]).any()
     assert (lr[0] != lr[2]).any()
@@ -435,14 +443,14 @@ def test_region_too_narrow_for_fitted_soundings_is_left_out_with_the_reason(tmp_
     elevation = np.full((60, 60), np.nan, np.float32)
     elevation[20:25] = -5
     write_dem(tmp_path / "hr.tif", dem(elevation, **on_grid(3, (0, 0))))
-    (piece,) = pieces(tmp_path, tmp_path / "hr.tif", degradations(kinds=(FITTED,)))
+    (piece,) = pieces(tmp_path, tmp_path / "hr.tif", degradations(kinds=("fitted",)))
     (reason,) = piece.left_out
     assert "soundings span no area; give a larger region or share of soundings" in reason
     assert (piece.path, piece.count) == (None, 0)
 
 
 def test_degradations_of_one_region_differ_in_name_and_never_share_a_group(tmp_path):
-    given = degradations(lr_raster(tmp_path), kinds=DEGRADATIONS)
+    given = degradations(lr_raster(tmp_path), kinds=get_args(options.Degradation))
     areas = [PairFile(piece.path).areas[0] for piece in pieces(tmp_path, hr_raster(tmp_path), given)]
     assert [area.name for area in areas] == ["hr", "hr, fitted degradation", "hr, LR real"]
     assert [area.degradation for area in areas] == ["block mean", "fitted", "real"]
@@ -470,7 +478,7 @@ def test_model_of_whole_metres_is_found_once_hr_lies_on_lr(tmp_path, gross):
     if gross:
         blundering(lr)
     hr = read_dem(hr_raster(tmp_path, shape=(44, 44), place=(-2, -2)))
-    model, found = fitted_model(read_dem(lr), hr)
+    model, found = fit_degradation_to_rasters(read_dem(lr), hr)
     lon_m, lat_m = metres_per_degree(NORTH - 20 * CELL)
     assert found.applied
     assert found.shift_m == pytest.approx((4 * SECOND * lon_m, -7 * SECOND * lat_m), abs=10)
@@ -482,9 +490,9 @@ def test_model_of_grids_that_do_not_fit_is_refused(tmp_path):
     hr = read_dem(hr_raster(tmp_path, shape=(34, 34), place=(0, 0)))
     off = read_dem(lr_raster(tmp_path, "off", shape=(34, 34), place=(0, 0), moved_s=(45, -60)))
     with pytest.raises(GridError, match="not applied: shift of 5.0 is beyond 2 LR pixels, check both grids"):
-        fitted_model(off, hr)
+        fit_degradation_to_rasters(off, hr)
     with pytest.raises(GridError, match="its CRS 'EPSG:4301' lies metres from WGS 84; warp it to WGS 84 first"):
-        fitted_model(replace(off, grid=replace(off.grid, crs="EPSG:4301")), hr)
+        fit_degradation_to_rasters(replace(off, grid=replace(off.grid, crs="EPSG:4301")), hr)
     small = read_dem(lr_raster(tmp_path, "small", shape=(20, 20), place=(4, 4)))
     with pytest.raises(VoidError, match="39[0-9] cells are measured in LR and in HR; the fit needs 1000"):
-        fitted_model(small, hr)
+        fit_degradation_to_rasters(small, hr)

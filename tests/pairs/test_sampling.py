@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from demsr.errors import PairsError
-from demsr.pairs.sampling import Sampling, denser_stride, drawn, quotas
+from demsr.pairs.sampling import Sampling, denser_stride, draw_pairs, quotas
 
 
 def test_validation_has_a_fifth_at_most_and_training_the_rest():
@@ -29,7 +29,7 @@ def test_patches_overlap_eight_times_along_a_side_at_most():
 
 
 def test_as_many_are_drawn_as_wanted_each_once_and_in_order():
-    parts = drawn([10, 0, 30], 12, np.random.default_rng(0))
+    parts = draw_pairs([10, 0, 30], 12, np.random.default_rng(0))
     assert sum(map(len, parts)) == 12
     assert len(parts[1]) == 0
     for part, count in zip(parts, (10, 0, 30), strict=True):
@@ -39,7 +39,7 @@ def test_as_many_are_drawn_as_wanted_each_once_and_in_order():
 
 
 def test_all_are_drawn_where_all_are_wanted():
-    parts = drawn([3, 2], 5, np.random.default_rng(0))
+    parts = draw_pairs([3, 2], 5, np.random.default_rng(0))
     assert [part.tolist() for part in parts] == [[0, 1, 2], [0, 1]]
 
 
@@ -47,7 +47,7 @@ def test_every_pair_is_as_likely_as_any_other():
     random = np.random.default_rng(0)
     often = np.zeros(8)
     for _ in range(2000):
-        first, second = drawn([2, 6], 4, random)
+        first, second = draw_pairs([2, 6], 4, random)
         often[first] += 1
         often[second + 2] += 1
     assert often == pytest.approx(1000, rel=0.1)

@@ -6,12 +6,12 @@ from demsr.dem.read.raster import read_dem
 from demsr.errors import GridError, ParamsError
 from demsr.pairs.split import (
     Region,
-    check_named_files,
-    closer_than,
+    check_held_out_files,
+    is_within_gap,
     protected_boxes,
-    quadrants,
-    regions_of,
+    split_into_quadrants,
     split_of_file,
+    split_raster,
 )
 
 SPLITS = ("train", "valid", "test", "train")
@@ -21,7 +21,7 @@ SPLITS = ("train", "valid", "test", "train")
 @pytest.mark.parametrize("gap_lr", [1, 2])
 def test_no_pixel_belongs_to_two_quadrants_and_the_gap_is_held(shape, gap_lr):
     owners = np.zeros(shape, int)
-    regions = quadrants("x", grid(*shape), SPLITS, gap_lr=gap_lr, scale=5)
+    regions = split_into_quadrants("x", grid(*shape), SPLITS, gap_lr=gap_lr, scale=5)
     for region in regions:
         owners[region.row :, region.col :][: region.grid.rows, : region.grid.cols] += 1
     assert owners.max() == 1
@@ -31,13 +31,13 @@ def test_no_pixel_belongs_to_two_quadrants_and_the_gap_is_held(shape, gap_lr):
 
 
 def test_quadrants_of_68_by_80_lr_pixels_give_up_half_the_gap_each():
-    regions = quadrants("x", grid(344, 403), SPLITS, gap_lr=2, scale=5)
+    regions = split_into_quadrants("x", grid(344, 403), SPLITS, gap_lr=2, scale=5)
     assert {(region.grid.rows, region.grid.cols) for region in regions} == {(33 * 5, 39 * 5)}
 
 
 def test_quadrants_lie_where_their_names_say():
     whole = grid(100, 100)
-    north_west, north_east, south_west, south_east = quadrants("x", whole, SPLITS, gap_lr=2, scale=5)
+    north_west, north_east, south_west, south_east = split_into_quadrants("x", whole, SPLITS, gap_lr=2, scale=5)
     assert [region.split for region in (north_west, north_east, south_west, south_east)] == list(SPLITS)
     assert north_west.name == "x, north-west"
     assert south_east.name == "x, south-east"
@@ -52,7 +52,7 @@ def test_quadrants_lie_where_their_names_say():
 @pytest.mark.parametrize("shape", [(15, 100), (100, 15)])
 def test_raster_too_small_for_quadrants_is_refused(shape):
     with pytest.raises(GridError, match=rf"x: {shape[0]} x {shape[1]} pixels cannot be cut into quadrants"):
-        quadrants("x", grid(*shape), SPLITS, gap_lr=2, scale=5)
+        split_into_quadrants("x", grid(*shape), SPLITS, gap_lr=2, scale=5)
 
 
 @pytest.mark.parametrize(
@@ -64,16 +64,16 @@ def test_file_belongs_to_the_split_whose_pattern_it_matches(name, split):
 
 
 def test_pattern_that_matches_no_file_is_refused():
-    check_named_files(["alps", "coast"], ["al*", "coast"], where="params.yaml")
+    check_held_out_files(["alps", "coast"], ["al*", "coast"], where="params.yaml")
     with pytest.raises(ParamsError, match=r"params.yaml: no file is called 'caost'; there are alps, coast"):
-        check_named_files(["coast", "alps"], ["caost"], where="params.yaml")
+        check_held_out_files(["coast", "alps"], ["caost"], where="params.yaml")
 
 
 def test_raster_is_split_by_the_method_that_was_asked_for():
     raster = dem(plane(100, 100), source="Alps")
     options = {"quadrant_splits": SPLITS, "valid": ["b"], "test": ["a"], "gap_lr": 2, "scale": 5}
-    assert [one.split for one in regions_of("a", "Alps", raster.grid, method="quadrants", **options)] == list(SPLITS)
-    assert regions_of("a", "Alps", raster.grid, method="files", **options) == [
+    assert [one.split for one in split_raster("a", "Alps", raster.grid, method="quadrants", **options)] == list(SPLITS)
+    assert split_raster("a", "Alps", raster.grid, method="files", **options) == [
         Region("Alps", "test", 0, 0, raster.grid)
     ]
 
@@ -91,20 +91,20 @@ def test_gap_of_two_lr_pixels_is_ten_hr_pixels(columns, closer):
     box = grid(40, 40).lonlat_bounds()
     east = grid(40, 40, west=10 + (40 + columns) * ARCSEC_3)
     south = grid(40, 40, north=50 - (40 + columns) * ARCSEC_3)
-    assert closer_than(east, [box], gap_lr=2, scale=5) == closer
-    assert closer_than(south, [box], gap_lr=2, scale=5) == closer
-    assert closer_than(grid(40, 40), [east.lonlat_bounds()], gap_lr=2, scale=5) == closer
-    assert closer_than(grid(40, 40), [south.lonlat_bounds()], gap_lr=2, scale=5) == closer
+    assert is_within_gap(east, [box], gap_lr=2, scale=5) == closer
+    assert is_within_gap(south, [box], gap_lr=2, scale=5) == closer
+    assert is_within_gap(grid(40, 40), [east.lonlat_bounds()], gap_lr=2, scale=5) == closer
+    assert is_within_gap(grid(40, 40), [south.lonlat_bounds()], gap_lr=2, scale=5) == closer
 
 
 def test_longitudes_a_turn_apart_are_the_same_place():
     box = grid(40, 40, west=-170).lonlat_bounds()
-    assert closer_than(grid(40, 40, west=190), [box], gap_lr=1, scale=5)
-    assert not closer_than(grid(40, 40, west=180), [box], gap_lr=1, scale=5)
+    assert is_within_gap(grid(40, 40, west=190), [box], gap_lr=1, scale=5)
+    assert not is_within_gap(grid(40, 40, west=180), [box], gap_lr=1, scale=5)
 
 
 def test_patch_is_far_from_no_box():
-    assert not closer_than(grid(40, 40), [], gap_lr=2, scale=5)
+    assert not is_within_gap(grid(40, 40), [], gap_lr=2, scale=5)
 
 
 def test_neighbouring_srtm_tiles_share_a_row_and_are_kept_apart(shared):
@@ -116,6 +116,6 @@ def test_neighbouring_srtm_tiles_share_a_row_and_are_kept_apart(shared):
     seen = np.isfinite(shared_row[0]) & np.isfinite(shared_row[1])
     assert np.mean(shared_row[0][seen] == shared_row[1][seen]) > 0.99
     box = south.grid.lonlat_bounds()
-    assert closer_than(north.grid.window(1201 - 40, 0, 40, 40), [box], gap_lr=2, scale=5)
-    assert closer_than(north.grid.window(1201 - 40 - 10, 0, 40, 40), [box], gap_lr=2, scale=5)
-    assert not closer_than(north.grid.window(1201 - 40 - 11, 0, 40, 40), [box], gap_lr=2, scale=5)
+    assert is_within_gap(north.grid.window(1201 - 40, 0, 40, 40), [box], gap_lr=2, scale=5)
+    assert is_within_gap(north.grid.window(1201 - 40 - 10, 0, 40, 40), [box], gap_lr=2, scale=5)
+    assert not is_within_gap(north.grid.window(1201 - 40 - 11, 0, 40, 40), [box], gap_lr=2, scale=5)

@@ -18,9 +18,11 @@ import pytest
 from synthetic import dem, patches, plane, write_pairs
 
 from demsr.errors import PairsError, reported
-from demsr.pairs import store
+from demsr.pairs import pair_writer
+from demsr.pairs.area import Area
 from demsr.pairs.cut import Patch
-from demsr.pairs.store import Area, PairFile, PairWriter
+from demsr.pairs.pair_file import PairFile
+from demsr.pairs.pair_writer import PairWriter
 from demsr.runtime.files import atomic_write
 
 
@@ -81,7 +83,7 @@ def test_area_knows_source_datum_registration_and_spacing(tmp_path):
 
 @pytest.mark.parametrize(("source", "synthetic"), [("synthetic sea floor", True), ("Balanus Seamount", False)])
 def test_area_knows_whether_its_terrain_was_made(source, synthetic):
-    assert Area.of("x", dem(plane(5, 5), source=source)).synthetic == synthetic
+    assert Area.from_dem("x", dem(plane(5, 5), source=source)).synthetic == synthetic
 
 
 def test_area_without_patches_is_not_listed(tmp_path):
@@ -134,14 +136,14 @@ def test_another_process_reads_the_same_pair(tmp_path):
 
 
 def test_missing_file_is_refused(tmp_path):
-    with pytest.raises(PairsError, match=r"a\.h5: is no whole HDF5 file of pairs .*run `dvc repro pairs`"):
+    with pytest.raises(PairsError, match=r"a\.h5: not a complete HDF5 file of pairs .*run `dvc repro pairs`"):
         PairFile(tmp_path / "a.h5")
 
 
 @pytest.mark.parametrize("content", [b"", b"no HDF5 at all"])
 def test_file_of_another_kind_is_refused(tmp_path, content):
     (tmp_path / "a.h5").write_bytes(content)
-    with pytest.raises(PairsError, match=r"a\.h5: is no whole HDF5 file of pairs"):
+    with pytest.raises(PairsError, match=r"a\.h5: not a complete HDF5 file of pairs"):
         PairFile(tmp_path / "a.h5")
 
 
@@ -149,7 +151,7 @@ def test_file_of_another_kind_is_refused(tmp_path, content):
 def test_truncated_file_is_refused(tmp_path, share):
     path = write_pairs(tmp_path / "a.h5")
     os.truncate(path, int(share * path.stat().st_size))
-    with pytest.raises(PairsError, match=r"a\.h5: is no whole HDF5 file of pairs"):
+    with pytest.raises(PairsError, match=r"a\.h5: not a complete HDF5 file of pairs"):
         PairFile(path)
 
 
@@ -161,7 +163,7 @@ def test_broken_pair_inside_a_whole_file_is_refused_when_read(tmp_path, read):
     content = bytearray(path.read_bytes())
     content[place.byte_offset : place.byte_offset + place.size] = bytes(place.size)
     path.write_bytes(content)
-    with pytest.raises(PairsError, match=r"a\.h5: is no whole HDF5 file of pairs"):
+    with pytest.raises(PairsError, match=r"a\.h5: not a complete HDF5 file of pairs"):
         read(PairFile(path))
 
 
@@ -169,7 +171,7 @@ def test_file_without_two_sizes_is_refused(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["32_32"] = np.zeros((1, 1, 32, 32))
         file["other"] = 1
-    with pytest.raises(PairsError, match=r"a\.h5: has \['32_32', 'other'\]; a file of pairs holds two datasets"):
+    with pytest.raises(PairsError, match=r"a\.h5: has \['32_32', 'other'\]; a pair file has two datasets"):
         PairFile(tmp_path / "a.h5")
 
 
@@ -189,14 +191,14 @@ def test_file_without_two_sizes_is_refused(tmp_path):
 def test_datasets_that_do_not_pair_up_are_refused(tmp_path, lr_shape, hr_shape):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["8_8"], file["40_40"] = np.zeros(lr_shape), np.zeros(hr_shape)
-    with pytest.raises(PairsError, match=r"a\.h5: \['8_8', '40_40'\] have shapes .* they must be .* HR finer than LR"):
+    with pytest.raises(PairsError, match=r"a\.h5: \['8_8', '40_40'\] have shapes .* they must be .* multiple of"):
         PairFile(tmp_path / "a.h5")
 
 
 def test_folder_in_the_place_of_a_dataset_is_refused(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_group("8_8"), file.create_group("40_40")
-    with pytest.raises(PairsError, match=r"a\.h5: is no whole HDF5 file of pairs"):
+    with pytest.raises(PairsError, match=r"a\.h5: not a complete HDF5 file of pairs"):
         PairFile(tmp_path / "a.h5")
 
 
@@ -212,7 +214,7 @@ def test_full_disk_gives_one_line_and_nothing_under_the_final_name(tmp_path, mon
             atomic_write(tmp_path / "a.h5") as temporary,
             PairWriter(temporary, patch_lr=32, scale=5, attributes={}) as writer,
         ):
-            writer.append(Area.of("x", dem(plane(160, 160))), some)
+            writer.add_area(Area.from_dem("x", dem(plane(160, 160))), some)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert stop.value.code == 1
@@ -225,7 +227,7 @@ def test_full_disk_gives_one_line_and_nothing_under_the_final_name(tmp_path, mon
 def test_failure_that_only_closing_shows_is_raised(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     writer = PairWriter(tmp_path / "a.h5", patch_lr=8, scale=5, attributes={})
-    writer.append(Area.of("x", dem(plane(40, 40))), patches(1))
+    writer.add_area(Area.from_dem("x", dem(plane(40, 40))), patches(1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
     try:
         with pytest.raises(OSError, match=os.strerror(errno.EFBIG)), writer:
@@ -237,7 +239,7 @@ def test_failure_that_only_closing_shows_is_raised(tmp_path):
 def test_interrupted_block_closes_the_file(tmp_path):
     def interrupted() -> None:
         with PairWriter(tmp_path / "a.h5", patch_lr=8, scale=5, attributes={}) as writer:
-            writer.append(Area.of("x", dem(plane(40, 40))), patches(1))
+            writer.add_area(Area.from_dem("x", dem(plane(40, 40))), patches(1))
             message = "stop"
             raise KeyError(message)
 
@@ -248,13 +250,13 @@ def test_interrupted_block_closes_the_file(tmp_path):
 
 
 def described(name: str, **lr: Any) -> Area:
-    return Area.of(name, dem(plane(40, 40)), **lr)
+    return Area.from_dem(name, dem(plane(40, 40)), **lr)
 
 
 def written(path: Path, *areas: tuple[Area, list[Patch]], **attributes: Any) -> Path:
     with PairWriter(path, patch_lr=8, scale=5, attributes=attributes) as writer:
         for area, some in areas:
-            writer.append(area, some)
+            writer.add_area(area, some)
     return path
 
 
@@ -279,7 +281,7 @@ def test_appended_files_equal_one_written_in_one_go(tmp_path):
     parts = [written(tmp_path / "ab.h5", *areas[:2]), written(tmp_path / "c.h5", areas[2])]
     with PairWriter(tmp_path / "joined.h5", patch_lr=8, scale=5, attributes={}) as writer:
         for part in parts:
-            writer.append_file(part)
+            writer.add_file(part)
     at_once, joined = stored_bytes(written(tmp_path / "once.h5", *areas)), stored_bytes(tmp_path / "joined.h5")
     assert len(joined["8_8"]) == len(joined["40_40"]) == 6
     assert {"sample/area", "sample/lr_measured_share", "area/name", "area/std_after_m"} < set(joined)
@@ -289,10 +291,10 @@ def test_appended_files_equal_one_written_in_one_go(tmp_path):
 def test_areas_are_numbered_on_through_everything_appended(tmp_path):
     part = written(tmp_path / "bc.h5", (described("b"), patches(1)), (described("c"), patches(2)))
     with PairWriter(tmp_path / "a.h5", patch_lr=8, scale=5, attributes={}) as writer:
-        writer.append(described("a"), patches(2))
-        writer.append_file(part)
-        writer.append_file(written(tmp_path / "none.h5"))
-        writer.append(described("d"), patches(1))
+        writer.add_area(described("a"), patches(2))
+        writer.add_file(part)
+        writer.add_file(written(tmp_path / "none.h5"))
+        writer.add_area(described("d"), patches(1))
     pairs = PairFile(tmp_path / "a.h5")
     assert [area.name for area in pairs.areas] == ["a", "b", "c", "d"]
     np.testing.assert_array_equal(pairs.samples["area"], [0, 0, 1, 2, 2, 3])
@@ -301,8 +303,8 @@ def test_areas_are_numbered_on_through_everything_appended(tmp_path):
 def test_chosen_pairs_are_appended_with_all_that_is_known_of_them(tmp_path):
     part = written(tmp_path / "part.h5", (described("a"), patches(6)))
     with PairWriter(tmp_path / "some.h5", patch_lr=8, scale=5, attributes={}) as writer:
-        assert writer.append_file(part, only=[1, 4, 5]) == 3
-        assert writer.append_file(part) == 6
+        assert writer.add_file(part, indices=[1, 4, 5]) == 3
+        assert writer.add_file(part) == 6
     some, all_of_it = PairFile(tmp_path / "some.h5"), PairFile(part)
     for place, index in enumerate([1, 4, 5, 0, 1, 2, 3, 4, 5]):
         for found, wanted in zip(some.pair(place), all_of_it.pair(index), strict=True):
@@ -318,9 +320,9 @@ def test_appended_file_of_another_kind_is_refused(tmp_path, content):
         other.write_bytes(content)
     with (
         PairWriter(tmp_path / "a.h5", patch_lr=8, scale=5, attributes={}) as writer,
-        pytest.raises(PairsError, match=r"other\.h5: is no whole HDF5 file of pairs"),
+        pytest.raises(PairsError, match=r"other\.h5: not a complete HDF5 file of pairs"),
     ):
-        writer.append_file(other)
+        writer.add_file(other)
 
 
 def test_full_disk_is_not_blamed_on_the_appended_file(tmp_path):
@@ -330,7 +332,7 @@ def test_full_disk_is_not_blamed_on_the_appended_file(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:
         with pytest.raises(OSError, match=os.strerror(errno.EFBIG)), writer:
-            writer.append_file(part)
+            writer.add_file(part)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
@@ -340,7 +342,7 @@ def test_patches_are_taken_in_chunks_and_let_go(tmp_path):
 
     def some() -> Iterator[Patch]:
         nonlocal most
-        for index in range(5 * store._CHUNK):
+        for index in range(5 * pair_writer._CHUNK):
             patch = dataclasses.replace(one, row=index)
             alive.add(index)
             weakref.finalize(patch, alive.discard, index)
@@ -349,19 +351,19 @@ def test_patches_are_taken_in_chunks_and_let_go(tmp_path):
 
     (one,) = patches(1, patch_lr=2)
     with PairWriter(tmp_path / "a.h5", patch_lr=2, scale=5, attributes={}) as writer:
-        assert writer.append(described("x"), some()) == 5 * store._CHUNK
-    np.testing.assert_array_equal(PairFile(tmp_path / "a.h5").samples["row"], np.arange(5 * store._CHUNK))
-    assert most <= 2 * store._CHUNK + 1
+        assert writer.add_area(described("x"), some()) == 5 * pair_writer._CHUNK
+    np.testing.assert_array_equal(PairFile(tmp_path / "a.h5").samples["row"], np.arange(5 * pair_writer._CHUNK))
+    assert most <= 2 * pair_writer._CHUNK + 1
 
 
 def test_values_belong_to_the_area_begun_last_and_what_is_not_known_is_void(tmp_path):
     values = [(np.full((count, 1, 8, 8), count), np.full((count, 1, 40, 40), -count)) for count in (1, 2)]
     with PairWriter(tmp_path / "a.h5", patch_lr=8, scale=5, attributes={}) as writer:
-        writer.begin(described("a"))
-        writer.add_values(*values[0])
-        writer.begin(described("b"))
-        writer.add_values(*values[1], {"row": [5, 6], "lon": [7.5, 8.5]})
-        writer.add_values(*values[0])
+        writer.start_area(described("a"))
+        writer.add_pairs(*values[0])
+        writer.start_area(described("b"))
+        writer.add_pairs(*values[1], {"row": [5, 6], "lon": [7.5, 8.5]})
+        writer.add_pairs(*values[0])
     pairs = PairFile(tmp_path / "a.h5")
     known = {"area": [0, 1, 1, 1], "row": [-1, 5, 6, -1], "col": [-1] * 4, "lon": [np.nan, 7.5, 8.5, np.nan]}
     for name, stored in pairs.samples.items():

@@ -12,9 +12,10 @@ from providers import cell_at, geotiff, path_of, serve_gebco, serve_nasadem, ser
 from ruamel.yaml import YAML
 
 from demsr.dem.read.raster import read_dem
-from demsr.pairs.store import PairFile
-from demsr.sources.remote.catalogue import PRODUCTS
-from demsr.sources.remote.pieces import Region, pieces_of
+from demsr.pairs.pair_file import PairFile
+from demsr.sources.data_sheet import data_sheet
+from demsr.sources.fetch_request import raster_requests
+from demsr.sources.protocols.base import FetchRegion
 
 LAND = {
     "white-mountains": ("n44w072", "srtm3_N44W072_white_mountains.tif", "test"),
@@ -48,9 +49,9 @@ def serve_products(server: FaultServer, data: Path) -> dict[str, object]:
         truths.append(dem)
     marine = {name: dict(region) for name, region in SEA.items()}
     gmrt = read_dem(data / "marine" / "gmrt_balanus_seamount.tif", vertical_datum="MSL")
-    balanus = Region(name="balanus", domain="marine", product="gmrt", box=cell_at(-65.5, 39.5))
-    (piece,) = pieces_of(PRODUCTS["gmrt"], balanus)
-    server.files[path_of(piece.remote.url)] = Served((data / "marine" / "gmrt_balanus_seamount.tif").read_bytes())
+    balanus = FetchRegion(name="balanus", domain="marine", product="gmrt", box=cell_at(-65.5, 39.5))
+    (piece,) = raster_requests(data_sheet("gmrt"), balanus)
+    server.files[path_of(piece.file.url)] = Served((data / "marine" / "gmrt_balanus_seamount.tif").read_bytes())
     sabine = (data / "marine" / "cudem_sabine_lake.tif").read_bytes()
     server.files["/cudem/sabine.tif"] = Served(sabine)
     marine["sabine"]["urls"] = [f"{server.url}/cudem/sabine.tif"]

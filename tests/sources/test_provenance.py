@@ -1,5 +1,5 @@
 from demsr.runtime.files import sha256_of_text
-from demsr.sources.local import InputFile, write_manifest
+from demsr.sources.manifest import InputFile, write_manifest
 from demsr.sources.provenance import provenance, without_dates
 
 FETCHED = [

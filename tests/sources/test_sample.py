@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from demsr.dem.dem import SYNTHETIC
-from demsr.pairs.cut import THREE_ARCSEC, pair_kind
+from demsr.pairs.area import THREE_ARCSEC, pair_kind
 from demsr.sources import sample
 from demsr.sources.sea_floor import synthetic_sea_floor
 

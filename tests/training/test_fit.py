@@ -235,7 +235,7 @@ def test_work_key_changes_with_parameters_and_data_and_nothing_else():
     assert len({key, work_key({"learning_rate": 2e-3}, ["a", "b"]), work_key({"learning_rate": 1e-3}, ["a", "c"])}) == 3
 
 
-@pytest.mark.parametrize("name", ["model/srnet.py", "pairs/store.py", "training/task.py", "runtime/seeding.py"])
+@pytest.mark.parametrize("name", ["model/srnet.py", "pairs/pair_file.py", "training/task.py", "runtime/seeding.py"])
 def test_work_key_changes_with_the_code_of_training(name, tmp_path, monkeypatch):
     package = tmp_path / "demsr"
     shutil.copytree(Path(demsr.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -255,7 +255,7 @@ from pathlib import Path
 import torch
 
 from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
-from demsr.pairs.store import PairFile
+from demsr.pairs.pair_file import PairFile
 from demsr.training.fit import fit
 from demsr.training.prepare import new_net
 
