@@ -8,15 +8,17 @@ import typer
 
 from demsr.cli.app import app
 
+Repeatable = list[str] | None
+
 _PARAMS, _LOCAL = Path("params.yaml"), Path("data/local")
 
 
 @app.command()
 def sources(
-    product: Annotated[str | None, typer.Argument(help="Name of a product, for its whole data sheet.")] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print all data sheets as tables of Markdown.")] = False,
+    product: Annotated[str | None, typer.Argument(help="Print the data sheet of this product.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print all data sheets as Markdown tables.")] = False,
 ) -> None:
-    """List the products that can be fetched, or print the data sheet of one."""
+    """List data products, or print one data sheet."""
     from demsr.reporting.sources import data_sheets_as_markdown, print_data_sheet, print_sources
     from demsr.sources.data_sheet import data_sheet, data_sheets
 
@@ -35,15 +37,23 @@ def profile(
     marine: Annotated[Path | None, typer.Option(help="Folder of sea-floor rasters.")] = None,
     lr: Annotated[Path | None, typer.Option(help="Folder of real 15 arc-second grids, such as GEBCO.")] = None,
     pairs: Annotated[Path | None, typer.Option(help="Folder or .zip with train.h5, valid.h5 and test.h5.")] = None,
-    land_files: Annotated[list[str] | None, typer.Option(help="Which files there, a pattern; repeatable.")] = None,
-    marine_files: Annotated[list[str] | None, typer.Option(help="Which files there, a pattern; repeatable.")] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="Leave out files, a pattern; repeatable.")] = None,
-    valid: Annotated[list[str] | None, typer.Option(help="File that validates, without suffix; repeatable.")] = None,
-    test: Annotated[list[str] | None, typer.Option(help="File that tests, without suffix; repeatable.")] = None,
+    land_files: Annotated[
+        list[str] | None, typer.Option(help="Pattern of file names in that folder; repeatable.")
+    ] = None,
+    marine_files: Annotated[
+        list[str] | None, typer.Option(help="Pattern of file names in that folder; repeatable.")
+    ] = None,
+    exclude: Annotated[Repeatable, typer.Option(help="Pattern of file names to leave out.")] = None,
+    valid: Annotated[
+        list[str] | None, typer.Option(help="File for validation, name without suffix; repeatable.")
+    ] = None,
+    test: Annotated[Repeatable, typer.Option(help="File for testing, name without suffix.")] = None,
 ) -> None:
-    """Rewrite params.yaml: the embedded sample, your own rasters, products and net of the paper, or pairs of others.
+    """Rewrite params.yaml from a profile.
 
-    Held-out files that are not named are chosen: the flattest, the roughest, a coast; one more validates.
+    sample: the embedded sample. local: your own rasters. paper: the products and the net of the paper. mindearth: pairs
+    made by MindEarth. Unless --valid and --test name held-out files, four are chosen: the flattest, the roughest and a
+    coast for testing, one more for validation.
     """
     from demsr.cli.choices import print_choices
     from demsr.errors import ParamsError
@@ -125,20 +135,23 @@ def import_mindspore(
     folder: Annotated[Path, typer.Argument(metavar="OUT_FOLDER", help="Model folder to write.")],
     scaled_range: Annotated[
         tuple[float, float] | None,
-        typer.Option("--range", metavar="LOW HIGH", help="Metres that were 0 and 1 in its training data."),
+        typer.Option("--range", metavar="LOW HIGH", help="Elevations in metres that are 0 and 1 in its training data."),
     ] = None,
-    blocks: Annotated[int, typer.Option(help="Refuse a net of another depth: a file that broke off has fewer.")] = 42,
-    register: Annotated[bool, typer.Option("--register", help="Make a version in the registry, too.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT_FOLDER if it is a model.")] = False,
+    blocks: Annotated[int, typer.Option(help="Expected number of blocks; a truncated file has fewer.")] = 42,
+    register: Annotated[bool, typer.Option("--register", help="Also register the model.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT_FOLDER if it is a model folder.")] = False,
 ) -> None:
-    """Bring over a net that was trained with MindEarth's dem-super-resolution; MindSpore is not needed."""
+    """Import a MindSpore checkpoint of DEMNet.
+
+    The net comes from the dem-super-resolution application of MindEarth. MindSpore is not needed.
+    """
     from demsr.lifecycle.import_model import NAME, import_model
 
     imported = import_model(
         source, folder, scaled_range_m=scaled_range, num_blocks=blocks, overwrite=overwrite, register=register
     )
-    values = "metres" if imported.unit == "m" else "values scaled as its training data"
-    typer.echo(f"{folder}: {imported.net}; takes and gives {values}")
+    values = "metres" if imported.unit == "m" else "scaled values, as in its training data"
+    typer.echo(f"{folder}: {imported.net}; input and output are {values}")
     if imported.version is not None:
         typer.echo(f"registered as models:/{NAME}/{imported.version}")
 

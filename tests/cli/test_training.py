@@ -53,7 +53,9 @@ def test_imported_net_gives_the_output_of_the_reference_implementation(shared, t
     source, folder = shared / "parity" / "demnet_1block.ckpt", tmp_path / "imported"
     done = CliRunner().invoke(app, ["import-mindspore", str(source), str(folder), "--blocks", "1"])
     assert (done.exit_code, done.exception) == (0, None)
-    assert done.output.startswith(f"{folder}: 1 blocks x 256 features, 2,363,904 parameters; takes and gives values")
+    assert done.output.startswith(
+        f"{folder}: 1 blocks x 256 features, 2,363,904 parameters; input and output are scaled values"
+    )
     with np.load(shared / "parity" / "demnet_1block.npz") as known, torch.inference_mode():
         found = load_model(folder, device="cpu")(torch.from_numpy(known["x"])).numpy()
         np.testing.assert_allclose(found, known["y"], atol=1e-4)
