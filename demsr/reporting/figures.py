@@ -1,9 +1,8 @@
-"""Pictures for people: hillshaded comparisons, errors against depth. The only importer of matplotlib."""
+"""Pictures for people: hillshaded comparisons."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
@@ -16,7 +15,6 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LightSource, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from demsr.runtime.files import atomic_write
 
@@ -68,106 +66,6 @@ def save_comparison(path: Path, rows: "list[Comparison]") -> None:
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=80, metadata={"Software": None})
     plt.close(figure)
-
-
-def save_sweep(
-    path: Path,
-    *,
-    axis: str,
-    unit: str,
-    reference: float,
-    trials: Sequence[Mapping[str, Any]],
-    finalists: Sequence[Mapping[str, Any]],
-    baselines: Mapping[str, float],
-    title: str,
-) -> None:
-    """Draw the error against depth (or learning rate): every trial, finalists with their interval; beside it the cost.
-
-    Parameters
-    ----------
-    axis : num_blocks or learning_rate
-    reference : value of it that is marked
-    trials, finalists : rows of a sweep's report
-    baselines : RMSE by method
-    """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.2), width_ratios=(3, 2), layout="constrained")
-    if axis == "learning_rate":
-        left.set_xscale("log")
-        right.set_xscale("log")
-    _draw_errors(left, axis, trials, finalists)
-    _draw_baselines(left, baselines)
-    _draw_cost(right, axis, trials)
-    right.set_xlim(left.get_xlim())
-    name = "ResBlocks" if axis == "num_blocks" else "learning rate"
-    for panel in (left, right):
-        panel.axvline(reference, color="0.4", linestyle="--", linewidth=1, label=f"reference, {reference:g}", zorder=0)
-        panel.set_xlabel(name)
-        if axis == "num_blocks":
-            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    left.set_ylabel(f"validation RMSE ({unit})")
-    left.legend(fontsize=8, framealpha=0.9)
-    figure.suptitle(title, fontsize=9)
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, dpi=110, metadata={"Software": None})
-    plt.close(figure)
-
-
-def _draw_errors(
-    panel: Axes, axis: str, trials: Sequence[Mapping[str, Any]], finalists: Sequence[Mapping[str, Any]]
-) -> None:
-    looks = {
-        ("trial", "finished"): ("o", "0.45", "0.45", "trials to the end"),
-        ("trial", "stopped early"): ("o", "none", "0.6", "trials stopped early"),
-        ("finalist", "finished"): (".", "tab:red", "tab:red", "finalists, each seed"),
-    }
-    for (role, state), (marker, face, edge, label) in looks.items():
-        points = [row for row in trials if row["role"] == role and row["state"] == state and row["rmse"] is not None]
-        if points:
-            where, errors = [row[axis] for row in points], [row["rmse"] for row in points]
-            panel.scatter(where, errors, marker=marker, facecolors=face, edgecolors=edge, s=28, label=label, zorder=2)
-    means = sorted((row for row in finalists if row["rmse"] is not None), key=lambda row: float(row[axis]))
-    panel.errorbar(
-        [row[axis] for row in means],
-        [row["rmse"] for row in means],
-        [row["half_width"] or 0 for row in means],
-        color="tab:red",
-        marker="D",
-        markersize=5,
-        capsize=4,
-        linewidth=1.2,
-        label="finalists, 95 % interval",
-        zorder=3,
-    )
-    values = [row["rmse"] for row in trials if row["rmse"] is not None and row["state"] != "failed"]
-    values += [row["rmse"] + sign * (row["half_width"] or 0) for row in means for sign in (-1, 1)]
-    low, high = min(values), max(values)
-    margin = max(0.06 * (high - low), 1e-3 * abs(high))
-    panel.set_ylim(low - margin, high + margin)
-
-
-def _draw_baselines(panel: Axes, baselines: Mapping[str, float]) -> None:
-    """Draw baselines as lines; those beyond the panel as a line of text at its edge."""
-    low, high = panel.get_ylim()
-    beyond = []
-    for index, (name, value) in enumerate(sorted(baselines.items(), key=lambda item: item[1])):
-        if low <= value <= high:
-            panel.axhline(value, color=f"C{index}", linestyle=":", label=f"{name.replace('_', ' ')}, {value:.4g}")
-        else:
-            beyond.append(f"{name.replace('_', ' ')} {value:.4g}")
-    if beyond:
-        panel.set_title("outside: " + ", ".join(beyond), fontsize=8, loc="left")
-
-
-def _draw_cost(panel: Axes, axis: str, trials: Sequence[Mapping[str, Any]]) -> None:
-    rows = sorted((row for row in trials if row["samples_per_second"] is not None), key=lambda row: float(row[axis]))
-    where = [row[axis] for row in rows]
-    panel.plot(where, [row["flop_per_lr_px"] / 1e3 for row in rows], "s-", color="tab:blue")
-    panel.set_ylabel("kFLOP for an LR pixel", color="tab:blue")
-    panel.set_ylim(bottom=0)
-    beside = panel.twinx()
-    beside.plot(where, [row["samples_per_second"] for row in rows], "^", color="tab:green", alpha=0.5)
-    beside.set_ylabel("samples per second in training, each trial", color="tab:green")
-    beside.set_ylim(bottom=0)
 
 
 def _draw_row(figure: Figure, axes: NDArray[np.object_], row: "Comparison") -> None:
