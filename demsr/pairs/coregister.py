@@ -20,6 +20,7 @@ FLAT_M = 3.0  # standard deviation of the HR means; below, the difference may ex
 _NOISE_FLOOR_M = 0.3  # of whole metres, 1/sqrt(12)
 _HUBER = 2.0  # residuals beyond this multiple of the NMAD get less weight
 _NMAD = 1.4826  # ratio of standard deviation and median absolute deviation
+_SINGULAR = 1e-12  # ratio of eigenvalues below which one direction has no relief
 _TOLERANCE_LR_PX, _MAX_STEPS, _LONGEST_STEP_LR_PX = 1e-3, 20, 1.0
 
 _Array = NDArray[np.float64]
@@ -149,12 +150,26 @@ def _step(lr: _Array, difference: _Array) -> tuple[_Array, float]:
     typical_m = max(_NOISE_FLOOR_M, _NMAD * float(np.median(np.abs(residual))))
     weight = 1 / np.maximum(1, np.abs(residual) / (_HUBER * typical_m))
     slopes = slopes - np.average(slopes, axis=1, weights=weight)[:, None]
-    normal = slopes * weight @ slopes.T
-    step = -np.linalg.lstsq(normal, slopes @ (weight * residual), rcond=None)[0].astype(np.float64)
+    normal = (slopes[:, None] * weight * slopes).sum(axis=2)
+    step, information = _solve(normal, -(slopes * weight * residual).sum(axis=1))
     step *= min(1.0, _LONGEST_STEP_LR_PX / max(float(np.hypot(*step)), _TOLERANCE_LR_PX))
     noise_m = max(_NOISE_FLOOR_M, math.sqrt(np.mean(weight * residual**2)))
-    information = max(float(np.linalg.eigvalsh(normal)[0]), 0.0)  # along the direction with least relief
     return step, noise_m / math.sqrt(information) if information else math.inf
+
+
+def _solve(normal: _Array, right: _Array) -> tuple[_Array, float]:
+    """Return the shortest least-squares solution of 2 x 2 normal equations, and the smaller eigenvalue of the matrix.
+
+    Without BLAS and LAPACK, whose last bits depend on the processor.
+    """
+    (xx, xy), (_, yy) = normal.tolist()
+    middle, radius = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
+    smaller, larger = max(middle - radius, 0.0), middle + radius
+    if smaller > _SINGULAR * larger:
+        inverse = np.array([[yy, -xy], [-xy, xx]]) / (xx * yy - xy * xy)
+    else:
+        inverse = normal / larger**2 if larger else np.zeros((2, 2))
+    return (inverse * right).sum(axis=1), smaller
 
 
 def _objection(shift_px: _Array, error_px: float, before_m: float, after_m: float) -> str | None:
