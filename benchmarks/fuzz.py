@@ -44,7 +44,7 @@ from demsr.model.mindspore import import_mindspore
 from demsr.pairs.import_pairs import import_pairs
 from demsr.pairs.pair_file import PairFile
 from demsr.runtime.files import write_json
-from demsr.sources.ready import FILES, unpacked_pairs
+from demsr.sources.external_pairs import PAIR_FILES, find_external_pairs
 
 RIGHT, WRONG = ("read", "refused", "noisy"), ("defect", "died", "hung")  # noisy: right, but a library printed
 _BREAKS = ("truncate", "repeat", "remove", "splice", *("flip", "overwrite", "digits", "number") * 2)
@@ -87,7 +87,7 @@ def whole_files(folder: Path) -> dict[str, Path]:
             file.write(heights, 1)
     with h5py.File(files["pairs others"], "w") as file:
         file["16_16"], file["80_80"] = np.full((3, 1, 16, 16), 0.5, "f4"), np.full((3, 1, 80, 80), 0.5, "f4")
-    files["pairs.zip"] = _packed(folder / "pairs.zip", files["pairs others"].read_bytes(), FILES)
+    files["pairs.zip"] = _packed(folder / "pairs.zip", files["pairs others"].read_bytes(), PAIR_FILES)
     return files
 
 
@@ -100,7 +100,7 @@ def broken_file(whole: dict[str, Path], folder: Path, random: np.random.Generato
     if random.random() < 0.1:
         path = path.with_suffix(str(random.choice(_SUFFIXES)))
     if random.random() < 0.05:
-        names = FILES if path.suffix == ".h5" else (path.name,)
+        names = PAIR_FILES if path.suffix == ".h5" else (path.name,)
         return kind, _packed(path.with_name(f"{path.name}.zip"), content, names)
     path.write_bytes(content)
     return kind, path
@@ -122,7 +122,7 @@ def read(path: Path) -> object:
     """Read all of a file, as its user would, and check what its reader promises."""
     if path.suffix == ".zip":
         with contextlib.suppress(PairsError):
-            return [read(file) for file in unpacked_pairs(path, path.parent / "unpacked")]
+            return [read(file) for file in find_external_pairs(path, path.parent / "unpacked")]
     return {".ckpt": import_mindspore, ".h5": _read_pairs}.get(path.suffix, _read_elevation)(path)
 
 

@@ -1,7 +1,7 @@
-"""Measure whether the uncertainty band holds what it says, write docs/uncertainty.md, and calibrate the shipped net.
+"""Measure the coverage of the uncertainty band, write docs/uncertainty.md, and calibrate the shipped net.
 
-Needs the nets that `accuracy.py` has trained. Every region is super-resolved by the net whose fold holds it back. A
-calibration on two folds is tested on the third; the one on all three, which is shipped, on the regions of fold `test`.
+Requires the nets that `accuracy.py` has trained. Every region is super-resolved by the net that was trained without its
+fold. A calibration on two folds is tested on the third one; the shipped calibration, on all three, on fold `test`.
 
     python benchmarks/uncertainty.py --data FOLDER
 """
@@ -15,7 +15,7 @@ import numpy as np
 from accuracy import trainings
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from protocol.calibration import HeldOut, calibrated_without, held_out, held_out_net, pixels_of_scene, raster_of
+from protocol.calibration import HeldOut, calibrated_without, held_out, held_out_net, raster_of, sample_scene
 from protocol.regions import NEVER_TRAINED, find_files, read_regions
 from protocol.results import Results
 from protocol.scoring import real_scene
@@ -35,14 +35,14 @@ from demsr.model.checkpoint import CONFIG, read_config
 from demsr.model.uncertainty import FEATURES, Uncertainty
 from demsr.runtime.files import atomic_write, write_json, write_text
 
-TARGETS = {"1": (63, 73), "1.645": (85, 95)}  # per cent of the truth that have to lie within so many standard errors
+TARGETS = {"1": (63, 73), "1.645": (85, 95)}  # range of the share in per cent, by half-width in sigma
 BANDS = {"": "this band", "constant_": "constant band"}
 DOMAINS = {"land": "Land", "marine": "Sea floor"}
 
 
 @dataclass(frozen=True)
-class Tested:
-    """A region, and two calibrations that have not seen it: on both domains, and on its own alone."""
+class TestedRegion:
+    """A held-out region and two calibrations without it: on both domains, and on its own domain."""
 
     one: HeldOut
     on_both: Uncertainty
@@ -60,60 +60,63 @@ def main() -> None:
     regions = read_regions()
     results = Results(regions, trainings(regions, ["product"], share=1.0), options.work)
     found = held_out(results)
-    tested, shipped = tests_of(found), calibrated_without(NEVER_TRAINED, found)
+    tested, shipped = pair_with_calibrations(found), calibrated_without(NEVER_TRAINED, found)
     draw(options.report.parent / "pictures" / f"{options.report.stem}.png", tested)
-    write_text(options.report, report(tested, real_pixels(results, options.data), shipped))
+    write_text(options.report, report(tested, sample_real_pairs(results, options.data), shipped))
     config = read_config(options.model).model_copy(update={"uncertainty": shipped})
     write_json(options.model / CONFIG, config.model_dump())
 
 
-def tests_of(found: Sequence[HeldOut]) -> list[Tested]:
-    """Pair every region with the calibrations on the folds that it is not in."""
+def pair_with_calibrations(found: Sequence[HeldOut]) -> list[TestedRegion]:
+    """Pair every region with the calibrations on the folds that it does not belong to."""
     folds = sorted({one.region.fold for one in found})
     of_domain = {domain: [one for one in found if one.region.domain == domain] for domain in DOMAINS}
     on_both = {fold: calibrated_without(fold, found) for fold in folds}
     on_own = {(domain, fold): calibrated_without(fold, own) for domain, own in of_domain.items() for fold in folds}
-    return [Tested(one, on_both[one.region.fold], on_own[one.region.domain, one.region.fold]) for one in found]
+    return [TestedRegion(one, on_both[one.region.fold], on_own[one.region.domain, one.region.fold]) for one in found]
 
 
-def real_pixels(results: Results, data: Path) -> list[ErrorSample]:
-    """Return the pixels of the true pairs."""
+def sample_real_pairs(results: Results, data: Path) -> list[ErrorSample]:
+    """Sample the errors on the true pairs."""
     lr_files = find_files(data, [pair.lr for pair in results.regions.real])
     hr_files = {region.stem: raster_of(results.work, region) for region in results.regions.files}
     scenes = [real_scene(pair.name, lr_files[pair.lr], hr_files[pair.hr]) for pair in results.regions.real]
-    return [pixels_of_scene(scene, scene.lr, held_out_net(results, scene.name)) for scene in scenes]
+    return [sample_scene(scene, scene.lr, held_out_net(results, scene.name)) for scene in scenes]
 
 
-def report(tested: Sequence[Tested], real: Sequence[ErrorSample], shipped: Uncertainty) -> str:
+def report(tested: Sequence[TestedRegion], real: Sequence[ErrorSample], shipped: Uncertainty) -> str:
     """Return docs/uncertainty.md."""
     whole = [test for test in tested if test.one.whole_metres]
     exact = [test for test in tested if not test.one.whole_metres]
     all_together = {"All regions, each held out once": counted(whole)}
     by_group, of_exact = ({title: counted(part) for title, part in groups(one).items()} for one in (whole, exact))
-    own = {f"{title}, calibrated on its own": counted(part, own=True) for title, part in groups(whole).items()}
+    own = {f"{title}, calibrated on its own domain": counted(part, own=True) for title, part in groups(whole).items()}
     by_region = "\n".join(region_row(test) for test in whole)
     weights = "\n".join(f"- {name}: {weight:+.2f}" for name, weight in zip(FEATURES, shipped.log_weights, strict=True))
-    knots = ", ".join(f"{raw:.2g} to {sigma:.2g}" for raw, sigma in zip(shipped.raw_m, shipped.sigma_m, strict=True))
+    knots = ", ".join(f"{raw:.2g} -> {sigma:.2g}" for raw, sigma in zip(shipped.raw_m, shipped.sigma_m, strict=True))
     return f"""# Uncertainty
 
 Written by `python benchmarks/uncertainty.py --data FOLDER`; do not edit.
 
-The band is one standard error in metres for each HR pixel. The truth should lie within one standard error for 68 %
-of the pixels and within 1.645 for 90 %, on gentle and on steep ground alike. Here it is counted on regions that
-neither the net nor the calibration has seen: those of a fold with the calibration on the two others, and those that no
-net is trained on with the calibration on all three, which is shipped. Slopes are those of the result. One pixel of
-nine counts, of all regions of a group together; a class of few pixels is joined to the one beside it, and border
-pixels, the outermost row or column of a raster, have no slope. A `!` marks a share outside 63 to 73 % or 85 to 95 %.
-The constant band is one standard error for all pixels, calibrated on the same pixels in the same way.
+The uncertainty band contains one standard error (sigma) in metres for each HR pixel. The true elevation should lie
+within one sigma at 68 % of the pixels and within 1.645 sigma at 90 %, on gentle and on steep slopes alike. The tables
+show these shares on regions that neither the net nor the calibration has seen: the regions of each fold with the
+calibration on the two other folds, and the regions that no net is trained on with the shipped calibration on all
+three folds.
 
-The coefficients have not seen the regions that they are tested on. Which local amplitudes enter, and that the share
-within one standard error counts twice as much as that within 1.645, was chosen with all of these regions in view.
+Slopes are those of the result. One in nine pixels is counted, in all regions of a group together. A slope class with
+fewer than 1,000 pixels is merged with a neighbouring class. Border pixels, the outermost row or column of a raster,
+have no slope. `!` marks a share outside 63 to 73 % or 85 to 95 %. The constant band has the same sigma at all pixels
+and is calibrated on the same pixels in the same way.
+
+The coefficients were not fitted to the regions that they are tested on. All regions were in view, however, when the
+features were selected and when the share within one sigma was given twice the weight of the share within 1.645 sigma.
 
 ![coverage by slope class](pictures/uncertainty.png)
 
 ## By slope class
 
-Input in whole metres, as GEBCO is.
+Input rounded to whole metres, as in GEBCO.
 
 {tables(all_together | by_group)}
 Exact input:
@@ -121,40 +124,40 @@ Exact input:
 {tables(of_exact)}
 ## By region
 
-Input in whole metres. A region has a character of its own that the coarse input does not reveal: in a single region
-the shares may be further off than in all together.
+Input rounded to whole metres. The shares of a single region can be further off than those of all regions together,
+because the coarse input does not reveal how rough the terrain between its samples is.
 
-| region | domain | fold | RMSE (m) | root mean square of the band (m) | within 1 | within 1.645 |
+| region | domain | fold | RMSE (m) | root mean square of sigma (m) | within 1 sigma (%) | within 1.645 sigma (%) |
 | --- | --- | --- | --: | --: | --: | --: |
 {by_region}
 
-## One calibration, or one for land and one for the sea floor
+## One calibration for both domains, or one for each
 
-The shipped one is for both, because the band knows nothing of sea level. Calibrated on its own domain alone, each
-holds this in whole metres:
+The shipped calibration serves both domains, because the band does not depend on sea level. With a calibration on the
+own domain alone and input rounded to whole metres, the shares are:
 
 {tables(own)}
 ## A real grid
 
-The band knows what super-resolution leaves open, not how wrong the input is. Here LR and truth are different surveys:
+The band covers the error of super-resolution, not the error of the input. Here LR and truth are different surveys:
 
 {tables({one.area: coverage_counts(one, shipped) for one in real})}
-## The calibration that is shipped
+## Shipped calibration
 
-From {shipped.pixels:,} pixels of {len(shipped.areas)} regions, each of which counts the same, half with input in
-whole metres. Exponents of the local amplitudes, of which a symmetric net has no spread:
+Fitted to {shipped.pixels:,} pixels of {len(shipped.areas)} regions of equal weight, half of them with input rounded to
+whole metres. Exponents of the features (the spread of a symmetric net is zero):
 
 {weights}
 
-Raw to calibrated standard errors, in metres:
+Raw sigma -> calibrated sigma, in metres:
 {knots}.
 Constant band: {shipped.constant_m:.2f} m.
 """
 
 
-def groups(tested: Sequence[Tested]) -> dict[str, list[Tested]]:
-    """Split by domain, and into the regions of the folds and those that no net is trained on."""
-    found: dict[str, list[Tested]] = {}
+def groups(tested: Sequence[TestedRegion]) -> dict[str, list[TestedRegion]]:
+    """Group by domain, and by whether any net is trained on the region."""
+    found: dict[str, list[TestedRegion]] = {}
     for domain, title in DOMAINS.items():
         own = [test for test in tested if test.one.region.domain == domain]
         found[f"{title}, each fold by the other two"] = [one for one in own if one.one.region.fold != NEVER_TRAINED]
@@ -162,9 +165,9 @@ def groups(tested: Sequence[Tested]) -> dict[str, list[Tested]]:
     return found
 
 
-def counted(tested: Sequence[Tested], *, own: bool = False) -> CoverageCounts:
-    """Count what lies within the bands, in all regions together."""
-    counts = [coverage_counts(test.one.pixels, test.on_own if own else test.on_both) for test in tested]
+def counted(tested: Sequence[TestedRegion], *, own: bool = False) -> CoverageCounts:
+    """Count the pixels within the bands, in all regions together."""
+    counts = [coverage_counts(test.one.sample, test.on_own if own else test.on_both) for test in tested]
     return sum(counts, start=zero_counts())
 
 
@@ -174,9 +177,9 @@ def tables(counts: dict[str, CoverageCounts]) -> str:
 
 
 def class_table(rows: CoverageRows) -> str:
-    """Return shares by slope class as Markdown."""
+    """Return the table of the shares by slope class as Markdown."""
     names = [f"{band}within_{factor}_sigma_percent" for band in BANDS for factor in TARGETS]
-    head = " | ".join(f"{band}: within {factor}" for band in BANDS.values() for factor in TARGETS)
+    head = " | ".join(f"{band}: within {factor} sigma (%)" for band in BANDS.values() for factor in TARGETS)
     lines = [f"| slope (deg) | pixels | {head} |", "| --- | --: | --: | --: | --: | --: |"]
     for row in rows:
         slope = "border pixels" if row["slope_deg"] == UNKNOWN_SLOPE else row["slope_deg"]
@@ -185,17 +188,17 @@ def class_table(rows: CoverageRows) -> str:
     return "\n".join(lines)
 
 
-def region_row(test: Tested) -> str:
-    """Return one line of the table by region."""
-    region, pixels = test.one.region, test.one.pixels
-    count, *within = coverage_counts(pixels, test.on_both).sum(axis=0)[: 1 + len(TARGETS)]
+def region_row(test: TestedRegion) -> str:
+    """Return one row of the table by region."""
+    region, sample = test.one.region, test.one.sample
+    count, *within = coverage_counts(sample, test.on_both).sum(axis=0)[: 1 + len(TARGETS)]
     shares = " | ".join(_marked(100 * part / count, factor) for part, factor in zip(within, TARGETS, strict=True))
-    rms, of_band = (_rms(values) for values in (pixels.error_m, predicted_sigma_m(pixels, test.on_both)))
+    rms, of_band = (_rms(values) for values in (sample.error_m, predicted_sigma_m(sample, test.on_both)))
     return f"| {region.name} | {region.domain} | {region.fold} | {rms:.2f} | {of_band:.2f} | {shares} |"
 
 
-def draw(path: Path, tested: Sequence[Tested]) -> None:
-    """Draw the shares by slope class with input in whole metres, one panel for each group of regions."""
+def draw(path: Path, tested: Sequence[TestedRegion]) -> None:
+    """Draw the shares by slope class for input in whole metres, one panel for each group of regions."""
     figure = Figure(figsize=(12, 7.5), layout="constrained")
     parts = groups([test for test in tested if test.one.whole_metres])
     for axes, (title, part) in zip(figure.subplots(2, 2, sharey=True).flat, parts.items(), strict=True):

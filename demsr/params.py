@@ -353,6 +353,21 @@ class Params(_Section):
             raise ValueError(message)
         return self
 
+    def harmonise_options(self, domain: Domain) -> dict[str, Any]:
+        """Return the keyword arguments of `HarmoniseOptions` for a domain."""
+        section = self.harmonise
+        return {
+            **getattr(section, domain).model_dump(),
+            "declared": self.declared_files(),
+            "geoid_grids": section.geoid_grids,
+            "proj_network": section.proj_network,
+            "sea_floor": domain == "marine",
+        }
+
+    def declared_files(self) -> dict[str, dict[str, Any]]:
+        """Return the declared properties of single files by name, keyword arguments of `Declared`."""
+        return {name: file.model_dump() for name, file in self.harmonise.files.items()}
+
     def net_options(self) -> dict[str, Any]:
         """Return the keyword arguments of `DemSrNet`."""
         return self.model.model_dump()

@@ -1,4 +1,4 @@
-"""Stage `harmonise`: bring all input rasters to one kind."""
+"""Stage `harmonise`: convert all input rasters to north-up float32 metres above a named datum."""
 
 import shutil
 from dataclasses import asdict
@@ -7,12 +7,12 @@ from demsr.errors import VoidError, reported
 from demsr.options import DOMAINS
 from demsr.params import Params
 from demsr.runtime.files import atomic_folder, write_csv, write_json
-from demsr.sources.harmonise import WRITTEN, check_declared, harmonise, recipe_of, summarised
-from demsr.sources.local import read_manifest
+from demsr.sources.harmonise import WRITTEN, HarmoniseOptions, check_declared, harmonise, summarise
+from demsr.sources.manifest import read_manifest
 
 
 def main() -> None:
-    """Write data/harmonised/<domain>/*.tif, and what became of each file."""
+    """Write data/harmonised/<domain>/*.tif, and the result for each file."""
     params = Params.read()
     paths, section = params.paths, params.harmonise
     manifest = read_manifest(paths.raw / "inputs.json")
@@ -26,15 +26,15 @@ def main() -> None:
             records = harmonise(
                 manifest[domain],
                 folder,
-                recipe_of(section, domain),
+                HarmoniseOptions(**params.harmonise_options(domain)),
                 work=work / domain,
                 processes=params.base.processes,
                 description=f"harmonise {domain}",
             )
-        summary[domain] = summarised(records)
+        summary[domain] = summarise(records)
         files += [{"domain": domain, **asdict(record)} for record in records]
         if not any(record.result == WRITTEN for record in records):
-            message = f"{domain}: no raster is left ({summary[domain]['files']}); give files with measured pixels"
+            message = f"{domain}: no raster is written ({summary[domain]['files']}); give files with measured pixels"
             raise VoidError(message)
     write_json(results / "summary.json", summary)
     write_csv(results / "files.csv", files)

@@ -17,8 +17,7 @@ from demsr.pairs.import_pairs import import_pairs
 from demsr.pairs.split import check_held_out_files, split_raster
 from demsr.params import Params
 from demsr.runtime.files import write_json
-from demsr.sources.harmonise import declared_files, declared_of
-from demsr.sources.local import InputFile, checked_path, read_manifest
+from demsr.sources.manifest import InputFile, declared_for, read_manifest, verified_path
 from demsr.tracking.runs import InputData, tracked_run
 
 Manifest = dict[str, list[InputFile]]
@@ -49,9 +48,9 @@ def main() -> None:
 
 def cut_rasters(params: Params, manifest: Manifest, work: Path) -> dict[str, Any]:
     """Cut pairs from the harmonised rasters and return the summary."""
-    by_user = declared_files(params.harmonise)
-    declared = {raster_name(entry.place): declared_of(entry.name, entry, by_user) for entry in manifest["lr"]}
-    paths, tids = ([checked_path(entry) for entry in manifest[kind]] for kind in ("lr", "lr_tid"))
+    overrides = params.declared_files()
+    declared = {raster_name(entry.place): declared_for(entry.name, overrides, entry) for entry in manifest["lr"]}
+    paths, tids = ([verified_path(entry) for entry in manifest[kind]] for kind in ("lr", "lr_tid"))
     real = describe_real_lr(paths, tids, vertical_datum=params.harmonise.lr.vertical_datum, declared=declared)
     plans = {domain: plan_domain(params, domain, real) for domain in DOMAINS}
     all_regions = [region for plan in plans.values() for region in plan.regions]
@@ -93,7 +92,7 @@ def import_published(params: Params, manifest: Manifest, _: Path) -> dict[str, A
     for domain in DOMAINS:
         for split, entry in zip(SPLITS, manifest[domain], strict=True):
             options: dict[str, Any] = {"domain": domain, "split": split, "scaled_range_m": params.pairs.scaled_range_m}
-            count = import_pairs(checked_path(entry), params.paths.pairs / domain / f"{split}.h5", **options)
+            count = import_pairs(verified_path(entry), params.paths.pairs / domain / f"{split}.h5", **options)
             summary[domain][split] = {"pairs": count}
     return summary
 

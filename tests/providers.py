@@ -1,4 +1,4 @@
-"""Servers on loopback that answer as the providers of elevation data do, with rasters of the development data."""
+"""Responses of the providers of elevation data on a local server, made from rasters of the development data."""
 
 import io
 import json
@@ -16,30 +16,31 @@ from rasterio.io import MemoryFile
 from demsr.dem.average import average
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Box, Grid
-from demsr.sources.local import InputFile
-from demsr.sources.remote.cache import Cache
-from demsr.sources.remote.catalogue import PRODUCTS
-from demsr.sources.remote.fetch import fetch_all
-from demsr.sources.remote.pieces import Region, cells, pieces_of
-from demsr.sources.remote.transfer import Patience
-from demsr.sources.remote.wanted import Wanted, tid_of
+from demsr.download.cache import Cache
+from demsr.download.remote_file import RetryPolicy
+from demsr.sources.cells import cells
+from demsr.sources.data_sheet import data_sheet
+from demsr.sources.fetch import fetch_all
+from demsr.sources.fetch_request import FetchRequest, raster_requests
+from demsr.sources.manifest import InputFile
+from demsr.sources.protocols.base import FetchRegion, server_of
 
 Elevation = NDArray[np.float32]
 _GEBCO_DEG = 15 / 3600
 
 
 def served_by(server: FaultServer, *products: str) -> dict[str, str]:
-    """Return mirrors that send the requests for some products, and for catalogues of tiles, to a server."""
+    """Return mirrors that redirect the requests for products and for catalogues of tiles to a server."""
     hosts = {"https://cmr.earthdata.nasa.gov": server.url}
     for name in products:
-        product = PRODUCTS[name]
-        addresses = [product.host, *(file.url for file in product.files)]
-        hosts |= {f"https://{urlsplit(url).netloc}": server.url for url in addresses if url.startswith("https")}
+        access = data_sheet(name).access
+        files = [request.file.url for request in access.whole_files(name)]
+        hosts |= {server_of(url): server.url for url in (access.address, *files) if url}
     return hosts
 
 
 def path_of(url: str) -> str:
-    """Return what a request line has of an address."""
+    """Return path and query of an address."""
     parts = urlsplit(url)
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
@@ -64,20 +65,20 @@ def serve_nasadem(server: FaultServer, tile: str, elevation: Elevation, water: N
 
 
 def serve_gebco(server: FaultServer, name: str, boxes: list[Box], truths: list[Dem], grids: list[Dem]) -> None:
-    """Serve the windows that regions need, from real GEBCO where there is some, else from means of the truth."""
-    product = PRODUCTS[name]
-    for sheet in (product, tid_of(product)):
+    """Serve the windows of regions, from real GEBCO where available, else from means of the ground truth."""
+    grid = data_sheet(name)
+    for sheet in (grid, grid.source_types()):
         for box in boxes:
-            for piece in pieces_of(sheet, Region(name="any", domain="land", product=name, box=box)):
-                words = parse_qs(urlsplit(piece.remote.url).query)
+            for request in raster_requests(sheet, FetchRegion(name="any", domain="land", product=name, box=box)):
+                words = parse_qs(urlsplit(request.file.url).query)
                 west, south, east, north = (float(words[edge][0]) for edge in ("west", "south", "east", "north"))
                 window = gebco_window((west, south, east, north), truths, grids)
-                content = netcdf(window, sheet.coverage, tid=sheet is not product)
-                server.files[path_of(piece.remote.url)] = Served(content, kind="application/x-netcdf")
+                content = netcdf(window, sheet.access.variable, tid=sheet is not grid)
+                server.files[path_of(request.file.url)] = Served(content, kind="application/x-netcdf")
 
 
 def gebco_window(box: Box, truths: list[Dem], grids: list[Dem]) -> Dem:
-    """Return whole metres on the cells of GEBCO, 0 where nothing is known."""
+    """Return whole metres on the cells of GEBCO, 0 without data."""
     west, south, east, north = box
     grid = Grid(
         rows=round((north - south) / _GEBCO_DEG),
@@ -104,7 +105,7 @@ def gebco_window(box: Box, truths: list[Dem], grids: list[Dem]) -> Dem:
 
 
 def netcdf(dem: Dem, variable: str, *, tid: bool) -> bytes:
-    """Return a grid as a subset service does: NetCDF-3, rows from the south."""
+    """Return a grid like a subset service: NetCDF-3, rows from the south."""
     grid = dem.grid
     lats = grid.north - (np.arange(grid.rows) + 0.5) * grid.pixel_height
     lons = grid.west + (np.arange(grid.cols) + 0.5) * grid.pixel_width
@@ -154,20 +155,20 @@ def zipped(**files: bytes) -> bytes:
 
 
 def cell_at(lon: float, lat: float) -> Box:
-    """Return the cell of a degree that a place lies in."""
+    """Return the 1-degree cell that contains a place."""
     return next(cells((lon, lat, lon + 1e-6, lat + 1e-6)))
 
 
-QUICK = Patience(tries=2, connect_s=2, stall_s=2, least_bytes_per_s=2000, window_s=1, first_wait_s=0.01)
+QUICK = RetryPolicy(attempts=2, connect_s=2, stall_s=2, min_bytes_per_s=2000, window_s=1, first_wait_s=0.01)
 
 
 def quick_cache(server: FaultServer, *products: str) -> Cache:
-    return Cache(mirrors=served_by(server, *products), patience=QUICK)
+    return Cache(mirrors=served_by(server, *products), retry=QUICK)
 
 
-def fetched(server: FaultServer, *regions: Region, lr: str | None = None, **more) -> dict[str, list[InputFile]]:
+def fetched(server: FaultServer, *regions: FetchRegion, lr: str | None = None, **more) -> dict[str, list[InputFile]]:
     products = {region.product for region in regions} | ({lr} if lr else set())
-    return fetch_all(Wanted(regions=regions, lr=lr, **more), quick_cache(server, *products))
+    return fetch_all(FetchRequest(regions=regions, lr=lr, **more), quick_cache(server, *products))
 
 
 def lr_grid(west: float, north: float) -> Dem:

@@ -19,7 +19,7 @@ from demsr.pairs.degradations.block_mean import BlockMean
 from demsr.pairs.pair_file import PairFile
 from demsr.pairs.split import split_raster
 from demsr.sources.harmonise import HarmoniseOptions, harmonise
-from demsr.sources.local import describe_file
+from demsr.sources.manifest import describe_file
 
 Terrain = Callable[[np.ndarray, np.ndarray], np.ndarray]  # longitude, latitude -> metres
 OPTIONS = HarmoniseOptions(vertical_datum="MSL", average_to_3arcsec=True)

@@ -1,7 +1,7 @@
-"""Turn scores into docs/results.md: every region a row, then means and the worst."""
+"""Write docs/results.md from the scores: means over regions, one row for each region, comparisons."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,12 @@ from protocol.training import BATCH, RECIPE
 
 BICUBIC, LINEAR = "bicubic", "linear_7x7"
 RANKED = ("mae_m", "rmse_m", "le90_m", "nmad_m", "slope_rmse_deg", "roughness_rmse_m")
+_METRICS = (
+    *("rmse_m", "mae_m", "bias_m", "nmad_m", "le90_m", "p95_m", "slope_rmse_deg", "aspect_rmse_deg"),
+    *("roughness_rmse_m", "consistency_m", "shift_east_px", "shift_south_px", "coherent_to_m"),
+    "short_wave_power_ratio",
+)
+_GAINS = "Gains over bicubic in per cent, of the RMSE or of the metric that the column names."
 _BASELINES = {
     "bicubic_a-0.5": "bicubic, a = -0.5",
     "back_projected_bicubic": "back-projected bicubic",
@@ -25,7 +31,13 @@ Lines = list[str]
 
 
 def write_report(path: Path, results: Results) -> None:
-    """Write the results; every training must be scored."""
+    """Write the report; every training must have been scored.
+
+    Parameters
+    ----------
+    path : Markdown file to write
+    results : scores of all trainings
+    """
     regions = results.regions
     land, marine = ([one.name for one in regions.files if one.domain == domain] for domain in ("land", "marine"))
     lines = [
@@ -51,27 +63,30 @@ def _introduction(results: Results) -> Lines:
     regions = results.regions
     text = f"""# Results
 
-Written by `python benchmarks/accuracy.py --data FOLDER`; do not edit. How deep a net should be: [a table of
-depths](depth-cpu.md). How it is measured:
+Written by `python benchmarks/accuracy.py --data FOLDER`; do not edit. [Depth](depth-cpu.md) compares numbers of
+ResBlocks. Protocol:
 
-- Whole files are held back. Neighbouring files share a fold, training patches keep two LR pixels away from what is held
-  back, and a region is judged only by a training that has not seen it. Fold {regions.development_fold} is the one that options were chosen
-  on, so its gains may be slightly optimistic. Regions of the fold `{NEVER_TRAINED}` are in no training.
-- LR is the mean of 5 x 5 HR pixels (block means), or another survey's grid (true pairs), of the whole raster at once.
-  Errors count measured pixels only. Bicubic is that of torch and OpenCV: a = -0.75, half-pixel centres.
-- Nets that are compared see the same pairs, loss and optimiser, for the same number of operations.
+- Whole files are held out. Neighbouring files belong to the same fold, training patches keep a distance of two LR pixels
+  from held-out ground, and each region is scored with a net that was not trained on it. Options were chosen on
+  fold {regions.development_fold}, so its gains may be slightly optimistic. No net is trained on the regions of fold `{NEVER_TRAINED}`.
+- LR is the mean of 5 x 5 HR pixels (block means) or the grid of another survey (true pairs). Each raster is
+  super-resolved as a whole. Errors are computed on measured pixels. Bicubic is the method of PyTorch and OpenCV:
+  a = -0.75, half-pixel centres.
+- The compared nets share the pairs, the loss, the optimiser and the number of operations.
 
-The net that ships has {facts["parameters"]:,} weights and costs {facts["mflop_per_lr_px"]:.2f} MFLOP for an LR pixel. It was trained for {facts["steps"]:,} steps
-({product.budget_tflop:g} TFLOP) of {BATCH} pairs of 32 x 32 LR pixels, out of {facts["pairs"]:,}, at {facts["samples_per_second"]:.0f} pairs a second on {facts["threads"]} CPU
+The shipped net has {facts["parameters"]:,} weights and needs {facts["mflop_per_lr_px"]:.2f} MFLOP per LR pixel. It was trained for {facts["steps"]:,} steps
+({product.budget_tflop:g} TFLOP) with batches of {BATCH} pairs of 32 x 32 LR pixels, drawn from {facts["pairs"]:,} pairs, at {facts["samples_per_second"]:.0f} pairs per second on {facts["threads"]} CPU
 thread(s): {", ".join(f"{name} {value}" for name, value in RECIPE.items())}.
 """
-    picture = "![Input, truth, bicubic, prediction and error in the middles of held-out regions](pictures/accuracy.png)"
+    picture = "![Input, truth, bicubic, prediction and error in the centres of held-out regions](pictures/accuracy.png)"
     return [*text.splitlines(), "", picture, ""]
 
 
 def _summary(results: Results, land: Sequence[str], marine: Sequence[str]) -> Lines:
     shares = ", ".join(f"{form} {share:.0%}" for form, share in results.regions.land_mix.items())
     rows, five = [], results.regions.land_five
+    heads = ["method", "land, weighted", "land, all regions", "land, five regions", "worst on land"]
+    heads += ["slope on land, weighted", "slope, five regions", "sea floor", "worst at sea"]
     methods = {name: results.baseline_scores([*land, *marine], key) for key, name in _BASELINES.items()} | {
         "**ours**": results.product_scores([*land, *marine]),
         "ours, back-projected": results.product_scores([*land, *marine], "back-projected"),
@@ -95,24 +110,11 @@ def _summary(results: Results, land: Sequence[str], marine: Sequence[str]) -> Li
             ]
         )
     return [
-        "## RMSE gain over bicubic, regions that were not trained on",
+        "## RMSE gain over bicubic on held-out regions, per cent",
         "",
-        f"Land, mixed: landforms count {shares}. Five: {', '.join(five)}.",
+        f"Weighted means have the weights {shares}. The five regions: {', '.join(five)}.",
         "",
-        *_table(
-            [
-                "",
-                "land, mixed",
-                "land, all files",
-                "land, five",
-                "worst on land",
-                "slope, mixed",
-                "slope, five",
-                "sea floor",
-                "worst at sea",
-            ],
-            rows,
-        ),
+        *_table(heads, rows),
         "",
     ]
 
@@ -143,59 +145,40 @@ def _regions(results: Results, title: str, names: Sequence[str]) -> Lines:
                 *(_percent(gained(ours, name, metric)) for metric in ("slope_rmse_deg", "nmad_m", "le90_m")),
             ]
         )
-    heads = [
-        "region",
-        "landform",
-        "fold",
-        "bicubic RMSE (m)",
-        "back-projected",
-        "linear 7 x 7",
-        "ours",
-        "above linear",
-        "slope",
-        "NMAD",
-        "LE90",
-    ]
-    return [f"## {title}", "", "Gains over bicubic, in per cent of its error.", "", *_table(heads, rows), ""]
+    heads = ["region", "landform", "fold", "bicubic RMSE (m)", "back-projected bicubic", "linear 7 x 7", "ours"]
+    heads += ["ours - linear", "ours: slope", "ours: NMAD", "ours: LE90"]
+    return [f"## {title}", "", _GAINS, "", *_table(heads, rows), ""]
 
 
 def _detail(results: Results, names: Sequence[str]) -> Lines:
-    columns: dict[str, Callable[[float], str]] = {
-        "rmse_m": _metres,
-        "mae_m": _metres,
-        "bias_m": _metres,
-        "nmad_m": _metres,
-        "le90_m": _metres,
-        "p95_m": _metres,
-        "slope_rmse_deg": _metres,
-        "aspect_rmse_deg": _metres,
-        "roughness_rmse_m": _metres,
-        "consistency_m": _metres,
-        "shift_east_px": _metres,
-        "shift_south_px": _metres,
-        "coherent_to_m": lambda value: f"{value:.0f}",
-        "short_wave_power_ratio": _metres,
-    }
     rows = []
     ours, bicubic = results.product_scores(names), results.baseline_scores(names, BICUBIC)
     for name in names:
         for label, scores in (("bicubic", bicubic), ("ours", ours)):
-            values = (scores[name].get(column, math.nan) for column in columns)
-            texts = (
-                form(value) if math.isfinite(value) else "-"
-                for value, form in zip(values, columns.values(), strict=True)
-            )
-            rows.append([name if label == "bicubic" else "", label, *texts])
+            cells = (_metric(scores[name].get(column, math.nan), column) for column in _METRICS)
+            rows.append([name if label == "bicubic" else "", label, *cells])
     return [
         "## All metrics",
         "",
-        "Metres, degrees and HR pixels. Consistency is the RMS of block means less input. `coherent to` is the",
-        "wavelength in metres down to which the result follows the truth (coherence 0.5); the power ratio is that of",
-        "wavelengths shorter than two LR pixels, 1 being the truth's.",
+        "Consistency is the RMS difference between the block means of the result and the input. `coherent to` is the shortest",
+        "wavelength at which the result is coherent with the truth (coherence above 0.5). The power ratio is the power of the",
+        "result relative to the truth at wavelengths below two LR pixels.",
         "",
-        *_table(["region", "method", *(column.removesuffix("_m").replace("_", " ") for column in columns)], rows),
+        *_table(["region", "method", *map(_with_unit, _METRICS)], rows),
         "",
     ]
+
+
+def _metric(value: float, column: str) -> str:
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:.0f}" if column == "coherent_to_m" else f"{value:.3g}"
+
+
+def _with_unit(column: str) -> str:
+    """Return the head of a column: "slope_rmse_deg" becomes "slope rmse (deg)"."""
+    name, _, unit = column.rpartition("_")
+    return f"{name} ({unit})".replace("_", " ") if unit in ("m", "deg", "px") else column.replace("_", " ")
 
 
 def _comparison(results: Results) -> Lines:
@@ -231,14 +214,14 @@ def _comparison(results: Results) -> Lines:
     return [
         f"## Nets at equal FLOP: {budget:g} TFLOP each, {seeds} seeds",
         "",
-        f"Trained without fold {fold}. Gain over bicubic in per cent, mean of the seeds and half their range; the best",
-        "of each region is bold. Architectures are taken over; base and units are ours for all but the reference",
-        "formulation, loss and optimiser for all. ESRGAN was not measured: its adversarial loss trades the metres that",
-        "are counted here for texture.",
+        f"Trained without fold {fold}. Gain over bicubic in per cent: mean of the seeds ± half their range; the best method of each",
+        "region is bold. EDSR, VDSR and SRCNN are the published architectures on our base interpolation, with our units, loss",
+        "and optimiser; the reference formulation has its own base and units. ESRGAN was not measured: its adversarial loss gives",
+        "up accuracy in metres for texture.",
         "",
         *_table(["region", "linear 7 x 7", *by_method], rows),
         "",
-        *_table(["net", "weights", "MFLOP per LR pixel", "steps"], sizes),
+        *_table(["net", "weights", "MFLOP per LR pixel", "training steps"], sizes),
         "",
         *_ranking(ranked),
     ]
@@ -267,10 +250,10 @@ def _ranking(found: Ranking) -> Lines:
     return [
         f"### Ranking over {found.blocks} blocks",
         "",
-        f"A block is a region and one of {', '.join(RANKED)}.",
-        f"Friedman's test that all are alike: p = {found.p_value:.1g}; mean ranks that lie more than "
-        f"{found.critical_difference:.2f} apart",
-        "differ at the 5 % level (Nemenyi).",
+        f"A block is a region with one of the metrics {', '.join(RANKED)}.",
+        f"Friedman's test of equal methods: p = {found.p_value:.1g}. Mean ranks that differ by more than "
+        f"{found.critical_difference:.2f} are",
+        "significantly different at the 5 % level (Nemenyi).",
         "",
         *_table(["method", "mean rank"], rows),
         "",
@@ -297,11 +280,11 @@ def _variants(results: Results) -> Lines:
         rows.append([training.method, *cells])
     budget = results.variants[0].budget_tflop
     return [
-        f"## What was tried, one change at a time, {budget:g} TFLOP each",
+        f"## Variants: one change each, {budget:g} TFLOP",
         "",
-        f"Mean gain over bicubic in per cent, on what fold {fold} holds back and what is never trained on; one seed.",
+        f"Mean gain over bicubic in per cent on the regions of the folds {fold} and `{NEVER_TRAINED}`; one seed.",
         "",
-        *_table(["change", "weights", "steps", "land", "sea floor"], rows),
+        *_table(["variant", "weights", "training steps", "land", "sea floor"], rows),
         "",
     ]
 
@@ -314,11 +297,11 @@ def _turned(results: Results, names: Sequence[str]) -> Lines:
         others = float(np.mean(gains[1:]))
         rows.append([name, _percent(gains[0]), _percent(others), f"{100 * (others / gains[0] - 1):+.1f}"])
     return [
-        "## Turned and mirrored",
+        "## Rotated and mirrored input",
         "",
-        "Gain over bicubic in per cent: as it is, the mean of the seven other orientations, and the relative change.",
+        "Gain over bicubic in per cent: in the original orientation, mean of the seven other orientations, and relative change.",
         "",
-        *_table(["region", "as it is", "turned", "change (%)"], rows),
+        *_table(["region", "original", "other orientations", "change (%)"], rows),
         "",
     ]
 
@@ -337,9 +320,9 @@ def _rings(results: Results, names: Sequence[str]) -> Lines:
     return [
         "## Distance to the edge of a tile",
         "",
-        "Tiles of 32 x 32 LR pixels, each for itself: mean gain over bicubic (also by tiles) on land, in per cent.",
+        "Mean gain over bicubic on land in per cent, both methods applied to each tile of 32 x 32 LR pixels alone.",
         "",
-        *_table(["LR pixels from the edge", "ours"], rows),
+        *_table(["distance to the edge (LR pixels)", "ours"], rows),
         "",
     ]
 
@@ -359,10 +342,6 @@ def _interval(values: Sequence[float], *, best: float) -> str:
 
 def _percent(value: float) -> str:
     return f"{value:.1f}"
-
-
-def _metres(value: float) -> str:
-    return f"{value:.3g}"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Lines:

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,53 +10,54 @@ import typer
 
 from demsr.options import InferencePrecision
 
-GeoidGrids = Annotated[Path | None, typer.Option("--geoid-grids", help="Folder with geoid grids of PROJ.")]
-ProjNetwork = Annotated[
-    bool, typer.Option("--proj-network", help="Let PROJ download a missing geoid grid from cdn.proj.org.")
-]
+GeoidGrids = Annotated[Path | None, typer.Option(help="Folder with geoid grids of PROJ.")]
+ProjNetwork = Annotated[bool, typer.Option("--proj-network", help="Let PROJ download a missing geoid grid.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")]
-Model = Annotated[str, typer.Option(help="builtin, models:/NAME@ALIAS, a model folder or a .safetensors file.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Precision = Annotated[
-    InferencePrecision,
-    typer.Option(help="Precision of the net's blocks; auto takes bf16 where the hardware supports it."),
-]
-Tile = Annotated[
-    int | None, typer.Option(help="Side of a tile in LR pixels; by default the largest that fits in memory.", min=8)
-]
-Halo = Annotated[
-    int | None,
-    typer.Option(help="LR pixels computed around each tile; by default exact, fewer are faster and leave seams."),
-]
-Consistency = Annotated[
-    bool, typer.Option("--consistency", help="Make the mean of each block of 5 x 5 pixels equal to the input pixel.")
-]
-Uncertainty = Annotated[
-    bool, typer.Option("--uncertainty", help="Add a band with the standard error of each pixel, in metres.")
-]
 BoundingBox = Annotated[
     tuple[float, float, float, float] | None,
     typer.Option("--bbox", metavar="W S E N", help="Only the cells that touch this box, in degrees."),
 ]
 
+Command = Callable[..., None]
+
+
+def _option(kind: Any, name: str, text: str, **options: Any) -> Any:
+    return Annotated[kind, typer.Option(name, help=text, **options)]
+
+
 _DECLARED = {
-    "crs": Annotated[str | None, typer.Option("--crs", help="CRS, where the file states none or a wrong one.")],
-    "vertical_datum": Annotated[
-        str | None, typer.Option("--vertical-datum", help="Vertical datum of the elevation, such as EGM96 or MSL.")
-    ],
-    "unit": Annotated[
-        str | None, typer.Option("--unit", help="Unit of the elevation, such as m, ft, us-ft or fathom.")
-    ],
-    "positive": Annotated[str | None, typer.Option("--positive", help="down for depths, up for heights.")],
-    "nodata": Annotated[float | None, typer.Option("--nodata", help="Value of void pixels.")],
-    "registration": Annotated[
-        str | None, typer.Option("--registration", help="What a sample stands for: area or point.")
-    ],
-    "layer": Annotated[str | None, typer.Option("--layer", help="Variable or band that contains the elevation.")],
+    "crs": (_option(str | None, "--crs", "CRS, where the file states none or a wrong one."), None),
+    "vertical_datum": (_option(str | None, "--vertical-datum", "Vertical datum, such as EGM96 or MSL."), None),
+    "unit": (_option(str | None, "--unit", "Unit of the elevation, such as m, ft, us-ft or fathom."), None),
+    "positive": (_option(str | None, "--positive", "down for depths, up for heights."), None),
+    "nodata": (_option(float | None, "--nodata", "Value of void pixels."), None),
+    "registration": (_option(str | None, "--registration", "What a sample stands for: area or point."), None),
+    "layer": (_option(str | None, "--layer", "Variable or band that contains the elevation."), None),
+}
+_MODEL = {
+    "model": (
+        _option(str, "--model", "builtin, models:/NAME@ALIAS, a model folder or .safetensors file."),
+        "builtin",
+    ),
+    "device": (_option(str, "--device", "auto, cpu or cuda."), "auto"),
+    "precision": (
+        _option(InferencePrecision, "--precision", "Of the blocks; auto takes bf16 where the hardware supports it."),
+        "auto",
+    ),
+    "consistent": (
+        _option(bool, "--consistency", "Make the mean of each 5 x 5 block equal to the input."),
+        False,
+    ),
+    "uncertain": (_option(bool, "--uncertainty", "Add a band with the standard error of each pixel, metres."), False),
+    "tile_px": (
+        _option(int | None, "--tile", "Side of a tile, LR pixels; by default as memory allows.", min=8),
+        None,
+    ),
+    "halo_px": (_option(int | None, "--halo", "LR pixels computed around a tile; fewer than exact leave seams."), None),
 }
 
 
-def takes_declared(command: Callable[..., None]) -> Callable[..., None]:
+def takes_declared(command: Command) -> Command:
     """Replace the parameter `declared` of a command by the options --crs, --vertical-datum, --unit and so on.
 
     Parameters
@@ -64,21 +65,22 @@ def takes_declared(command: Callable[..., None]) -> Callable[..., None]:
     command : function with a keyword `declared`, a `demsr.dem.read.declared.Declared`
     """
 
-    @functools.wraps(command)
-    def wrapper(**values: Any) -> None:
+    def build(values: dict[str, Any]) -> Any:
         from demsr.dem.read.declared import Declared
 
-        declared = Declared(**{name: values.pop(name) for name in _DECLARED})
-        command(**values, declared=declared)
+        return Declared(**values)
 
-    own = [parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "declared"]
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
-        for name, option in _DECLARED.items()
-    ]
-    wrapper.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *added)}
-    return wrapper
+    return _with_options(command, "declared", _DECLARED, build)
+
+
+def takes_model_options(command: Command) -> Command:
+    """Replace the parameter `options` of a command by the options --model, --device, --precision and so on.
+
+    Parameters
+    ----------
+    command : function with a keyword `options`, keywords of `demsr.super_resolve_file`
+    """
+    return _with_options(command, "options", _MODEL, dict)
 
 
 def checked_box(bbox: tuple[float, float, float, float] | None) -> tuple[float, float, float, float] | None:
@@ -101,3 +103,27 @@ def checked_box(bbox: tuple[float, float, float, float] | None) -> tuple[float, 
         message = f"--bbox is {west:g} {south:g} {east:g} {north:g}; give west, south, east and north in degrees"
         raise ParamsError(message)
     return west, south, east if east > west else east + 360, north
+
+
+def _with_options(
+    command: Command,
+    replaced: str,
+    options: Mapping[str, tuple[Any, Any]],
+    build: Callable[[dict[str, Any]], Any],
+) -> Command:
+    """Replace one parameter of a command by several options, from whose values it is built."""
+
+    @functools.wraps(command)
+    def wrapper(**values: Any) -> None:
+        built = build({name: values.pop(name) for name in options})
+        command(**values, **{replaced: built})
+
+    signature = inspect.signature(command)
+    own = [parameter for parameter in signature.parameters.values() if parameter.name != replaced]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
+        for name, (option, default) in options.items()
+    ]
+    wrapper.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *added)}
+    return wrapper

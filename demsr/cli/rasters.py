@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,18 +12,12 @@ import demsr
 from demsr.cli.app import app
 from demsr.cli.options import (
     BoundingBox,
-    Consistency,
-    Device,
     GeoidGrids,
-    Halo,
-    Model,
     Overwrite,
-    Precision,
     ProjNetwork,
-    Tile,
-    Uncertainty,
     checked_box,
     takes_declared,
+    takes_model_options,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +26,7 @@ if TYPE_CHECKING:
 
 @app.command("super-resolve")
 @takes_declared
+@takes_model_options
 def super_resolve(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Raster to super-resolve.")],
     target: Annotated[
@@ -39,17 +34,11 @@ def super_resolve(
     ],
     *,
     declared: "Declared",
-    model: Model = "builtin",
+    options: dict[str, Any],
     bbox: BoundingBox = None,
-    tile: Tile = None,
-    halo: Halo = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    consistency: Consistency = False,
     tid: Annotated[
         Path | None, typer.Option(help="GEBCO type identifier grid: apply --consistency to measured cells only.")
     ] = None,
-    uncertainty: Uncertainty = False,
     ray: Annotated[
         str | None, typer.Option(help="Compute on the Ray cluster at host:port; local starts one on this machine.")
     ] = None,
@@ -59,23 +48,19 @@ def super_resolve(
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Replace every pixel of a raster by 5 x 5 pixels; any size, in bounded memory."""
+    """Super-resolve a raster of any size.
+
+    Every pixel becomes 5 x 5 pixels. Memory does not depend on the size of the raster.
+    """
     from demsr.inference.files import super_resolve_file
 
     result = super_resolve_file(
         source,
         target,
-        model=model,
-        device=device,
-        precision=precision,
-        consistent=consistency,
-        uncertain=uncertainty,
         within=checked_box(bbox),
         tid=tid,
         declared=declared,
         projected=projected,
-        tile_px=tile,
-        halo_px=halo,
         ray=ray,
         workers=workers,
         preview=preview,
@@ -83,33 +68,30 @@ def super_resolve(
         overwrite=overwrite,
         command=_command(),
         notify=_printer(source),
+        **options,
     )
     typer.echo(
         f"{target}: {result.grid.rows} x {result.grid.cols} pixels, datum {result.vertical_datum or 'not stated'}, "
-        f"model {model}, {result.lr_px_per_second:,.0f} input pixels per second"
+        f"model {options['model']}, {result.lr_px_per_second:,.0f} input pixels per second"
     )
 
 
 @app.command()
+@takes_model_options
 def plan(
     source: Annotated[Path | None, typer.Argument(metavar="[IN]", help="Raster to super-resolve.")] = None,
+    *,
+    options: dict[str, Any],
     bbox: BoundingBox = None,
     globe: Annotated[bool, typer.Option("--globe", help="All 86,400 x 43,200 cells of GEBCO.")] = False,
-    model: Model = "builtin",
-    tile: Tile = None,
-    halo: Halo = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    consistency: Consistency = False,
-    uncertainty: Uncertainty = False,
     profile: Annotated[
         str | None, typer.Option(help="Estimate the downloads of a profile, such as paper, instead.")
     ] = None,
 ) -> None:
-    """Estimate the cost of super-resolving a region or, with --profile, the size of its downloads.
+    """Estimate the cost of a region or a profile.
 
-    A region costs tiles, operations, disk, memory and time on this device. Downloads are counted in files and gigabytes
-    by region.
+    Super-resolving a region costs tiles, operations, disk, memory and time on this device. With --profile, the
+    downloads of its regions are counted in files and gigabytes.
     """
     if profile is not None:
         if source or bbox or globe:
@@ -117,15 +99,7 @@ def plan(
 
             message = "--profile estimates downloads; give it alone, or a raster, --bbox or --globe without it"
             raise ParamsError(message)
-        from demsr.profiles import profile_params
-        from demsr.reporting.sources import print_needs
-        from demsr.sources.remote.cache import Cache
-        from demsr.sources.remote.needs import needs_of
-        from demsr.sources.remote.wanted import Wanted
-
-        params = profile_params(profile, Path("params.yaml"))
-        wanted = Wanted.of(params.fetch.remote.model_dump())
-        print_needs(needs_of(wanted, Cache(), patch_lr=params.pairs.patch_lr), params, wanted.products())
+        _print_fetch_estimate(profile)
         return
     from demsr.inference.estimate import estimate_cost, region_grid
     from demsr.inference.load import load_model
@@ -133,14 +107,8 @@ def plan(
     from demsr.reporting.products import print_cost_estimate
 
     grid = region_grid(source, checked_box(bbox), globe=globe)
-    resolver = SuperResolver(
-        load_model(model, device=device),
-        precision=precision,
-        consistent=consistency,
-        uncertain=uncertainty,
-        halo_px=halo,
-    )
-    print_cost_estimate(estimate_cost(grid, resolver, tile_px=tile), grid)
+    net, tile_px = load_model(options.pop("model"), device=options.pop("device")), options.pop("tile_px")
+    print_cost_estimate(estimate_cost(grid, SuperResolver(net, **options), tile_px=tile_px), grid)
 
 
 @app.command()
@@ -150,7 +118,10 @@ def inspect(
     *,
     declared: "Declared",
 ) -> None:
-    """Print properties of rasters, assumptions made to read them, and possible uses."""
+    """Describe rasters and their possible uses.
+
+    Prints properties, the assumptions made to read the file, and uses.
+    """
     from demsr.errors import DemsrError, RasterError
     from demsr.reporting.inspection import print_inspection
     from demsr.sources.inspection import inspect_raster
@@ -177,7 +148,10 @@ def convert(
     proj_network: ProjNetwork = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Convert elevation to another vertical datum, by real geoid grids only."""
+    """Convert elevation to another vertical datum.
+
+    Uses geoid grids of PROJ; without the grid the conversion is refused.
+    """
     from demsr.dem.geoid import convert_datum
     from demsr.dem.geotiff import write_dem
     from demsr.dem.read.raster import read_raster
@@ -209,3 +183,26 @@ def _command() -> str:
 def _printer(source: Path) -> Callable[[str], None]:
     """Return a function that prints a note about a file on stderr."""
     return lambda note: typer.echo(f"{source.name}: {note}", err=True)
+
+
+def _print_fetch_estimate(profile: str) -> None:
+    from demsr.download.cache import Cache
+    from demsr.options import DOMAINS
+    from demsr.pairs.split import split_of_file
+    from demsr.profiles import profile_params
+    from demsr.reporting.sources import print_fetch_estimate
+    from demsr.sources.fetch_estimate import estimate_fetch
+    from demsr.sources.fetch_request import FetchRequest
+    from demsr.sources.protocols.base import raster_name
+
+    params = profile_params(profile, Path("params.yaml"))
+    request = FetchRequest.from_options(params.fetch.remote.model_dump())
+    splits = {}
+    for region in request.regions:
+        section, name = getattr(params.pairs, region.domain), raster_name(region.name, "any")
+        by_file = section.split == "files"
+        splits[region.name] = split_of_file(name, valid=section.valid, test=section.test) if by_file else "quadrants"
+    estimates = estimate_fetch(request, Cache(), patch_lr=params.pairs.patch_lr)
+    count = sum(getattr(params.pairs, domain).count or 0 for domain in DOMAINS)
+    sheets = request.data_sheets()
+    print_fetch_estimate(estimates, sheets, splits=splits, count=count, patch_lr=params.pairs.patch_lr)

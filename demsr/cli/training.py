@@ -1,4 +1,4 @@
-"""Commands around training: parameters, the degradation of pairs, models."""
+"""Commands around training: data products, degradation of pairs, models."""
 
 import dataclasses
 from pathlib import Path
@@ -8,89 +8,24 @@ import typer
 
 from demsr.cli.app import app
 
-_PARAMS, _LOCAL = Path("params.yaml"), Path("data/local")
+_PARAMS = Path("params.yaml")
 
 
 @app.command()
 def sources(
-    product: Annotated[str | None, typer.Argument(help="Name of a product, for its whole data sheet.")] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print all data sheets as tables of Markdown.")] = False,
+    product: Annotated[str | None, typer.Argument(help="Print the data sheet of this product.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print all data sheets as Markdown tables.")] = False,
 ) -> None:
-    """List the products that can be fetched, or print the data sheet of one."""
-    from demsr.reporting.sources import print_sheet, print_sources, sheets_as_markdown
-    from demsr.sources.remote.catalogue import product_of
+    """List data products, or print one data sheet."""
+    from demsr.reporting.sources import data_sheets_as_markdown, print_data_sheet, print_sources
+    from demsr.sources.data_sheet import data_sheet, data_sheets
 
     if markdown:
-        typer.echo(sheets_as_markdown(), nl=False)
+        typer.echo(data_sheets_as_markdown(list(data_sheets().values())), nl=False)
     elif product is None:
-        print_sources()
+        print_sources(data_sheets().values())
     else:
-        print_sheet(product_of(product))
-
-
-@app.command()
-def profile(
-    name: Annotated[str, typer.Argument(help="sample, local, paper or mindearth")],
-    land: Annotated[Path | None, typer.Option(help="Folder of land rasters.")] = None,
-    marine: Annotated[Path | None, typer.Option(help="Folder of sea-floor rasters.")] = None,
-    lr: Annotated[Path | None, typer.Option(help="Folder of real 15 arc-second grids, such as GEBCO.")] = None,
-    pairs: Annotated[Path | None, typer.Option(help="Folder or .zip with train.h5, valid.h5 and test.h5.")] = None,
-    land_files: Annotated[list[str] | None, typer.Option(help="Which files there, a pattern; repeatable.")] = None,
-    marine_files: Annotated[list[str] | None, typer.Option(help="Which files there, a pattern; repeatable.")] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="Leave out files, a pattern; repeatable.")] = None,
-    valid: Annotated[list[str] | None, typer.Option(help="File that validates, without suffix; repeatable.")] = None,
-    test: Annotated[list[str] | None, typer.Option(help="File that tests, without suffix; repeatable.")] = None,
-) -> None:
-    """Rewrite params.yaml: the embedded sample, your own rasters, products and net of the paper, or pairs of others.
-
-    Held-out files that are not named are chosen: the flattest, the roughest, a coast; one more validates.
-    """
-    from demsr.cli.choices import print_choices
-    from demsr.errors import ParamsError
-    from demsr.profiles import declared_files, merged, write_profile
-    from demsr.sources.held_out import local_changes, ready_changes
-    from demsr.sources.local import RASTER_PATTERNS
-
-    own = name == "local" or (name == "paper" and bool(land or marine))  # the paper's net on rasters of one's own
-    given = {
-        "--pairs": pairs,
-        "--land": land,
-        "--marine": marine,
-        "--lr": lr,
-        "--land-files": land_files,
-        "--marine-files": marine_files,
-        "--exclude": exclude,
-        "--valid": valid,
-        "--test": test,
-    }
-    for option, value in given.items():
-        if value and not (option == "--pairs" and name == "mindearth") and not (option != "--pairs" and own):
-            use = "pairs of others, with mindearth" if option == "--pairs" else "rasters of your own, with local"
-            message = f"{option} means nothing to {name}; it is for {use}"
-            raise ParamsError(message)
-    changes = {}
-    if name == "mindearth":
-        if pairs is None:
-            message = "profile mindearth needs --pairs, a folder or .zip with train.h5, valid.h5 and test.h5"
-            raise ParamsError(message)
-        if not pairs.exists():
-            message = f"{pairs}: there is no such folder or .zip; give one with train.h5, valid.h5 and test.h5"
-            raise ParamsError(message)
-        changes = ready_changes(pairs)
-    elif own:
-        folders = {"land": land or _LOCAL / "land", "marine": marine or _LOCAL / "marine"}
-        changes = local_changes(
-            merged(name, _PARAMS),
-            folders,
-            declared=declared_files(_PARAMS),
-            lr=lr,
-            files={"land": land_files or RASTER_PATTERNS, "marine": marine_files or RASTER_PATTERNS},
-            exclude=exclude or [],
-            valid=valid or [],
-            test=test or [],
-        )
-    params = write_profile(name, _PARAMS, changes)
-    print_choices(params, _PARAMS)
+        print_data_sheet(data_sheet(product))
 
 
 @app.command("fit-degradation")
@@ -124,20 +59,23 @@ def import_mindspore(
     folder: Annotated[Path, typer.Argument(metavar="OUT_FOLDER", help="Model folder to write.")],
     scaled_range: Annotated[
         tuple[float, float] | None,
-        typer.Option("--range", metavar="LOW HIGH", help="Metres that were 0 and 1 in its training data."),
+        typer.Option("--range", metavar="LOW HIGH", help="Elevations in metres that are 0 and 1 in its training data."),
     ] = None,
-    blocks: Annotated[int, typer.Option(help="Refuse a net of another depth: a file that broke off has fewer.")] = 42,
-    register: Annotated[bool, typer.Option("--register", help="Make a version in the registry, too.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT_FOLDER if it is a model.")] = False,
+    blocks: Annotated[int, typer.Option(help="Expected number of blocks; a truncated file has fewer.")] = 42,
+    register: Annotated[bool, typer.Option("--register", help="Also register the model.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT_FOLDER if it is a model folder.")] = False,
 ) -> None:
-    """Bring over a net that was trained with MindEarth's dem-super-resolution; MindSpore is not needed."""
+    """Import a MindSpore checkpoint of DEMNet.
+
+    The net comes from the dem-super-resolution application of MindEarth. MindSpore is not needed.
+    """
     from demsr.lifecycle.import_model import NAME, import_model
 
     imported = import_model(
         source, folder, scaled_range_m=scaled_range, num_blocks=blocks, overwrite=overwrite, register=register
     )
-    values = "metres" if imported.unit == "m" else "values scaled as its training data"
-    typer.echo(f"{folder}: {imported.net}; takes and gives {values}")
+    values = "metres" if imported.unit == "m" else "scaled values, as in its training data"
+    typer.echo(f"{folder}: {imported.net}; input and output are {values}")
     if imported.version is not None:
         typer.echo(f"registered as models:/{NAME}/{imported.version}")
 

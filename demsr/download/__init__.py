@@ -1,1 +1,1 @@
-"""Files over HTTP, whole and checked, into a cache by checksum. Knows nothing of elevation models."""
+"""Downloads over HTTP into a shared cache; knows neither elevation data nor products."""

@@ -1,152 +1,147 @@
-"""What the command line says about products: the list, a data sheet, licences, and what fetching takes."""
+"""Tables of products: the list, a data sheet, licences, and the estimate of a download."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from demsr.options import DOMAINS
-from demsr.pairs.split import split_of_file
-from demsr.params import Params
-from demsr.sources.remote.catalogue import PRODUCTS, Product
-from demsr.sources.remote.needs import Need
-from demsr.sources.remote.pieces import raster_of
+if TYPE_CHECKING:
+    from demsr.sources.data_sheet import DataSheet
+    from demsr.sources.fetch_estimate import FetchEstimate
+
+_USES = {
+    "land": "ground truth on land",
+    "marine": "ground truth at sea",
+    "lr": "15 arc-second input, with its source types",
+}
+_TECHNICAL = ("spacing", "samples", "horizontal CRS", "vertical datum", "sign", "unit", "voids", "elevations")
+_LEGAL = ("version", "licence", "commercial use", "citation", "DOI")
 
 
-def print_sources() -> None:
-    """Print all products as a table."""
-    table = Table(box=None, padding=(0, 1, 0, 0))
-    for column in ("product", "for", "spacing", "samples", "datum"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("licence", overflow="fold")
-    for product in PRODUCTS.values():
-        table.add_row(*_cells(product))
+def print_sources(sheets: Iterable["DataSheet"]) -> None:
+    """Print products as a table."""
+    columns = [Column(name, no_wrap=True) for name in ("product", "for", "spacing", "samples", "datum")]
+    table = Table(*columns, Column("licence", overflow="fold"), box=None, padding=(0, 1, 0, 0))
+    for sheet in sheets:
+        table.add_row(*_cells(sheet))
     console = Console(highlight=False, markup=False)
     console.print(table)
     console.print(
-        "\n* wants a login   ? no document was found for it, taken from its kin   ! no commercial use\n"
+        "\n* requires a login   ? not documented, taken from a similar product   ! no commercial use\n"
         "demsr sources PRODUCT prints the data sheet: CRS, sign, unit, voids, citation, DOI, address."
     )
 
 
-def print_sheet(product: Product) -> None:
-    """Print all that is known of a product."""
-    table = Table(box=None, show_header=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, text in _sheet(product).items():
+def print_data_sheet(sheet: "DataSheet") -> None:
+    """Print all fields of a data sheet."""
+    table = Table(Column(style="dim", no_wrap=True), Column(overflow="fold"), box=None, show_header=False)
+    for label, text in _labelled(sheet).items():
         table.add_row(label, text)
     Console(highlight=False, markup=False).print(table)
 
 
-def sheets_as_markdown() -> str:
-    """Return a table of what is technical and one of what is legal, for the documentation."""
-    technical = ("spacing", "samples", "horizontal CRS", "vertical datum", "sign", "unit", "voids", "heights")
-    legal = ("version", "licence", "commercial use", "citation", "DOI")
-    sheets = {name: _sheet(product) for name, product in PRODUCTS.items()}
+def data_sheets_as_markdown(sheets: Sequence["DataSheet"]) -> str:
+    """Return a technical and a legal table of data sheets for the documentation."""
     tables = []
-    for labels in (technical, legal):
+    for labels in (_TECHNICAL, _LEGAL):
         lines = [f"| product | {' | '.join(labels)} |", "|---" * (len(labels) + 1) + "|"]
-        for name, sheet in sheets.items():
-            lines.append(f"| `{name}` | {' | '.join(sheet.get(label, '') for label in labels)} |")
+        for sheet in sheets:
+            fields = _labelled(sheet)
+            lines.append(f"| `{sheet.name}` | {' | '.join(fields.get(label, '') for label in labels)} |")
         tables.append("\n".join(lines) + "\n")
     return "\n".join(tables)
 
 
-def print_licences(products: Iterable[Product]) -> None:
-    """Say under which licences the products come, those that forbid commercial use above all."""
+def print_licences(sheets: Iterable["DataSheet"]) -> None:
+    """Print licences and citations on stderr, those that forbid commercial use in red."""
     console = Console(highlight=False, soft_wrap=True, stderr=True)
-    for product in products:
-        forbidden = "[bold red]NO COMMERCIAL USE[/], " if product.commercial == "forbidden" else ""
-        unclear = " (commercial use: not stated)" if product.commercial == "not stated" else ""
-        console.print(f"{product.name}: {forbidden}{product.licence}{unclear}. {product.citation} {product.doi}")
+    for sheet in sheets:
+        forbidden = "[bold red]NO COMMERCIAL USE[/], " if sheet.commercial == "forbidden" else ""
+        unclear = " (commercial use: not stated)" if sheet.commercial == "not stated" else ""
+        console.print(f"{sheet.name}: {forbidden}{sheet.licence}{unclear}. {sheet.citation} {sheet.doi}")
 
 
-def print_needs(needs: Sequence[Need], params: Params, products: Iterable[Product]) -> None:
-    """Print what each region takes, and what is known of the whole."""
-    table = Table(box=None)
-    for column in ("region", "product", "for"):
-        table.add_column(column, no_wrap=True)
-    for column in ("files", "GB", "pairs"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for need in needs:
-        use = f"{need.domain} {_split(need, params)}" if need.domain in ("land", "marine") else "input"
-        pairs = f"{need.pairs:,}" if need.pairs else ""
-        table.add_row(need.region, need.product, use, f"{need.files:,}", f"{need.bytes / 1e9:.2f}", pairs)
+def print_fetch_estimate(
+    estimates: Sequence["FetchEstimate"],
+    sheets: Iterable["DataSheet"],
+    *,
+    splits: Mapping[str, str],
+    count: int,
+    patch_lr: int,
+) -> None:
+    """Print the estimated download of each region and of all regions together.
+
+    Parameters
+    ----------
+    estimates : estimates of regions and inputs
+    sheets : data sheets of their products
+    splits : region -> split of its pairs
+    count : number of requested pairs; 0 for all
+    patch_lr : side of a patch, LR pixels
+    """
+    left = [Column(name, no_wrap=True) for name in ("region", "product", "for")]
+    right = [Column(name, justify="right", no_wrap=True) for name in ("files", "GB", "pairs")]
+    table = Table(*left, *right, box=None)
+    for one in estimates:
+        use = f"{one.domain} {splits[one.region]}" if one.region in splits else "input"
+        pairs = f"{one.pairs:,}" if one.pairs else ""
+        table.add_row(one.region, one.product, use, f"{one.files:,}", f"{one.bytes / 1e9:.2f}", pairs)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(table)
-    total, here = sum(need.bytes for need in needs), sum(need.here_bytes for need in needs)
-    files = sum(need.files for need in needs)
+    total, cached = sum(one.bytes for one in estimates), sum(one.cached_bytes for one in estimates)
+    files = sum(one.files for one in estimates)
     console.print(
-        f"\nAt most {files:,} files and {total / 1e9:.1f} GB, of which {here / 1e9:.1f} GB are in the cache: tiles "
-        "wholly at sea do not exist, and sizes are means where the provider names none.\n"
-        "Pairs: patches beside each other if all was measured; pairs.<domain>.count asks for a number."
+        f"\nAt most {files:,} files and {total / 1e9:.1f} GB, of which {cached / 1e9:.1f} GB are in the cache: tiles "
+        "entirely at sea do not exist, and sizes are means where the provider publishes none.\n"
+        "Pairs: non-overlapping patches if everything is measured; pairs.<domain>.count requests a number."
     )
-    sides_px = params.pairs.patch_lr, 5 * params.pairs.patch_lr
-    asked = sum(getattr(params.pairs, domain).count or 0 for domain in DOMAINS)
-    if asked:
-        gigabytes = 4e-9 * asked * sum(side**2 for side in sides_px)
-        console.print(f"{asked:,} pairs are asked for: {gigabytes:.0f} GB before compression.")
-    for product in products:
-        if product.login:
-            console.print(f"{product.name} wants a login: {product.login}.")
-        if product.commercial != "allowed":
-            console.print(f"{product.name}: commercial use {product.commercial}, {product.licence}.")
+    if count:
+        gigabytes = 4e-9 * count * (patch_lr**2 + (5 * patch_lr) ** 2)
+        console.print(f"{count:,} pairs are requested: {gigabytes:.0f} GB before compression.")
+    for sheet in sheets:
+        if sheet.access.login:
+            console.print(f"{sheet.name} requires a login: {sheet.access.instructions}.")
+        if sheet.commercial != "allowed":
+            console.print(f"{sheet.name}: commercial use {sheet.commercial}, {sheet.licence}.")
 
 
-_USES = {
-    "land": "truth on land",
-    "marine": "truth at sea",
-    "lr": "input of 15 arc-seconds, with its source types",
-}
-
-
-def _sheet(product: Product) -> dict[str, str]:
-    """Return what is known of a product, in words; what no document says has a question mark."""
-    doubt = {field: " ?" for field in product.unsure}
+def _labelled(sheet: "DataSheet") -> dict[str, str]:
+    """Return the fields of a data sheet by label; a question mark follows those that no document states."""
+    doubt = {field: " ?" for field in sheet.unsure}
     rows = {
-        "title": product.title,
-        "version": product.version,
-        "what for": _USES[product.domain],
-        "spacing": product.spacing,
-        "samples": f"stand for {product.registration}s" + doubt.get("registration", ""),
-        "horizontal CRS": product.horizontal,
-        "vertical datum": product.vertical_datum + doubt.get("vertical_datum", ""),
-        "sign": f"positive {product.positive}",
-        "unit": product.unit,
-        "voids": "as the file says" if product.nodata is None else f"{product.nodata:g}",
-        "heights": "any" if product.range_m is None else "{:g} to {:g} m".format(*product.range_m),
-        "licence": product.licence + doubt.get("licence", ""),
-        "commercial use": product.commercial,
-        "citation": product.citation,
-        "DOI": product.doi or "none found",
-        "page": product.page,
-        "asked for at": product.host or next((file.url for file in product.files), "addresses that you give in `urls`"),
-        "login": product.login or "none",
-        "note": product.note,
+        "title": sheet.title,
+        "version": sheet.version,
+        "use": _USES[sheet.domain],
+        "spacing": sheet.spacing,
+        "samples": f"{sheet.registration}s" + doubt.get("registration", ""),
+        "horizontal CRS": sheet.crs,
+        "vertical datum": sheet.vertical_datum + doubt.get("vertical_datum", ""),
+        "sign": f"positive {sheet.positive}",
+        "unit": sheet.unit,
+        "voids": "as the file says" if sheet.nodata is None else f"{sheet.nodata:g}",
+        "elevations": "any" if sheet.range_m is None else "{:g} to {:g} m".format(*sheet.range_m),
+        "licence": sheet.licence + doubt.get("licence", ""),
+        "commercial use": sheet.commercial,
+        "citation": sheet.citation,
+        "DOI": sheet.doi or "none found",
+        "page": sheet.page,
+        "server": sheet.access.address or "the addresses in `urls` of a region",
+        "login": sheet.access.instructions or "none",
+        "note": sheet.note,
     }
     return {label: text for label, text in rows.items() if text}
 
 
-def _cells(product: Product) -> tuple[str, ...]:
-    def marked(field: str) -> str:
-        return str(getattr(product, field)) + ("?" if field in product.unsure else "")
-
-    spacing = re.sub(r" arc-seconds?", '"', product.spacing).replace(" degrees", "°").replace(" arc-minute", "'")
-    forbidden = "! " if product.commercial == "forbidden" else ""
+def _cells(sheet: "DataSheet") -> tuple[str, ...]:
+    spacing = re.sub(r" arc-seconds?", '"', sheet.spacing).replace(" degrees", "°").replace(" arc-minute", "'")
+    doubt = {field: "?" for field in sheet.unsure}
     return (
-        product.name + ("*" if product.login else ""),
-        product.domain,
+        sheet.name + ("*" if sheet.access.login else ""),
+        sheet.domain,
         spacing,
-        marked("registration"),
-        marked("vertical_datum"),
-        forbidden + marked("licence"),
+        sheet.registration + doubt.get("registration", ""),
+        sheet.vertical_datum + doubt.get("vertical_datum", ""),
+        ("! " if sheet.commercial == "forbidden" else "") + sheet.licence + doubt.get("licence", ""),
     )
-
-
-def _split(need: Need, params: Params) -> str:
-    section = getattr(params.pairs, need.domain)
-    if section.split != "files":
-        return "quadrants"
-    return split_of_file(raster_of(need.region, "any"), valid=section.valid, test=section.test)

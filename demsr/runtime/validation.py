@@ -11,6 +11,7 @@ from demsr.errors import ParamsError
 
 _EXPLANATIONS = {
     "extra_forbidden": "unknown key, remove it or correct its name",
+    "unexpected_keyword_argument": "unknown key, remove it or correct its name",
     "string_pattern_mismatch": "names have small letters, digits and hyphens, such as gulf-of-mexico",
 }
 

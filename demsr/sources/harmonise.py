@@ -1,4 +1,4 @@
-"""Bring rasters of any kind to one kind: north-up float32 metres, a named datum, water and voids as NaN."""
+"""Harmonised rasters: north-up float32 metres above a named datum, with water and voids as NaN."""
 
 import os
 import re
@@ -17,39 +17,37 @@ from demsr.dem.dem import Dem, check_product_range
 from demsr.dem.geoid import convert_datum
 from demsr.dem.geotiff import write_dem
 from demsr.dem.grid import Grid, describe_spacing
-from demsr.dem.read.declared import DECLARED_PREFIX, Declared
+from demsr.dem.read.declared import DECLARED_PREFIX
 from demsr.dem.read.gdal import raster_name
 from demsr.dem.read.raster import read_raster
 from demsr.dem.water import find_water, read_water_mask
 from demsr.errors import GridError, ParamsError, RasterError, VoidError
-from demsr.params import Harmonise
 from demsr.runtime.files import read_json, sha256_of_folder, write_json
 from demsr.runtime.fingerprint import work_key
 from demsr.runtime.processes import parallel_map
-from demsr.sources.local import InputFile, checked_path
+from demsr.sources.manifest import InputFile, declared_for, verified_path
 
 WRITTEN = "written"
-_CODE = ("dem", "sources/harmonise.py", "sources/local.py")
+_CODE = ("dem", "sources/harmonise.py", "sources/manifest.py")
 
 
 @dataclass(frozen=True, kw_only=True)
 class HarmoniseOptions:
-    """How the rasters of a domain are read.
+    """How the rasters of a domain are read and converted.
 
     Attributes
     ----------
-    vertical_datum : for files that name none
-    declared : what single files do not say or say wrongly, by name without suffix
-    convert_to : datum that heights are brought to; None keeps each file's own
+    vertical_datum : datum of files that name none
+    declared : raster name -> properties that the user declares, keyword arguments of `Declared`
+    convert_to : datum that elevations are converted to; None keeps the datum of each file
     geoid_grids, proj_network : see `convert_datum`
-    sea_level_m, min_water_km2 : see `find_water`; no area keeps water as it is
-    average_to_3arcsec : average rasters of finer spacing onto the grid of the product
-    sea_floor : most heights are expected below zero
-    geoid_grids_sha256 : of what lies in `geoid_grids`
+    sea_level_m, min_water_km2 : see `find_water`; None as area keeps water as elevations
+    average_to_3arcsec : average finer rasters onto the 3 arc-second grid
+    sea_floor : most elevations should be below zero
     """
 
     vertical_datum: str
-    declared: Mapping[str, Declared] = field(default_factory=dict)
+    declared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     convert_to: str | None = None
     geoid_grids: Path | None = None
     proj_network: bool = False
@@ -57,12 +55,22 @@ class HarmoniseOptions:
     min_water_km2: float | None = None
     average_to_3arcsec: bool = False
     sea_floor: bool = False
-    geoid_grids_sha256: str = ""
 
 
 @dataclass(frozen=True)
 class HarmoniseRecord:
-    """What became of one file: `result` is WRITTEN or why it was left out."""
+    """Result for one file.
+
+    Attributes
+    ----------
+    name : name of the raster
+    result : WRITTEN, or why the raster was left out
+    stored : driver, layer and data type of the file
+    grid : grid in words
+    vertical_datum : datum of the harmonised raster
+    void_percent : share of void pixels
+    assumptions : properties that the file does not state
+    """
 
     name: str
     result: str
@@ -73,40 +81,33 @@ class HarmoniseRecord:
     assumptions: list[str]
 
 
-def declared_files(section: Harmonise) -> dict[str, Declared]:
-    """Return what params.yaml says about single files, by name without suffix."""
-    return {name: Declared(**file.model_dump()) for name, file in section.files.items()}
-
-
-def recipe_of(section: Harmonise, domain: str) -> HarmoniseOptions:
-    """Return the recipe that params.yaml asks for."""
-    common: dict[str, Any] = {
-        "declared": declared_files(section),
-        "geoid_grids": section.geoid_grids,
-        "proj_network": section.proj_network,
-        "geoid_grids_sha256": sha256_of_folder(section.geoid_grids) if section.geoid_grids else "",
-    }
-    return HarmoniseOptions(**getattr(section, domain).model_dump(), sea_floor=domain == "marine", **common)
-
-
 def harmonise(
     entries: Sequence[InputFile],
     folder: Path,
-    recipe: HarmoniseOptions,
+    options: HarmoniseOptions,
     *,
     work: Path,
     processes: int | Literal["auto"] = 1,
     description: str = "harmonise",
 ) -> list[HarmoniseRecord]:
-    """Write each raster to `folder` under its own name and return what became of each, in order.
+    """Harmonise files into a folder and return their records in order.
 
     Parameters
     ----------
-    work : where finished rasters wait until all are done, so that an interrupted run goes on from there
+    entries : input files
+    folder : folder of the harmonised rasters, which keep their names
+    options : how the files are read and converted
+    work : folder of finished rasters, from which an interrupted run resumes
+    processes : number of processes, "auto" for one per CPU
+    description : label of the progress bar
     """
-    places = [_waiting(entry, work, recipe) for entry in entries]  # named once: the code may be edited meanwhile
+    geoid_sha256 = sha256_of_folder(options.geoid_grids) if options.geoid_grids else ""
+    # keys are computed once: the code may be edited during the run
+    places = [_work_path(entry, work, options, geoid_sha256) for entry in entries]
     tasks = list(zip(entries, places, strict=True))
-    records = list(parallel_map(partial(_finished, recipe=recipe), tasks, processes=processes, description=description))
+    records = list(
+        parallel_map(partial(_harmonise_file, options=options), tasks, processes=processes, description=description)
+    )
     folder.mkdir(parents=True, exist_ok=True)
     for place, record in zip(places, records, strict=True):
         if record.result == WRITTEN:
@@ -115,105 +116,111 @@ def harmonise(
 
 
 def check_declared(declared: Collection[str], entries: Iterable[InputFile]) -> None:
-    """Raise ParamsError if something is declared about a file that is not among the input."""
-    names = {entry.name for entry in entries}
-    if unknown := sorted(set(declared) - names):
+    """Raise ParamsError if properties are declared for a file that is not an input.
+
+    Parameters
+    ----------
+    declared : names of rasters
+    entries : input files
+    """
+    if unknown := sorted(set(declared) - {entry.name for entry in entries}):
         message = f"params.yaml: harmonise.files names {', '.join(unknown)}; there is no such file, correct the name"
         raise ParamsError(message)
 
 
-def summarised(records: Sequence[HarmoniseRecord]) -> dict[str, Any]:
-    """Count results, and how often each assumption was made."""
+def summarise(records: Sequence[HarmoniseRecord]) -> dict[str, Any]:
+    """Return counts of results and of assumptions."""
     results = Counter(record.result for record in records)
-    noted = (text for record in records for text in record.assumptions)
-    assumptions = Counter(_kind(text) for text in noted if not text.startswith(DECLARED_PREFIX))
+    texts = (text for record in records for text in record.assumptions if not text.startswith(DECLARED_PREFIX))
+    assumptions = Counter(re.sub(r"(?<![\w.])-?\d+(\.\d+)?(?=[ ,;]|$)", "N", text) for text in texts)
     return {"files": dict(sorted(results.items())), "assumed": dict(sorted(assumptions.items()))}
 
 
-def harmonised(path: Path, recipe: HarmoniseOptions, entry: InputFile | None = None) -> tuple[Dem, HarmoniseRecord]:
-    """Read one raster and bring it to the common kind.
+def harmonise_raster(
+    path: Path, options: HarmoniseOptions, entry: InputFile | None = None
+) -> tuple[Dem, HarmoniseRecord]:
+    """Read and convert one raster.
 
     Parameters
     ----------
-    entry : its name, and what the data sheet of its product says; params.yaml overrides that
+    path : raster file
+    options : how the file is read and converted
+    entry : its manifest entry, with the name and the properties of its data sheet
+
+    Returns
+    -------
+    dem, record : harmonised raster and its record
     """
     name = entry.name if entry else raster_name(path)
-    reading = read_raster(
-        path, declared=declared_of(name, entry, recipe.declared), vertical_datum=recipe.vertical_datum
-    )
-    dem, notes = reading.dem, list(reading.assumptions)
+    declared = declared_for(name, options.declared, entry)
+    reading = read_raster(path, declared=declared, vertical_datum=options.vertical_datum)
+    dem, notes, header = reading.dem, list(reading.assumptions), reading.header
     if entry and entry.product:
         check_product_range(dem, entry.range_m, str(path))
         dem = replace(dem, source=name)
-    if recipe.sea_floor and np.nanmean(dem.elevation_m > 0) > np.nanmean(dem.elevation_m <= 0):
+    if options.sea_floor and np.nanmean(dem.elevation_m > 0) > np.nanmean(dem.elevation_m <= 0):
         notes.append(
-            "sign: most heights are above 0, as depths are that count downwards; if so, declare positive: down"
+            "sign: most elevations are above 0, as in files of depths; if they are depths, declare positive: down"
         )
-    if recipe.min_water_km2 is not None:
+    if options.min_water_km2 is not None:
         mask = read_water_mask(path, dem)
         if mask is None:
-            mask = find_water(dem, sea_level_m=recipe.sea_level_m, min_area_km2=recipe.min_water_km2)
+            mask = find_water(dem, sea_level_m=options.sea_level_m, min_area_km2=options.min_water_km2)
         dem = dem.without(mask)
-    if recipe.convert_to is not None:
-        dem = convert_datum(dem, recipe.convert_to, grids=recipe.geoid_grids, network=recipe.proj_network)
+    if options.convert_to is not None:
+        dem = convert_datum(dem, options.convert_to, grids=options.geoid_grids, network=options.proj_network)
     result = WRITTEN if dem.valid.any() else "left out: no pixel measured"
-    if recipe.average_to_3arcsec and result == WRITTEN:
+    if options.average_to_3arcsec and result == WRITTEN:
         dem, result = _averaged(dem)
-    record = HarmoniseRecord(
+    return dem, HarmoniseRecord(
         name=name,
         result=result,
-        stored=f"{reading.header.driver}, {reading.header.layer}, {reading.header.dtype}",
-        grid=described(dem.grid),
+        stored=f"{header.driver}, {header.layer}, {header.dtype}",
+        grid=describe_grid(dem.grid),
         vertical_datum=dem.stated_datum,
         void_percent=round(100 * float((~dem.valid).mean()), 3),
         assumptions=notes,
     )
-    return dem, record
 
 
-def described(grid: Grid) -> str:
-    """Return the size, spacing, registration and CRS of a grid in words."""
+def describe_grid(grid: Grid) -> str:
+    """Return size, spacing, registration and CRS of a grid in words."""
     unit = "arcsec" if grid.is_geographic else "CRS units"
     width, height = grid.pixel_size_arcsec() if grid.is_geographic else (grid.pixel_width, grid.pixel_height)
     crs = grid.crs if grid.crs.startswith("EPSG") else "a CRS of its own"
     return f"{grid.rows} x {grid.cols} at {width:.6g} x {height:.6g} {unit}, pixel is {grid.registration}, {crs}"
 
 
-def _finished(task: tuple[InputFile, Path], *, recipe: HarmoniseOptions) -> HarmoniseRecord:
-    """Harmonise one file to where it waits, unless that was done before."""
-    entry, waiting = task
-    note = waiting.with_suffix(".json")
+def _harmonise_file(task: tuple[InputFile, Path], *, options: HarmoniseOptions) -> HarmoniseRecord:
+    """Harmonise one file into the work folder, unless an earlier run has done so."""
+    entry, place = task
+    note = place.with_suffix(".json")
     if note.is_file():
         record = HarmoniseRecord(**read_json(note))
-        if record.result != WRITTEN or waiting.is_file():
+        if record.result != WRITTEN or place.is_file():
             return record
     try:
-        dem, record = harmonised(checked_path(entry), recipe, entry)
+        dem, record = harmonise_raster(verified_path(entry), options, entry)
     except (RasterError, VoidError) as error:
         if not entry.product:
             raise
-        message = f"{entry.name}: {error}; it came from {entry.origin}, delete {entry.place} to fetch it again"
+        message = f"{entry.name}: {error}; it came from {entry.origin}, delete {entry.place} to download it again"
         raise RasterError(message) from error
     if record.result == WRITTEN:
-        write_dem(waiting, dem)
-    write_json(note, asdict(record))  # last: what it speaks of is there
+        write_dem(place, dem)
+    write_json(note, asdict(record))  # last: a note implies a complete raster
     return record
 
 
-def declared_of(name: str, entry: InputFile | None, by_user: Mapping[str, Declared]) -> Declared:
-    """Return what is declared of a file: by its user, else by the data sheet of its product."""
-    sheet = entry.declared if entry else {}
-    said = {key: value for key, value in asdict(by_user.get(name, Declared())).items() if value is not None}
-    return Declared(**{**sheet, **said})
-
-
-def _waiting(entry: InputFile, work: Path, recipe: HarmoniseOptions) -> Path:
-    own = {**asdict(replace(recipe, declared={})), "declared": asdict(declared_of(entry.name, entry, recipe.declared))}
-    return work / f"{entry.name}.{work_key([entry.sha256, own], code=_CODE)}.tif"
+def _work_path(entry: InputFile, work: Path, options: HarmoniseOptions, geoid_sha256: str = "") -> Path:
+    """Return the path of a finished raster, unique to file, options and code."""
+    declared = asdict(declared_for(entry.name, options.declared, entry))
+    values = {**asdict(replace(options, declared={})), "declared": declared, "geoid grids": geoid_sha256}
+    return work / f"{entry.name}.{work_key([entry.sha256, values], code=_CODE)}.tif"
 
 
 def _averaged(dem: Dem) -> tuple[Dem, str]:
-    """Average onto the 3 arc-second grid what is finer; leave the rest on its own grid."""
+    """Average finer rasters onto the 3 arc-second grid; others keep their grid."""
     if dem.grid.is_three_arcsec:
         return dem, WRITTEN
     try:
@@ -227,15 +234,10 @@ def _averaged(dem: Dem) -> tuple[Dem, str]:
     return mean, WRITTEN if mean.valid.any() else "left out: no cell of 3 arc-seconds is half measured"
 
 
-def _kind(assumption: str) -> str:
-    """Return an assumption without its numbers, for counting."""
-    return re.sub(r"(?<![\w.])-?\d+(\.\d+)?(?=[ ,;]|$)", "N", assumption)
-
-
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except FileExistsError:
         raise
-    except OSError:  # another file system, or one without links
+    except OSError:  # another file system, or one without hard links
         shutil.copyfile(source, target)

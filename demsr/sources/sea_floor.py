@@ -1,4 +1,4 @@
-"""A synthetic sea floor: abyssal hills, seamounts, a fault scarp and a sediment plain, from one seed."""
+"""Synthetic sea floor with abyssal hills, seamounts, a fault scarp and a sediment plain, from one seed."""
 
 from typing import Any
 
@@ -22,14 +22,16 @@ _SEAMOUNTS = 24
 
 
 def synthetic_sea_floor(rows: int, cols: int, *, pixel_size_m: tuple[float, float], seed: int) -> NDArray[np.float32]:
-    """Return elevation (rows, cols) in metres, negative, the same for the same seed.
+    """Return a sea floor (rows, cols) in metres, negative; the same seed gives the same values.
 
     Parameters
     ----------
+    rows, cols : size of the grid
     pixel_size_m : (width, height) of a pixel
+    seed : base seed
 
     Source: abyssal hills have the spectrum of Goff and Jordan (1988, doi 10.1029/JB093iB11p13589); their heights and
-    widths here are in the range given there for slow-spreading ridges. The other shapes are simple geometry.
+    widths here are in its range for slow-spreading ridges. The other shapes are simple geometry.
     """
     random = generator(seed, "sea floor")
     width_m, height_m = pixel_size_m
@@ -44,7 +46,7 @@ def synthetic_sea_floor(rows: int, cols: int, *, pixel_size_m: tuple[float, floa
 
 
 def _abyssal_hills(rows: int, cols: int, *, pixel_size_m: tuple[float, float], random: np.random.Generator) -> Metres:
-    """Filter white noise to the Goff-Jordan spectrum, anisotropic von Karman."""
+    """Return white noise filtered to the anisotropic von Karman spectrum of Goff and Jordan."""
     kx = 2 * np.pi * np.fft.fftfreq(cols, pixel_size_m[0])
     ky = 2 * np.pi * np.fft.fftfreq(rows, pixel_size_m[1])[:, None]
     angle = np.radians(_HILLS_AZIMUTH_DEG)
@@ -59,7 +61,7 @@ def _abyssal_hills(rows: int, cols: int, *, pixel_size_m: tuple[float, float], r
 
 
 def _scarp(x_m: Metres, y_m: Metres) -> Metres:
-    """Step down across a line that runs through the whole area, over 300 m."""
+    """Return a downward step, 300 m wide, across a line through the whole area."""
     distance = (x_m - 0.55 * x_m.max()) + 0.35 * (y_m - y_m.mean())
     step: Metres = -_SCARP_HEIGHT_M / (1 + np.exp(-distance / 150.0))
     return step
@@ -75,7 +77,7 @@ def _bury(floor: Metres, pixel_size_m: tuple[float, float]) -> Metres:
 
 
 def _seamount(x_m: Metres, y_m: Metres, random: np.random.Generator) -> Metres:
-    """Return one cone with a rounded foot, 100 to 900 m high, slopes near 15 degrees."""
+    """Return a cone with a rounded foot, 100 to 900 m high, slopes of about 15 degrees."""
     centre_x, centre_y = random.uniform(0, x_m.max()), random.uniform(0, y_m.max())
     height_m = random.uniform(100, 900)
     radius_m = height_m / np.tan(np.radians(random.uniform(12, 18)))

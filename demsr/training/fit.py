@@ -94,7 +94,7 @@ def fit(
     data : training pairs, and validation pairs unless `keep` is "last"
     work_dir : folder of checkpoints
     max_epochs : epochs at most
-    patience : validations without improvement before training stops
+    patience : validations without improvement after which training stops; 0 counts as 1
     validate_every_epochs : epochs from one validation to the next
     steps_per_epoch : batches per epoch; None for all pairs
     keep : "best" keeps the epoch with the smallest validation RMSE; "last" never validates and trains to the end
@@ -138,7 +138,7 @@ def fit(
         plugins=[AtomicCheckpointIO()],
         **_TRAINER,
     )
-    finished, last = work_dir / "finished.json", _last_checkpoint(work_dir)
+    finished, last = work_dir / "finished.json", max(work_dir.glob("last-*.ckpt"), key=_epoch_of, default=None)
     if not finished.exists():
         trainer.fit(task, datamodule=data, ckpt_path=last)
         if trainer.interrupted:
@@ -158,7 +158,7 @@ class ResumableEarlyStopping(EarlyStopping):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop if the restored wait count has already reached the patience."""
-        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
+        trainer.should_stop = trainer.should_stop or self.wait_count >= max(self.patience, 1)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -188,11 +188,6 @@ def _load_weights(task: SuperResolution, path: Path) -> None:
     state = torch.load(path, map_location="cpu", weights_only=True)
     task.load_state_dict(state["state_dict"])
     task.net.cpu().eval()
-
-
-def _last_checkpoint(work_dir: Path) -> Path | None:
-    """Return the newest checkpoint; Lightning writes it before it removes the previous one."""
-    return max(work_dir.glob("last-*.ckpt"), key=_epoch_of, default=None)
 
 
 def _epoch_of(path: Path) -> int:

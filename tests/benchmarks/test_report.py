@@ -120,10 +120,10 @@ def test_the_report_compares_seeds_and_marks_the_best(results, tmp_path):
     assert found["mountain B"][2] == "15.0 ± 5.0"  # errors of 8 and 9 over 10
     ranks = (tmp_path / "results.md").read_text().split("### Ranking")[1]
     assert ranks.index(f"| {OURS} | 1.00 |") < ranks.index("| bicubic | ") < ranks.index("| bicubic, a = -0.5 |")
-    assert len(rows(tmp_path / "results.md", "What was tried")) == 2 + 1 + len(VARIANTS)
+    assert len(rows(tmp_path / "results.md", "Variants")) == 2 + 1 + len(VARIANTS)
 
 
-def made_pixels(region: Region) -> HeldOut:
+def made_sample(region: Region) -> HeldOut:
     features, flat = np.zeros((5, 3), np.float32), np.zeros(3, np.float32)
     return HeldOut(region, False, ErrorSample(region.name, features, np.array([1, -2, 3], np.float32), flat))
 
@@ -132,7 +132,7 @@ def test_the_card_repeats_the_numbers_of_the_report(results, tmp_path, monkeypat
     from protocol.methods import new_net
 
     monkeypatch.setattr("protocol.shipping.trained_net", lambda *_: new_net(OURS, seed=0))
-    monkeypatch.setattr("protocol.shipping.held_out", lambda _: [made_pixels(region) for region in REGIONS.files])
+    monkeypatch.setattr("protocol.shipping.held_out", lambda _: [made_sample(region) for region in REGIONS.files])
     ship(results, tmp_path / "weights")
     assert read_config(tmp_path / "weights").uncertainty.areas == ("plain A", "mountain B")
     card = (tmp_path / "weights" / "README.md").read_text()

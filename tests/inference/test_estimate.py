@@ -3,6 +3,7 @@ from synthetic import grid
 
 from demsr.dem.windows import tiles
 from demsr.errors import ParamsError
+from demsr.inference import estimate as module
 from demsr.inference.estimate import GLOBE, estimate_cost, region_grid
 from demsr.inference.super_resolver import SuperResolver
 from demsr.model.srnet import DemSrNet
@@ -33,6 +34,15 @@ def test_estimate_counts_operations_and_bytes_and_times_one_tile():
     assert cost.lr_px_per_second == pytest.approx(40 * 50 / cost.seconds)
     assert 0 < cost.compressed < 1.5
     assert 50e6 < cost.memory_bytes < 24e9  # at least the interpreter with torch
+
+
+def test_memory_is_that_of_the_calibration_tile_scaled_to_the_largest_tile_with_its_halo(monkeypatch):
+    peaks = iter([500e6, 503e6])  # before and after the calibration tile
+    monkeypatch.setattr(module, "_peak_bytes", lambda: next(peaks))
+    monkeypatch.setattr(module, "_CALIBRATION_PX", 20)
+    resolver = SuperResolver(DemSrNet(1, 8), precision="float32", halo_px=3)
+    cost = estimate_cost(grid(40, 50), resolver, tile_px=48)
+    assert cost.memory_bytes == pytest.approx(500e6 + 3e6 * (40 + 6) * (48 + 6) / (20 + 6) ** 2)
 
 
 def test_box_across_the_antimeridian_is_one_region():

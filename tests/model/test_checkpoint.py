@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from demsr.errors import CheckpointError, ParamsError
-from demsr.inference.load import load_model
+from demsr.errors import CheckpointError
 from demsr.model.checkpoint import CONFIG, WEIGHTS, read_config, read_model, save_model
 from demsr.model.srnet import DemSrNet
 from demsr.model.uncertainty import Uncertainty
@@ -71,18 +70,6 @@ def test_a_configuration_of_before_uncertainty_is_read(folder):
     assert read_model(folder).uncertainty is None
 
 
-@pytest.mark.parametrize("source", ["", WEIGHTS])
-def test_load_model_takes_a_folder_or_its_weights(folder, source):
-    net = load_model(folder / source, device="cpu")
-    assert net(torch.zeros(1, 1, 3, 4)).shape == (1, 1, 15, 20)
-
-
-@pytest.mark.parametrize("device", ["banana", "cuda:99"])
-def test_a_device_that_is_not_there_is_named(folder, device):
-    with pytest.raises(ParamsError, match=f"device is '{device}': .*; use auto, cpu or one that this machine has"):
-        load_model(folder, device=device)
-
-
 def test_what_it_was_trained_on_travels_along(folder):
     assert read_config(folder).training == {"profile": "test", "seed": 1}
 
@@ -116,9 +103,3 @@ def test_weights_of_another_net_are_refused(folder):
     (folder / CONFIG).write_text(json.dumps(content))
     with pytest.raises(CheckpointError, match="do not fit config.json"):
         read_model(folder)
-
-
-@pytest.mark.parametrize("source", ["nowhere", "nowhere/weights.safetensors", "model/other.safetensors"])
-def test_a_model_that_is_not_there_is_named(folder, source):
-    with pytest.raises(CheckpointError, match="no such model"):
-        load_model(folder.parent / source)

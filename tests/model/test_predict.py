@@ -4,7 +4,6 @@ import torch
 from torch import nn
 
 from demsr.model.baselines import Bicubic
-from demsr.model.device import best_device
 from demsr.model.predict import super_resolve_array
 
 
@@ -33,7 +32,3 @@ def test_a_void_pixel_becomes_exactly_twenty_five_void_pixels(row, col):
 def test_nets_without_parameters_run_where_their_buffers_are():
     lr = np.full((3, 4), 7, dtype=np.float32)
     np.testing.assert_allclose(super_resolve_array(lr, Bicubic()), np.full((15, 20), 7), atol=1e-5)
-
-
-def test_a_named_device_is_taken():
-    assert best_device("cpu") == torch.device("cpu")

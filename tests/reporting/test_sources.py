@@ -1,11 +1,11 @@
 import pytest
 
 from demsr.reporting.sources import print_licences
-from demsr.sources.remote.catalogue import PRODUCTS
+from demsr.sources.data_sheet import data_sheet, data_sheets
 
 
-def test_licences_are_shown_on_stderr_those_that_forbid_commercial_use_above_all(capsys):
-    print_licences([PRODUCTS["gmrt"], PRODUCTS["tandem-x-90"], PRODUCTS["nonna-10"]])
+def test_licences_are_printed_on_stderr_and_forbidden_commercial_use_is_marked(capsys):
+    print_licences([data_sheet("gmrt"), data_sheet("tandem-x-90"), data_sheet("nonna-10")])
     shown = capsys.readouterr()
     assert shown.out == ""
     gmrt, tandem, nonna = shown.err.splitlines()
@@ -14,7 +14,7 @@ def test_licences_are_shown_on_stderr_those_that_forbid_commercial_use_above_all
     assert "(commercial use: not stated)" in nonna
 
 
-@pytest.mark.parametrize("name", PRODUCTS)
+@pytest.mark.parametrize("name", data_sheets())
 def test_each_product_can_be_cited(capsys, name):
-    print_licences([PRODUCTS[name]])
-    assert PRODUCTS[name].citation in capsys.readouterr().err
+    print_licences([data_sheet(name)])
+    assert data_sheet(name).citation in capsys.readouterr().err

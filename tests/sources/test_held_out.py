@@ -7,11 +7,11 @@ from synthetic import rough, write_raw
 
 from demsr.errors import ParamsError
 from demsr.sources.harmonise import HarmoniseOptions
-from demsr.sources.held_out import Fitness, HeldOut, choose_held_out, local_changes, ready_changes
+from demsr.sources.held_out import HeldOut, HeldOutRule, choose_held_out, local_changes
 
 DRY = HarmoniseOptions(vertical_datum="EGM96")
 WET = HarmoniseOptions(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.05)
-ANY = Fitness()
+ANY = HeldOutRule()
 RELIEF_M = {"plain": 1, "low": 5, "middle": 20, "high": 60, "alps": 200}
 
 
@@ -60,7 +60,8 @@ def test_four_rasters_leave_one_for_training(tmp_path):
 def test_three_rasters_are_too_few(tmp_path):
     paths = terrain(tmp_path, {name: RELIEF_M[name] for name in ("plain", "low", "high")})
     with pytest.raises(
-        ParamsError, match="3 rasters of enough size are too few to hold some out; give four or more, or name --valid"
+        ParamsError,
+        match="3 rasters of sufficient size are too few .*; give four or more, or name --valid",
     ):
         choose_held_out(paths, DRY, ANY)
 
@@ -138,32 +139,28 @@ def test_file_named_for_validation_alone_is_not_chosen_for_the_test(folders):
 
 @pytest.mark.parametrize("named", [{"valid": ["lowe"], "test": []}, {"valid": [], "test": ["lowe"]}])
 def test_name_of_no_file_is_refused(folders, named):
-    with pytest.raises(ParamsError, match="no file is called 'lowe'; there are alps, high"):
+    with pytest.raises(ParamsError, match="no file is named 'lowe'; there are alps, high"):
         changes_for(folders, exclude=[], **named)
 
 
-def test_rasters_of_which_no_pairs_will_be_cut_are_passed_over(shared):
+def test_rasters_too_small_or_coarse_for_pairs_are_skipped(shared):
     too_small = ["glo30_los_angeles_ellipsoid", "glo30_los_angeles_geoid", "utm30m_bigtujunga_san_gabriel"]
     large = ["srtm3_N49E011_franconian_jura", "srtm3_N51W001_chilterns_london"]
     large += ["srtm3_N52E008_north_german_plain", "srtm3_N53E027_belarus_plain"]
     land = [shared / "data" / "land" / f"{name}.tif" for name in too_small + large]
-    chosen = choose_held_out(land, WET, Fitness(three_arcsec=True, least_pixels=160))
+    chosen = choose_held_out(land, WET, HeldOutRule(three_arcsec=True, min_side_px=160))
     assert chosen.valid == ["srtm3_N51W001_chilterns_london"]
     assert chosen.test == ["srtm3_N49E011_franconian_jura", "srtm3_N53E027_belarus_plain"]  # not the steepest of all
 
 
-def test_what_is_declared_of_files_that_are_there_is_used_and_kept(folders):
+def test_declared_properties_of_existing_files_are_used_and_kept(folders):
     declared = {"alps": {"positive": "down"}, "gone": {"unit": "ft"}}
     changes = changes_for(folders, exclude=[], valid=[], test=[], declared=declared)
     assert changes["harmonise"] == {"files": {"alps": {"positive": "down"}}}
 
 
-def test_real_lr_grids_are_pointed_at_and_asked_for(folders, tmp_path):
+def test_real_lr_grids_are_configured(folders, tmp_path):
     terrain(tmp_path / "lr", {"gebco_2024": 5, "gebco_2024_tid": 5})
     changes = changes_for(folders, exclude=[], valid=[], test=[], lr=tmp_path / "lr")
     assert changes["fetch"]["lr"]["tid"] == ["*tid*"]
     assert changes["pairs"]["marine"]["degradations"] == ["block mean", "real"]
-
-
-def test_ready_made_pairs_serve_both_domains():
-    assert ready_changes(Path("dem.zip")) == {"fetch": {key: {"folder": "dem.zip"} for key in ("land", "marine")}}

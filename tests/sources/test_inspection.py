@@ -15,7 +15,7 @@ from demsr.sources.inspection import Inspection, inspect_raster
 UNIT = "unit: the file names none; metres taken"
 SIGN = "sign: the file does not say; heights, positive up, taken"
 NODES = "registration: the file says area, but its pixel centres are multiples of its spacing; point taken"
-AS_FINE = "input of super-resolution, 5 times as fine; the nets are trained for 15 arc-seconds"
+AS_FINE = "input of super-resolution by a factor of 5; the nets are trained for 15 arc-seconds"
 
 
 def spaced(arcsec: float, *, west: float = 10.0, north: float = 50.0) -> Affine:
@@ -26,24 +26,24 @@ def inspected(folder: Path, values: Any, *, said: Declared | None = None, patch_
     return inspect_raster(write_raw(folder / "a.tif", np.asarray(values), **of_file), said, patch_hr=patch_hr)
 
 
-def test_grid_of_15_arc_seconds_is_an_input_and_nothing_finer_is_invented_from_it(tmp_path):
+def test_grid_of_15_arc_seconds_is_an_input_and_yields_no_3_arc_second_pairs(tmp_path):
     found = inspected(tmp_path, plane(45, 30), transform=spaced(15))
     assert found == Inspection(
         tmp_path / "a.tif",
         facts={
             "format": "GTiff, band 1, float32 in m",
             "grid": "45 x 30 at 15 x 15 arcsec, pixel is area, EPSG:4326",
-            "pixel": "299.3 x 463.4 m in the middle",  # 1/240 degree at 49.906 degrees north
+            "pixel": "299.3 x 463.4 m at the centre",  # 1/240 degree at 49.906 degrees north
             "bounds": "10.0000 to 10.1250 east, 49.8125 to 50.0000 north",
             "vertical datum": "not stated; declare it with --vertical-datum",
-            "sign": "heights, positive up",
+            "sign": "elevations, positive up",
             "voids": "0 pixels, 0.00 %",
             "range": "13.0 to 188.0 m",  # 100 - 3 * 29 and 100 + 2 * 44
         },
         assumptions=[UNIT, SIGN],
         uses=[
             "input of super-resolution from 15 to 3 arc-seconds, and LR of real pairs",
-            "no 3 arc-second pairs: it is coarser than that, and nothing finer is invented",
+            "no 3 arc-second pairs: the raster is coarser than 3 arc-seconds",
             "scale-free pairs at its own spacing: 2 patches of 20 x 20 pixels",
         ],
     )
@@ -85,7 +85,7 @@ def test_projected_raster_is_averaged_and_its_bounds_are_told_in_degrees(tmp_pat
     utm = Affine(30, 0, 500_000, 0, -30, 5_000_000)  # on the central meridian, 9 degrees east
     found = inspected(tmp_path, rough(300, 300), crs="EPSG:32632", transform=utm)
     assert found.facts["grid"] == "300 x 300 at 30 x 30 CRS units, pixel is area, EPSG:32632"
-    assert found.facts["pixel"] == "30.0 x 30.0 m in the middle"
+    assert found.facts["pixel"] == "30.0 x 30.0 m at the centre"
     assert found.facts["bounds"].startswith("9.0000 to 9.11")
     # 9 km are 97 cells of 92.6 m from north to south, 136 of 66 m from west to east; borders are cut to whole ones
     assert found.uses[1] == "3 arc-second pairs, averaged to 97 x 137 pixels: 24 patches of 20 x 20 pixels"
@@ -96,7 +96,7 @@ def test_grid_of_4_arc_seconds_is_good_for_scale_free_pairs_alone(tmp_path):
     found = inspected(tmp_path, rough(20, 20), transform=spaced(4))
     assert found.uses == [
         AS_FINE,
-        "no 3 arc-second pairs: it is coarser than that, and nothing finer is invented",
+        "no 3 arc-second pairs: the raster is coarser than 3 arc-seconds",
         "scale-free pairs at its own spacing: 1 patch of 20 x 20 pixels",
     ]
 
@@ -107,7 +107,7 @@ def test_raster_smaller_than_a_cell_or_a_patch_says_so(tmp_path):
     assert found.uses[2] == "scale-free pairs at its own spacing: none, a patch needs 20 x 20 pixels"
 
 
-@pytest.mark.parametrize(("void_rows", "patches"), [(5, "1 patch of 20 x 20 pixels"), (6, "none, what would be 1")])
+@pytest.mark.parametrize(("void_rows", "patches"), [(5, "1 patch of 20 x 20 pixels"), (6, "none, 1 candidate")])
 def test_patch_may_be_void_to_a_quarter(tmp_path, void_rows, patches):
     values = rough(20, 20)
     values[:void_rows] = np.nan
@@ -126,14 +126,17 @@ def test_depths_and_feet_are_told_as_heights_in_metres(tmp_path):
     said = Declared(positive="down", unit="ft", vertical_datum="MLLW")
     found = inspected(tmp_path, 100 + np.arange(400, dtype=np.float32).reshape(20, 20), said=said)
     assert found.facts["range"] == "-152.1 to -30.5 m"  # 499 and 100 feet of 0.3048 m
-    assert found.facts["sign"] == "depths in the file, turned into heights"
+    assert found.facts["sign"] == "depths in the file, converted to elevations"
     assert found.facts["format"] == "GTiff, band 1, float32 in ft"
     assert (found.facts["vertical datum"], found.assumptions[1:]) == ("MLLW", [])
 
 
 def test_crs_of_depths_leaves_the_sign_to_the_values_and_says_which(tmp_path):
     found = inspected(tmp_path, np.full((20, 20), 30, np.float32), crs="EPSG:4326+5866")  # MLLW depth
-    assert (found.facts["sign"], found.facts["range"]) == ("as the values tell, see assumptions", "-30.0 to -30.0 m")
+    assert (found.facts["sign"], found.facts["range"]) == (
+        "inferred from the values, see assumptions",
+        "-30.0 to -30.0 m",
+    )
     assert found.assumptions[-1] == (
         "sign: the file speaks of depths and most values are positive, so they are depths and change sign"
     )
@@ -189,7 +192,7 @@ def test_impossible_heights_are_refused_with_the_first_of_them(tmp_path):
         inspected(tmp_path, values)
 
 
-def test_what_is_no_raster_is_refused(tmp_path):
+def test_a_file_that_is_not_a_raster_is_refused(tmp_path):
     (tmp_path / "a.txt").write_text("no raster")
     with pytest.raises(RasterError, match=r"a\.txt: cannot be read as a raster"):
         inspect_raster(tmp_path / "a.txt")

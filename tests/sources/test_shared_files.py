@@ -25,18 +25,17 @@ from demsr.pairs.build import plan_pairs
 from demsr.pairs.cut import CutRule, cut_patches
 from demsr.pairs.degradations.block_mean import BlockMean
 from demsr.pairs.split import split_raster
-from demsr.params import Harmonise
-from demsr.sources.harmonise import HarmoniseOptions, HarmoniseRecord, harmonise, recipe_of
-from demsr.sources.held_out import Fitness, choose_held_out
+from demsr.sources.harmonise import HarmoniseOptions, HarmoniseRecord, harmonise
+from demsr.sources.held_out import HeldOutRule, choose_held_out
 from demsr.sources.inspection import inspect_raster
-from demsr.sources.local import describe_file
+from demsr.sources.manifest import describe_file
 
 SIDE = 160  # HR pixels of a patch
-FEW, EMPTY = f"none, a patch needs {SIDE} x {SIDE} pixels", "none, what would be {} is too empty"
+FEW, EMPTY = f"none, a patch needs {SIDE} x {SIDE} pixels", "none, {} with too many voids"
 # kinds of assumptions
 NODES_DATUM, NODES = "registration, unit, vertical datum, sign", "registration, unit, sign"
 SILENT_DATUM, SILENT = "unit, vertical datum, sign", "unit, sign"
-OWN, COARSE = "3 arc-second pairs on its own grid: ", "it is coarser than that, and nothing finer is invented"
+OWN, COARSE = "3 arc-second pairs on its own grid: ", "the raster is coarser than 3 arc-seconds"
 TIFF, FLOAT = "GTiff, band 1, int16 in m", "GTiff, band 1, float32 in m"
 NETCDF = "netCDF, elevation, int16 in m"
 
@@ -199,7 +198,7 @@ KNOWN = {
         79.6,
         (-68.4, -36.2),
         "layer",
-        EMPTY.format(1),
+        EMPTY.format("1 candidate"),
         (14, 22, FEW),
     ),
     "marine/cudem_sabine_lake.tif": Known(
@@ -251,7 +250,7 @@ KNOWN = {
         (-195, -50),
         SILENT,
         4,
-        (1611, 1145, EMPTY.format(70)),
+        (1611, 1145, EMPTY.format("70 candidates")),
     ),
     "gebco/gebco_2020_n56.3_s55.2_w12.2_e13.1.nc": Known(
         NETCDF, (264, 216), (15, 15), "area", "EPSG:4326", "MSL", 0, (-43, 185), "CRS", 1, COARSE
@@ -299,7 +298,7 @@ def plain(path: Path) -> np.ndarray:
 
 
 def blocks(elevation: np.ndarray) -> list[np.ndarray]:
-    """Return what lies beside each other in pieces of a patch's size."""
+    """Return what lies beside each other in requests of a patch's size."""
     rows, cols = (range(0, length - SIDE + 1, SIDE) for length in elevation.shape)
     return [elevation[row : row + SIDE, col : col + SIDE] for row in rows for col in cols]
 
@@ -353,7 +352,7 @@ def test_file_is_understood_as_the_table_says(data, name):
         f"{rows} x {cols} at {width:.6g} x {height:.6g} {unit}, pixel is {known.registration}, {known.crs}"
     )
     assert found.facts["vertical datum"] == (known.datum or "not stated; declare it with --vertical-datum")
-    assert found.facts["sign"] == "heights, positive up"
+    assert found.facts["sign"] == "elevations, positive up"
     assert float(found.facts["voids"].split()[-2]) == pytest.approx(known.void_percent, abs=0.051)
     np.testing.assert_allclose(list(map(float, found.facts["range"].split()[:3:2])), known.range_m, atol=0.101)
     assert ", ".join(text.split(":")[0] for text in found.assumptions) == known.assumed
@@ -364,8 +363,7 @@ def test_file_is_understood_as_the_table_says(data, name):
 def recipe(domain: str) -> HarmoniseOptions:
     """Return what the profile `local` does to a domain."""
     values = YAML(typ="safe").load((Path(profiles.__file__).parent / "local.yaml").read_text(encoding="utf-8"))
-    section = Harmonise.model_validate({"geoid_grids": None, "proj_network": False, **values["harmonise"]})
-    return recipe_of(section, domain)
+    return HarmoniseOptions(**values["harmonise"][domain], sea_floor=domain == "marine")
 
 
 @pytest.fixture(scope="module")
@@ -476,6 +474,6 @@ def test_no_sea_floor_has_the_spacing_of_the_product_unless_it_is_averaged(harmo
 @pytest.mark.parametrize(("domain", "expected"), [("land", LAND), ("marine", SEA_FLOOR)])
 def test_held_out_files_give_more_than_a_patch_or_two(data, domain, expected):
     paths = [data / name for name in files_of(domain)]
-    chosen = choose_held_out(paths, recipe(domain), Fitness(three_arcsec=domain == "land", least_pixels=SIDE))
+    chosen = choose_held_out(paths, recipe(domain), HeldOutRule(three_arcsec=domain == "land", min_side_px=SIDE))
     assert {*chosen.valid, *chosen.test} <= {raster_name(path) for path in paths}
     assert min(expected.get(name, (49, {}))[0] for name in (*chosen.valid, *chosen.test)) >= 4

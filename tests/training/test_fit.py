@@ -1,35 +1,18 @@
-import copy
 import math
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from pair_files import make_pairs
 
-import demsr
 from demsr.errors import CheckpointError, ParamsError
 from demsr.model.srnet import DemSrNet
-from demsr.pairs.datamodule import PairDataModule, TrainPairs, ValidPairs
-from demsr.training.features import cache_features
+from demsr.pairs.datamodule import PairDataModule
 from demsr.training.fit import FitResult, fit
-from demsr.training.losses import balanced_charbonnier, masked_mse
 from demsr.training.prepare import new_net
-from demsr.training.resume import work_key
-from demsr.training.task import cosine_factor
 
 OPTIONS = {"learning_rate": 3e-3, "learning_rate_decay": 0.9, "patience": 6, "devices": 1}
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> PairDataModule:
-    train = make_pairs(tmp_path / "train.h5", count=6)
-    valid = make_pairs(tmp_path / "valid.h5", count=2, seed=2)
-    pairs = TrainPairs(train, seed=1, augment=True), ValidPairs(valid)
-    return PairDataModule(*pairs, batch_size=2, workers=0, seed=1)
 
 
 def train(data: PairDataModule, work_dir: Path, *, max_epochs: int, **options) -> tuple[DemSrNet, FitResult]:
@@ -117,90 +100,6 @@ def test_nan_ends_with_a_clear_message(data, tmp_path):
         train(data, tmp_path / "work", max_epochs=3, learning_rate=1e30, gradient_clip=1e30)
 
 
-def test_fine_tuning_moves_the_tail_and_not_a_bit_of_the_rest(data, tmp_path):
-    net, _ = train(data, tmp_path / "pretrain", max_epochs=2)
-    before = copy.deepcopy(net.state_dict())
-    pairs = [data.train.pairs, data.valid.pairs]
-    features = cache_features(net, pairs, tmp_path / "features", device=torch.device("cpu"), batch_size=4)
-    fit(
-        net,
-        PairDataModule(*features, batch_size=2, workers=0, seed=1),
-        work_dir=tmp_path / "finetune",
-        max_epochs=2,
-        tail_only=True,
-        **OPTIONS,
-    )
-    moved = {name for name, value in net.state_dict().items() if not torch.equal(value, before[name])}
-    assert moved == {"before.weight", "last.weight"}
-
-
-def test_cached_features_give_the_output_of_the_whole_net(data, tmp_path):
-    net = new_net(seed=7, num_blocks=1, features=4)
-    torch.nn.init.normal_(net.last.weight)
-    (features,) = cache_features(net, [data.valid.pairs], tmp_path, device=torch.device("cpu"), batch_size=2)
-    lr, hr, trunk = features[1]
-    with torch.no_grad():
-        torch.testing.assert_close(net.to_metres(net.tail(trunk[None]), lr[None]), net(lr[None]), atol=1e-4, rtol=0)
-    np.testing.assert_array_equal(hr.numpy(), data.valid.pairs.pair(1)[1])
-
-
-def test_masked_error_equals_a_slow_loop():
-    random = np.random.default_rng(3)
-    sr, hr = random.normal(size=(2, 1, 1, 4, 4)).astype(np.float32)
-    hr[0, 0, 1, 2] = np.nan
-    total, count = 0.0, 0
-    for row in range(4):
-        for col in range(4):
-            if not np.isnan(hr[0, 0, row, col]):
-                total += (float(sr[0, 0, row, col]) - float(hr[0, 0, row, col])) ** 2
-                count += 1
-    assert float(masked_mse(torch.from_numpy(sr), torch.from_numpy(hr))) == pytest.approx(total / count, rel=1e-6)
-
-
-def test_voids_give_no_gradient():
-    sr = torch.ones(1, 1, 2, 2, requires_grad=True)
-    hr = torch.tensor([[[[torch.nan, 0.0], [torch.nan, 2.0]]]])
-    masked_mse(sr, hr).backward()
-    torch.testing.assert_close(sr.grad, torch.tensor([[[[0.0, 1.0], [0.0, -1.0]]]]))
-    sr.grad = None
-    balanced_charbonnier(sr, hr, torch.zeros(1, 1, 2, 2), scale_m=100).backward()
-    assert (sr.grad == 0).tolist() == [[[[True, False], [True, False]]]]
-
-
-def test_balanced_error_equals_a_slow_loop():
-    random = np.random.default_rng(3)
-    sr, hr, base = random.normal(size=(3, 2, 1, 4, 4)).astype(np.float32) * 30
-    hr[0, 0, 1, 2] = np.nan
-    total, count = 0.0, 0
-    for patch in range(2):
-        missed = np.nansum((hr[patch] - base[patch]) ** 2) / 16
-        weight = 1 / math.sqrt(100 * math.sqrt(missed + 0.25))
-        for error in (sr[patch] - hr[patch]).ravel():
-            if not math.isnan(error):
-                total += math.sqrt((weight * error) ** 2 + 1e-4)
-                count += 1
-    found = balanced_charbonnier(*map(torch.from_numpy, (sr, hr, base)), scale_m=100)
-    assert float(found) == pytest.approx(total / count, rel=1e-5)
-
-
-def test_balanced_error_of_mountains_outweighs_that_of_plains_by_the_root():
-    base = torch.zeros(1, 1, 8, 8)
-    relief = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(5))
-    plain, mountain = (
-        float(balanced_charbonnier(0.5 * metres * relief, metres * relief, base, scale_m=100))
-        for metres in (100, 10_000)
-    )
-    assert mountain / plain == pytest.approx(10, rel=0.01)
-
-
-def test_cosine_rises_over_a_hundred_steps_and_ends_at_a_hundredth():
-    shares = [cosine_factor(step, 2000) for step in range(2001)]
-    assert shares[0] == pytest.approx(0.01, rel=0.01)
-    assert max(shares) == pytest.approx(0.994, abs=0.001)
-    assert shares[1000] == pytest.approx(0.505, abs=1e-9)
-    assert shares[2000] == pytest.approx(0.01)
-
-
 @pytest.mark.parametrize("optimiser", ["adam", "muon"])
 def test_training_to_the_end_needs_no_validation_and_goes_on_after_a_kill(data, tmp_path, optimiser):
     def train_blind(work_dir: str, **options) -> tuple[DemSrNet, FitResult]:
@@ -227,25 +126,6 @@ def test_training_to_the_end_needs_no_validation_and_goes_on_after_a_kill(data, 
 def test_nan_without_validation_ends_with_a_clear_message(data, tmp_path):
     with pytest.raises(CheckpointError, match="the loss became NaN; lower the learning rate"):
         train(data, tmp_path / "work", max_epochs=3, keep="last", learning_rate=1e30, gradient_clip=1e30)
-
-
-def test_work_key_changes_with_parameters_and_data_and_nothing_else():
-    key = work_key({"learning_rate": 1e-3}, ["a", "b"])
-    assert key == work_key({"learning_rate": 1e-3}, ["a", "b"])
-    assert len({key, work_key({"learning_rate": 2e-3}, ["a", "b"]), work_key({"learning_rate": 1e-3}, ["a", "c"])}) == 3
-
-
-@pytest.mark.parametrize("name", ["model/srnet.py", "pairs/pair_file.py", "training/task.py", "runtime/seeding.py"])
-def test_work_key_changes_with_the_code_of_training(name, tmp_path, monkeypatch):
-    package = tmp_path / "demsr"
-    shutil.copytree(Path(demsr.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr("demsr.runtime.fingerprint._PACKAGE", package)
-    key = work_key({}, [])
-    (package / "metrics" / "terrain.py").write_text("")
-    assert work_key({}, []) == key
-    with (package / name).open("a") as code:
-        code.write("# changed")
-    assert work_key({}, []) != key
 
 
 SCRIPT = """

@@ -1,1 +1,0 @@
-"""Products that are fetched over HTTP: what they are, where their files lie, and how files arrive whole."""

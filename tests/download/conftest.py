@@ -1,0 +1,3 @@
+from fault_server import server
+
+__all__ = ["server"]
