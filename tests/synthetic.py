@@ -37,7 +37,7 @@ def rough(rows: int, cols: int, *, seed: int = 0, level: float = 500.0, rms: flo
     return (level + rms * np.random.default_rng(seed).standard_normal((rows, cols))).astype(np.float32)
 
 
-def dem(elevation: NDArray[Any], *, vertical_datum: str = "EGM96", source: str = "made", **of_grid: Any) -> Dem:
+def dem(elevation: NDArray[Any], *, vertical_datum: str | None = "EGM96", source: str = "made", **of_grid: Any) -> Dem:
     """Put elevation on a grid."""
     return Dem(
         elevation_m=np.asarray(elevation, np.float32),
