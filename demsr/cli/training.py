@@ -90,13 +90,14 @@ def models(
     ] = None,
 ) -> None:
     """List the registered models."""
-    from demsr.lifecycle.register import register_models
-    from demsr.params import Params
     from demsr.reporting.models import print_links, print_models
     from demsr.tracking.registry import list_versions
     from demsr.tracking.store import connect, ui_links
 
     if restore:
+        from demsr.lifecycle.register import register_models
+        from demsr.params import Params
+
         register_models(**Params.read(_PARAMS).registration_options())
     print_models(list_versions(connect(create=links is not None)))
     if links is not None:
