@@ -1,4 +1,4 @@
-"""params.yaml as checked, frozen models. Configuration stops here: nothing below the stages knows these classes."""
+"""Parameters of the stages: params.yaml as validated, immutable models. Only cli/, pipelines/ and sweeps/ use them."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,50 +21,54 @@ class _Section(BaseModel):
 
 
 class Base(_Section):
-    """What all stages share."""
+    """Parameters of all stages."""
 
     profile: str
     """Name of the profile that wrote this file, for run names."""
     seed: int
+    """Base seed of all random numbers."""
     processes: PositiveInt | Literal["auto"]
-    """Of `harmonise` and `pairs`; results do not depend on it."""
+    """Number of processes of `harmonise` and `pairs`, "auto" for one per CPU; results do not depend on it."""
 
 
 class Paths(_Section):
     """Folders, relative to the project."""
 
     raw: Path
+    """Input rasters, written by `fetch`."""
     harmonised: Path
+    """Rasters of each domain, written by `harmonise`."""
     pairs: Path
+    """Pair files of each domain, written by `pairs`."""
     models: Path
+    """Models, written by `pretrain` and `finetune`."""
     results: Path
+    """Summaries, tables and figures, a folder per stage."""
     work: Path
-    """Checkpoints of unfinished trainings; DVC does not track it."""
+    """Checkpoints of unfinished trainings; not tracked by DVC."""
 
 
 class Folder(_Section):
-    """Where rasters of one domain lie."""
+    """Folder with rasters of one domain."""
 
     folder: Path
     include: list[str]
+    """Glob patterns of the files to use."""
     exclude: list[str]
+    """Glob patterns of files to leave out."""
 
 
-class RealLr(_Section):
-    """Where real LR grids lie, and the grids of their source types."""
+class RealLrFolder(Folder):
+    """Folder with real LR grids; an empty `include` for none."""
 
-    folder: Path
-    include: list[str]
-    """Patterns; an empty list for none."""
-    exclude: list[str]
     tid: list[str]
-    """Patterns of grids of GEBCO's type identifiers, in the same folder."""
+    """Glob patterns of grids with GEBCO's type identifiers, in the same folder."""
 
 
 def _without_secrets(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        message = "an address begins with http:// or https:// and holds no user or password"
+        message = "an address must begin with http:// or https:// and must not contain a user or password"
         raise ValueError(message)
     return url
 
@@ -73,15 +77,15 @@ Address = Annotated[str, AfterValidator(_without_secrets)]
 
 
 class FetchedRegion(_Section):
-    """A part of the Earth whose truth is fetched."""
+    """Region whose HR elevation is fetched."""
 
     domain: Domain
     product: str
-    """A name that `demsr sources` lists."""
+    """Name of a product that `demsr sources` lists."""
     box: tuple[float, float, float, float]
     """West, south, east, north in degrees; east is less than west across the antimeridian."""
     urls: list[Address] = []
-    """Addresses of its files, for products that have no order of their own."""
+    """Addresses of its files, for products without a file naming scheme."""
 
     @model_validator(mode="after")
     def _has_a_box(self) -> Self:
@@ -99,28 +103,29 @@ RegionName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 
 
 class Remote(_Section):
-    """What `source: remote` fetches."""
+    """Downloads for `source: remote`."""
 
     lr: str | None
     """Product of the 15 arc-second input around the regions; null for none."""
     lr_whole: bool
-    """Fetch its file as a whole, once for all regions, and not the windows around them."""
+    """Download the whole file once, instead of windows around the regions."""
     tid: bool
-    """Fetch its grid of source types, too."""
+    """Also download its grid of type identifiers."""
     mirrors: dict[Address, Address]
-    """Beginning of an address -> what to ask instead; a mirror is never given a token."""
+    """Replacement by the start of an address; tokens are never sent to a mirror."""
     regions: dict[RegionName, FetchedRegion]
+    """Regions by name; rasters are called NAME__TILE."""
 
 
 class Fetch(_Section):
     """Stage `fetch`."""
 
     source: Literal["sample", "local", "remote", "pairs"]
-    """`pairs`: the folders (or .zip files) of both domains hold train.h5, valid.h5 and test.h5, ready to train on."""
+    """`pairs` imports train.h5, valid.h5 and test.h5 from the folders (or .zip files) of both domains."""
     remote: Remote
     land: Folder
     marine: Folder
-    lr: RealLr
+    lr: RealLrFolder
 
     @model_validator(mode="after")
     def _has_regions_to_fetch(self) -> Self:
@@ -132,7 +137,7 @@ class Fetch(_Section):
 
 
 class DeclaredFile(_Section):
-    """What a file does not say, or says wrongly; see `demsr.dem.read.declared.Declared`."""
+    """Metadata that a file lacks or states wrongly; arguments of `demsr.dem.read.declared.Declared`."""
 
     crs: str | None = None
     vertical_datum: str | None = None
@@ -144,54 +149,60 @@ class DeclaredFile(_Section):
 
 
 class HarmoniseDomain(_Section):
-    """How rasters of one domain are read."""
+    """Conversion of the rasters of one domain."""
 
     vertical_datum: str
-    """Taken for files that name none; a file that names one is believed."""
+    """Vertical datum of files that state none."""
     convert_to: str | None
-    """Datum that all heights are brought to; null keeps each file's own."""
+    """Vertical datum to convert to; null keeps that of each file."""
     sea_level_m: float | None
+    """Flat areas at this elevation, metres, become void as sea; null keeps them."""
     min_water_km2: Positive | None
-    """Flat sea, lakes and rivers of this size are no terrain; null keeps them."""
+    """Flat areas of at least this size become void as lakes and rivers; null keeps them."""
     average_to_3arcsec: bool
-    """Average rasters of finer spacing onto the grid of the product."""
+    """Average rasters of finer spacing onto the 3 arc-second grid."""
 
 
 class HarmoniseLr(_Section):
-    """How real LR grids are read."""
+    """Reading of real LR grids."""
 
     vertical_datum: str
+    """Vertical datum of files that state none."""
 
 
 class Harmonise(_Section):
     """Stage `harmonise`."""
 
     geoid_grids: Path | None
-    """Folder with geoid grids of PROJ; null: only those that PROJ finds itself."""
+    """Folder with PROJ geoid grids; null for PROJ's own search path."""
     proj_network: bool
-    """Consent to PROJ fetching a missing grid."""
+    """Allow PROJ to download missing grids."""
     files: dict[str, DeclaredFile]
-    """By file name without suffix."""
+    """Metadata by file name without suffix."""
     land: HarmoniseDomain
     marine: HarmoniseDomain
     lr: HarmoniseLr
 
 
 class PairsDomain(_Section):
-    """How pairs of one domain are cut and split."""
+    """Pairs of one domain."""
 
     split: options.SplitMethod
+    """Split each raster into quadrants, or the files as a whole."""
     quadrants: Annotated[list[Split], Field(min_length=4, max_length=4)]
+    """Splits of the north-western, north-eastern, south-western and south-eastern quadrant."""
     valid: list[str]
+    """Glob patterns of files for validation, with `split: files`."""
     test: list[str]
+    """Glob patterns of files for the test, with `split: files`; all other files are for training."""
     scale_free: bool
-    """Cut pairs at any spacing, marked as such; otherwise only 3 arc-second grids are used."""
+    """Use rasters of any spacing, with pairs marked as scale-free, instead of 3 arc-second grids alone."""
     degradations: Annotated[list[options.Degradation], Field(min_length=1)]
-    """Where LR comes from: the mean of HR, that mean through the fitted model, or a real grid where there is one."""
+    """Origins of LR, see `demsr.pairs.degradations`; each has its own rows of results."""
     stride_hr: PositiveInt
-    """HR pixels from one training patch to the next; validation and test patches do not overlap."""
+    """Distance between training patches in HR pixels; validation and test patches do not overlap."""
     count: Annotated[int, Field(ge=5)] | None
-    """Pairs of training and validation together: patches lie closer until there are so many, then some are drawn."""
+    """Number of training and validation pairs together: patches are cut closer, then drawn at random; null for all."""
 
     @model_validator(mode="after")
     def _has_all_splits(self) -> Self:
@@ -208,21 +219,28 @@ class Fitted(_Section):
     """Arguments of `FittedDegradation`."""
 
     blur_lr_px: Annotated[float, Field(ge=0)]
+    """Standard deviation of the blur, LR pixels."""
     sounding_share: Annotated[float, Field(gt=0, le=1)]
+    """Share of LR cells with soundings."""
     rounding_m: Annotated[float, Field(ge=0)]
+    """Step of the rounded elevations, metres; 0 for none."""
 
 
 class Pairs(_Section):
     """Stage `pairs`."""
 
     patch_lr: Annotated[int, Field(ge=8)]
+    """Side of a patch in LR pixels."""
     gap_lr: Annotated[int, Field(ge=1)]
+    """LR pixels between patches of different splits."""
     max_void_share: Share
+    """Largest share of void HR pixels in a patch."""
     min_relief_m: Annotated[float, Field(ge=0)]
+    """Smallest range of elevation in a patch, metres."""
     scaled_range_m: tuple[float, float] | None
-    """Heights that 0 and 1 stand for in ready-made pairs; null: unknown, and results are in scaled units."""
+    """Elevations in metres that correspond to 0 and 1 in imported pairs; null: unknown, results are in scaled units."""
     fitted: Fitted | None
-    """Written by `demsr fit-degradation`."""
+    """Parameters of the degradation `fitted`; `demsr fit-degradation --write` writes them."""
     land: PairsDomain
     marine: PairsDomain
 
@@ -252,33 +270,56 @@ class Model(_Section):
     """Arguments of `DemSrNet`."""
 
     num_blocks: PositiveInt
+    """Number of residual blocks."""
     features: PositiveInt
+    """Width of the net."""
     formulation: options.Formulation
+    """Detail added to a cubic base, or the elevation itself."""
     long_skip: options.LongSkip
+    """Origin of the long skip connection."""
     upsampling: options.Upsampling
+    """Layer that reaches HR resolution."""
     interpolation: options.Interpolation
+    """Sampling positions of the bilinear interpolation."""
     symmetric: bool
+    """Share weights among the eight rotations and reflections."""
     residual_scale: Positive
+    """Factor of the branch of a residual block."""
     elevation_scale_m: Positive | None
+    """Metres per unit of the net; null for the default of the formulation."""
     elevation_offset_m: float | None
+    """Elevation at zero of the net, metres; null for the default of the formulation."""
 
 
 class Training(_Section):
-    """Stages `pretrain` and `finetune`; see `demsr.training.task`."""
+    """Stages `pretrain` and `finetune`, see `demsr.training.task`."""
 
     max_epochs: PositiveInt
+    """Number of epochs, unless `patience` ends the training earlier."""
     batch_size: PositiveInt
+    """Pairs per step on all devices together."""
     optimiser: options.Optimiser
+    """Optimiser."""
     loss: options.Loss
+    """Loss function."""
     learning_rate: Positive
+    """Learning rate at the start."""
     learning_rate_schedule: options.LearningRateSchedule
+    """Decay of the learning rate."""
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)]
+    """Factor per epoch of the exponential schedule."""
     patience: PositiveInt
+    """Validations without improvement before the training stops."""
     validate_every_epochs: PositiveInt
+    """Epochs from one validation to the next."""
     gradient_clip: Positive
+    """Largest norm of the gradient."""
     precision: options.TrainingPrecision
+    """Number format of the computations; "auto" uses bf16 where the hardware supports it."""
     devices: PositiveInt | Literal["auto"]
+    """Number of devices; "auto" uses all GPUs."""
     workers: Annotated[int, Field(ge=0)]
+    """Number of processes that read pairs."""
 
     @model_validator(mode="after")
     def _validates_at_least_once(self) -> Self:
@@ -292,8 +333,11 @@ class Evaluate(_Section):
     """Stage `evaluate`."""
 
     batch_size: PositiveInt
+    """Pairs per forward pass."""
     linear_filter_size: Annotated[int, Field(ge=3)]
+    """Side of the linear baseline's filter in LR pixels, odd."""
     figure_rows: PositiveInt
+    """Number of areas in each figure."""
 
     @model_validator(mode="after")
     def _has_a_filter_with_a_centre(self) -> Self:
@@ -307,8 +351,11 @@ class Register(_Section):
     """Stage `register`: the promotion rule."""
 
     min_gain_percent: float
+    """Smallest mean RMSE gain over the champion; its 95 % interval must lie above 0."""
     max_loss_percent: float
+    """Largest loss against bicubic in any area."""
     bootstrap_resamples: Annotated[int, Field(ge=100)]
+    """Number of bootstrap resamples for the interval."""
 
 
 class Params(_Section):
@@ -327,17 +374,27 @@ class Params(_Section):
 
     @classmethod
     def read(cls, path: Path = Path("params.yaml")) -> Self:
-        """Read and check a file.
+        """Read and validate a file.
 
         Raises
         ------
-        ParamsError : it is missing, no YAML, or a key is missing, unknown or has a value that is not allowed
+        ParamsError : the file is missing or not YAML, a key is missing or unknown, or a value is not allowed
         """
         return cls.checked(read_yaml(path), where=str(path))
 
     @classmethod
     def checked(cls, content: Any, *, where: str) -> Self:
-        """Check values that were read elsewhere."""
+        """Validate values.
+
+        Parameters
+        ----------
+        content : nested values, as read from YAML
+        where : origin of the values, for messages
+
+        Raises
+        ------
+        ParamsError : a key is missing or unknown, or a value is not allowed
+        """
         try:
             return cls.model_validate(content)
         except ValidationError as error:

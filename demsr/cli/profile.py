@@ -88,12 +88,12 @@ def _changes_for_own(
     valid: Patterns,
     test: Patterns,
 ) -> dict[str, Any]:
-    from demsr.profiles import declared_files, merged
+    from demsr.profiles import declared_files, merge_profile
     from demsr.sources.held_out import local_changes
     from demsr.sources.local_rasters import RASTER_PATTERNS
 
     return local_changes(
-        merged(name, _PARAMS),
+        merge_profile(name, _PARAMS),
         {"land": land or _LOCAL / "land", "marine": marine or _LOCAL / "marine"},
         declared=declared_files(_PARAMS),
         lr=lr,

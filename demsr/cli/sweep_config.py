@@ -11,7 +11,7 @@ from demsr.errors import ParamsError
 from demsr.model.checkpoint import read_config
 from demsr.pairs.pair_file import PairFile
 from demsr.params import Model, Params, Training
-from demsr.profiles import merged
+from demsr.profiles import merge_profile
 from demsr.runtime.fingerprint import code_sha256, work_key
 from demsr.search.space import Space, read_space
 from demsr.search.sweep_plan import SweepPlan
@@ -132,6 +132,6 @@ def with_training_of(profile: str, params: Params, path: Path) -> Params:
     ------
     ParamsError : the profile does not exist
     """
-    other = merged(profile, path)
+    other = merge_profile(profile, path)
     sections = {name: section.model_validate(other[name]) for name, section in _SECTIONS.items()}
     return params.model_copy(update=sections)
