@@ -1,10 +1,11 @@
 import h5netcdf
+import h5py
 import numpy as np
 import pytest
 from raster_files import write_netcdf
 from synthetic import rough
 
-from demsr.dem.read.netcdf import check_dimension_order, read_classic_header
+from demsr.dem.read.netcdf import check_dimension_order, is_hdf5, read_classic_header
 from demsr.errors import GridError
 
 LON, LAT = np.arange(10.0, 13.0), np.arange(50.0, 55.0)
@@ -70,3 +71,18 @@ def test_header_of_a_classic_file_ends_with_its_last_value(tmp_path, version):
 def test_other_files_have_no_classic_header(tmp_path):
     (tmp_path / "a.nc").write_bytes(b"CDX\1")
     assert read_classic_header(tmp_path / "a.nc") == []
+
+
+@pytest.mark.parametrize("user_block", [0, 512, 4096])
+def test_hdf5_is_recognised_behind_a_user_block(tmp_path, user_block):
+    with h5py.File(tmp_path / "a.nc", "w", userblock_size=user_block) as file:
+        file["x"] = np.zeros(5000)
+    assert is_hdf5(tmp_path / "a.nc")
+    assert h5py.is_hdf5(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89HDF", b"CDF\1" + bytes(600), b" \x89HDF\r\n\x1a\n"])
+def test_other_files_are_not_taken_for_hdf5(tmp_path, content):
+    (tmp_path / "a.nc").write_bytes(content)
+    assert not is_hdf5(tmp_path / "a.nc")
+    assert not is_hdf5(tmp_path / "missing.nc")
