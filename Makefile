@@ -25,7 +25,7 @@ repro: install  ## Run the pipeline: from rasters to registered models
 test: install  ## Run all tests, in two processes (WORKERS=... for another number)
 	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-portability: install  ## Run all tests with other instruction sets and numbers of threads (an hour)
+portability: install  ## Run all tests with other instruction sets and numbers of threads (half an hour)
 	tests/portability.sh
 
 portability-quick: install  ## The same for the numerical tests, under two settings

@@ -1,9 +1,9 @@
-"""Measure how accurate super-resolution is on regions that no training has seen, and write docs/results.md.
+"""Measure the accuracy of super-resolution on held-out regions and write docs/results.md.
 
-Whole files are held back, fold by fold; all methods see the same pairs. Everything is kept in the work folder, so a
-run that was stopped goes on where it was, and a second run only writes the report. The shipped net is trained on every
-fold, then on everything; `--parts` chooses what else: `comparison` (nets at equal FLOP, several seeds) and `variants`
-(what was tried on the development fold).
+Whole files are held out, fold by fold; all methods are trained on the same pairs. The work folder keeps all results, so
+that a stopped run can be resumed and a second run only writes the report. The net that ships is trained once without
+each fold, and once on all of them. `--parts` adds `comparison` (nets at equal FLOP, several seeds) and `variants` (one
+change each, on the development fold).
 
     python benchmarks/accuracy.py --data FOLDER --jobs 2
 """
@@ -30,7 +30,7 @@ from protocol.regions import (
 )
 from protocol.report import write_report
 from protocol.results import Results, baselines_name, scores_of
-from protocol.scoring import Scene, block_mean_scene, closer_look, real_scene, score
+from protocol.scoring import Scene, block_mean_scene, product_scores, real_scene, score
 from protocol.shipping import ship
 from protocol.training import Training, train
 from rich.console import Console
@@ -48,7 +48,7 @@ PARTS = ("comparison", "variants")  # beside the product
 
 
 def trainings(regions: Regions, parts: Sequence[str], *, share: float) -> list[Training]:
-    """Return what has to be trained, for a share of the operations that the protocol asks for."""
+    """Return the trainings of some parts of the protocol, with a share of its floating-point operations."""
     product, comparison = share * PRODUCT_TFLOP, share * COMPARISON_TFLOP
     of_part = {
         "product": [Training("product", OURS, fold, 0, product) for fold in (*regions.folds, EVERYTHING)],
@@ -65,36 +65,38 @@ def trainings(regions: Regions, parts: Sequence[str], *, share: float) -> list[T
 
 
 def scenes_of(regions: Regions, rasters: dict[str, Path], data: Path, fold: str) -> list[Scene]:
-    """Return what a training is scored on: the files of the fold it holds back, and those that none trains on."""
+    """Return the scenes that a training is scored on: the held-out fold, the fold `test`, and the true pairs."""
     files = [region for region in regions.files if region.fold in (fold, NEVER_TRAINED)]
     scenes = [block_mean_scene(region.name, rasters[region.stem]) for region in files]
     lr_files = find_files(data, [pair.lr for pair in regions.real])
     return scenes + [real_scene(pair.name, lr_files[pair.lr], rasters[pair.hr]) for pair in regions.real]
 
 
-def scored(
+def run_job(
     job: Training | str, *, regions: Regions, rasters: dict[str, Path], data: Path, work: Path, threads: int
 ) -> str:
-    """Write the scores of a training, or of a fold's baselines, unless that was done before, and return their name."""
+    """Score a training, or the baselines of a fold, unless that was done before, and return the name of the scores."""
     name, fold = (baselines_name(job), job) if isinstance(job, str) else (job.name, job.fold)
     path = scores_of(work, name)
     if not path.is_file():
         torch.set_num_threads(threads)
         scenes = scenes_of(regions, rasters, data, fold)
         pairs = PairFile(pairs_of(work, fold))
-        write_json(path, of_baselines(pairs, scenes) if isinstance(job, str) else of_training(job, pairs, scenes, work))
+        write_json(
+            path, score_baselines(pairs, scenes) if isinstance(job, str) else score_training(job, pairs, scenes, work)
+        )
     return name
 
 
-def of_training(training: Training, pairs: PairFile, scenes: list[Scene], work: Path) -> dict[str, Any]:
-    """Train, and return the scores by kind and region."""
+def score_training(training: Training, pairs: PairFile, scenes: list[Scene], work: Path) -> dict[str, Any]:
+    """Train a net and return its scores by kind and region."""
     net = train(training, pairs, work)
     found = {"net": {scene.name: score(net, scene) for scene in scenes}}
-    return found | (closer_look(net, scenes) if training.role == "product" else {})
+    return found | (product_scores(net, scenes) if training.role == "product" else {})
 
 
-def of_baselines(pairs: PairFile, scenes: list[Scene]) -> dict[str, Any]:
-    """Return the scores, by method and region, of what needs no training or only a least-squares fit."""
+def score_baselines(pairs: PairFile, scenes: list[Scene]) -> dict[str, Any]:
+    """Return the scores of the baselines by method and region."""
     methods = baselines(pairs, linear_filter_size=LINEAR_SIZE, batch_size=64)
     return {name: {scene.name: score(method, scene) for scene in scenes} for name, method in methods.items()}
 
@@ -103,22 +105,22 @@ def main() -> None:
     """Run the protocol."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with the rasters of protocol/regions.yaml")
-    parser.add_argument("--work", type=Path, default=Path("work/accuracy"), help="what is kept between runs")
+    parser.add_argument("--work", type=Path, default=Path("work/accuracy"), help="folder that is kept between runs")
     parser.add_argument("--report", type=Path, default=Path("docs/results.md"))
-    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time, which share the CPUs")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings that run at the same time and share the CPUs")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
-    parser.add_argument("--ship", type=Path, help="folder to write the net that was trained on everything to")
-    parser.add_argument("--share", type=float, default=1.0, help="of the training, to try the protocol itself")
+    parser.add_argument("--ship", type=Path, help="model folder to write the net to that was trained on all folds")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the training steps, to try the protocol")
     options = parser.parse_args()
     threads = max(1, len(os.sched_getaffinity(0)) // options.jobs)
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # of the processes that are started
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # inherited by worker processes
     regions = read_regions()
     rasters = harmonised(regions, options.data, options.work, processes=options.jobs)
     chosen = trainings(regions, ["product", *options.parts], share=options.share)
     given = {"regions": regions, "rasters": rasters, "data": options.data, "work": options.work}
     for fold in sorted({training.fold for training in chosen}):
         cut_training_pairs(regions, rasters, fold, options.work, processes=options.jobs)
-    run = partial(scored, threads=threads, **given)
+    run = partial(run_job, threads=threads, **given)
     jobs: list[Training | str] = [*chosen, *dict.fromkeys(training.fold for training in chosen)]
     for name in parallel_map(run, jobs, processes=options.jobs, description="train and score"):
         Console().print(f"scored: {name}")

@@ -1,4 +1,4 @@
-"""Measure `harmonise` and `pairs` on synthetic 1 arc-second tiles: speed, memory, disk, and going on after a kill.
+"""Measure `harmonise` and `pairs` on synthetic 1 arc-second tiles: speed, memory, disk, and resumption after a kill.
 
 Runs each stage in fresh processes on N, 2N and 4N tiles; "all" columns extrapolate a run to the tiles of NASADEM.
 Exits with 1 if results depend on the number of processes or on a kill, or if memory or bookkeeping grow too fast.
@@ -41,10 +41,10 @@ from demsr.sources.manifest import describe_file
 Row = dict[str, Any]
 ALL_TILES = 14_520  # of NASADEM
 NODES, CELLS = 3601, 1200  # along a side, of a tile and of its 3 arc-second result
-RECIPE = HarmoniseOptions(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True)
+OPTIONS = HarmoniseOptions(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True)
 RULE = CutRule(patch_lr=32, stride_hr=160, gap_lr=2, max_void_share=0.25, min_relief_m=1)
-MOST_GROWTH = 1.1  # of peak memory, from N to 4N tiles
-MOST_BOOKKEEPING_S = 60  # for all tiles
+MAX_GROWTH = 1.1  # of peak memory, from N to 4N tiles
+MAX_BOOKKEEPING_S = 60  # for all tiles
 _CONTEXT = multiprocessing.get_context("spawn")
 _PERIOD = 4096  # nodes, of the relief that all tiles are cut from
 
@@ -78,13 +78,13 @@ def make_tiles(folder: Path, count: int, *, kinds: int) -> list[Path]:
 
 
 def harmonise_tiles(tiles: list[Path], place: Path, processes: int) -> None:
-    """Do what the stage `harmonise` does."""
+    """Run the work of the stage `harmonise`."""
     entries = [describe_file(path) for path in tiles]
-    harmonise(entries, place / "harmonise", RECIPE, work=place / "work harmonise", processes=processes)
+    harmonise(entries, place / "harmonise", OPTIONS, work=place / "work harmonise", processes=processes)
 
 
 def pair_tiles(tiles: list[Path], place: Path, processes: int) -> None:
-    """Do what the stage `pairs` does."""
+    """Run the work of the stage `pairs`."""
     names = [path.name.removesuffix(".hgt.zip") for path in tiles]
     rasters = [place / "harmonise" / f"{name}.tif" for name in names]
     plan = plan_pairs(rasters, _splitter(names), domain="land", scale_free=False, degradations=[BlockMean()])
@@ -96,7 +96,7 @@ STAGES = {"harmonise": (harmonise_tiles, NODES), "pairs": (pair_tiles, CELLS)}  
 
 
 def measured(stage: str, tiles: list[Path], place: Path, processes: int) -> Row:
-    """Run a stage in a process of its own and return what it took."""
+    """Run a stage in a separate process and return time, memory and disk use."""
     ours, theirs = _CONTEXT.Pipe(duplex=False)
     child = _CONTEXT.Process(target=_run, args=(stage, tiles, place, processes, theirs))
     child.start()
@@ -122,7 +122,7 @@ def measured(stage: str, tiles: list[Path], place: Path, processes: int) -> Row:
 
 
 def interrupted(stage: str, tiles: list[Path], place: Path, processes: int) -> Row:
-    """Kill a stage and its workers when a third of the tiles is done, run it again, and return what was kept."""
+    """Kill a stage and its workers after a third of the tiles, run it again, and return how many tiles were kept."""
     child = _CONTEXT.Process(target=_run, args=(stage, tiles, place, processes, None))
     child.start()
     while len(_done(place / f"work {stage}")) < len(tiles) / 3 and child.is_alive():
@@ -131,12 +131,12 @@ def interrupted(stage: str, tiles: list[Path], place: Path, processes: int) -> R
     child.join()
     before, again = _done(place / f"work {stage}"), measured(stage, tiles, place, processes)
     kept = len(before & _done(place / f"work {stage}"))
-    counts = {"tiles": len(tiles), "done at the kill": len(before), "not made anew": kept}
+    counts = {"tiles": len(tiles), "done at the kill": len(before), "kept": kept}
     return {"stage": stage, "processes": processes, **counts, "wall s of the second run": again["wall s"]}
 
 
 def bookkeeping(count: int) -> Row:
-    """Return the seconds that it takes to split regions of 1 x 1 degree and to find what is held out beside each."""
+    """Return the CPU seconds for splitting 1-degree regions and finding the held-out neighbours of each."""
     begin, degree = time.process_time(), {"rows": CELLS, "cols": CELLS, "crs": "EPSG:4326"}
     size = {"pixel_width": 1 / CELLS, "pixel_height": 1 / CELLS}
     grids = [Grid(west=index % 360 - 180, north=index // 360, **size, **degree) for index in range(count)]
@@ -149,7 +149,7 @@ def bookkeeping(count: int) -> Row:
 
 
 def main() -> None:
-    """Print what was measured and exit with 1 if a promise was broken."""
+    """Print the measurements and exit with 1 if a guarantee is broken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiles", type=int, default=8, help="N, of the smallest run")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
@@ -173,22 +173,22 @@ def main() -> None:
             memory.append({"stage": stage, "processes": processes, "of": process, **peaks, "growth": growth})
     books = [bookkeeping(count) for count in (ALL_TILES // 4, ALL_TILES)]
     report = {"runs": runs, "peak memory, MB": memory, "killed and run again": kills, "bookkeeping": books}
-    promises = {
-        "same bytes in any number of processes and after a kill": len(set(results.values())) == len(counts),
-        "what is done before a kill is kept": all(
-            0 < kill["done at the kill"] == kill["not made anew"] < fewest for kill in kills
+    guarantees = {
+        "same bytes with any number of processes and after a kill": len(set(results.values())) == len(counts),
+        "tiles finished before a kill are kept": all(
+            0 < kill["done at the kill"] == kill["kept"] < fewest for kill in kills
         ),
-        f"peaks grow by less than {MOST_GROWTH - 1:.0%}": all(row["growth"] < MOST_GROWTH for row in memory),
-        f"bookkeeping takes less than {MOST_BOOKKEEPING_S} s": books[-1]["CPU s"] < MOST_BOOKKEEPING_S,
+        f"peaks grow by less than {MAX_GROWTH - 1:.0%}": all(row["growth"] < MAX_GROWTH for row in memory),
+        f"bookkeeping takes less than {MAX_BOOKKEEPING_S} s": books[-1]["CPU s"] < MAX_BOOKKEEPING_S,
     }
-    _print(report, promises)
+    _print(report, guarantees)
     if chosen.out is not None:
-        write_json(chosen.out, {**report, "promises": promises})
-    raise SystemExit(not all(promises.values()))
+        write_json(chosen.out, {**report, "guarantees": guarantees})
+    raise SystemExit(not all(guarantees.values()))
 
 
 def _run(stage: str, tiles: list[Path], place: Path, processes: int, pipe: Connection | None) -> None:
-    """Run a stage and send what it took; as leader of a group, so that its workers can be killed with it."""
+    """Run a stage as leader of a process group, so that its workers can be killed with it, and send time and memory."""
     os.setsid()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     wall, cpu = time.perf_counter(), _cpu_s()
@@ -206,13 +206,13 @@ def _cpu_s() -> float:
 
 
 def _splitter(names: list[str]) -> Any:
-    """Hold out every eighth tile for validation, and as many for the test, each named one by one."""
+    """Return a splitter that holds out every eighth tile for validation and as many for the test, by name."""
     held_out = {"valid": names[1::8], "test": names[2::8]}
     return partial(split_raster, method="files", quadrant_splits=(), gap_lr=RULE.gap_lr, scale=RULE.scale, **held_out)
 
 
 def _done(work: Path) -> set[tuple[str, int, int]]:
-    """Return name, inode and time of the note that is written last of each tile."""
+    """Return name, inode and modification time of the note that completes each tile."""
     return {(path.name, path.stat().st_ino, path.stat().st_mtime_ns) for path in work.glob("[!.]*.json")}
 
 
@@ -224,15 +224,15 @@ def _size_mb(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.iterdir()) * 1e-6
 
 
-def _print(report: dict[str, list[Row]], promises: dict[str, bool]) -> None:
+def _print(report: dict[str, list[Row]], guarantees: dict[str, bool]) -> None:
     console = Console()
     for title, rows in report.items():
         table = Table(*rows[0], title=title)
         for row in rows:
             table.add_row(*(f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()))
         console.print(table)
-    for promise, holds in promises.items():
-        console.print(f"{'kept' if holds else 'BROKEN'}: {promise}", highlight=False)
+    for guarantee, holds in guarantees.items():
+        console.print(f"{'kept' if holds else 'BROKEN'}: {guarantee}", highlight=False)
 
 
 if __name__ == "__main__":

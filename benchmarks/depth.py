@@ -1,6 +1,6 @@
-"""Compare depths on land, every one with several seeds, and write the table.
+"""Compare depths on land, each with several seeds, and write the table.
 
-Takes an hour or more on two CPU cores; `--resume` goes on after a kill. `--section gpu` has the width of the paper.
+It takes an hour or more on two CPU cores; `--resume` continues after a kill. `--section gpu` takes the paper's width.
 
     python benchmarks/depth.py --data ../shared/data/land
 """
@@ -16,12 +16,14 @@ from pathlib import Path
 
 import torch
 
+from demsr.cli.sweep_config import read_plan
 from demsr.errors import reported
 from demsr.profiles import merged, write_profile
+from demsr.reporting.sweeps import to_markdown
 from demsr.runtime.files import write_text
 from demsr.search.nodes import TrialResources
 from demsr.search.sweep import run_sweep
-from demsr.search.sweep_plan import SweepPlan, read_plan
+from demsr.search.sweep_plan import SweepPlan
 from demsr.sources.held_out import local_changes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,7 +32,7 @@ TEST = ("N43E007", "srtm3_N53E027_belarus_plain", "srtm3_oetztal_alps")
 
 
 def make_pairs(folder: Path, data: Path) -> None:
-    """Make a project with pairs of these files, unless it is there; its sea floor is not used."""
+    """Make a project with pairs of the land rasters in `data`, unless it exists; its marine pairs are not used."""
     if (folder / "data/pairs/land/train.h5").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,14 +56,15 @@ def make_pairs(folder: Path, data: Path) -> None:
 
 
 def protocol(plan: SweepPlan, section: str) -> str:
-    """Say how it is measured."""
+    """Return the protocol of the measurement in Markdown."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
-    recipe = ", ".join(f"{name} {value}" for name, value in plan.training.fit.items() if name != "learning_rate")
+    recipe = ", ".join(f"{name} {value}" for name, value in plan.setup.fit.items() if name != "learning_rate")
     command = f"python benchmarks/depth.py --data FOLDER --section {section}"
+    options = ", ".join(f"{name} {value}" for name, value in plan.setup.net.items() if name != "num_blocks")
     return (
         f"Written by `{command}` on {device} ({platform.machine()}).\n"
-        f"Validation files, never trained on: {', '.join(VALID)}. Held out of both: {', '.join(TEST)}.\n"
-        f"Net: {', '.join(f'{name} {value}' for name, value in plan.training.net.items() if name != 'num_blocks')}.\n"
+        f"Validation files, excluded from training: {', '.join(VALID)}. Excluded from both: {', '.join(TEST)}.\n"
+        f"Net: {options}.\n"
         f"Training: {recipe}.\n"
     )
 
@@ -70,7 +73,7 @@ def main() -> None:
     """Make pairs, run the sweep, write docs/depth-SECTION.md and its picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with land rasters")
-    parser.add_argument("--section", default="cpu", help="of benchmarks/depth.yaml")
+    parser.add_argument("--section", default="cpu", help="section of benchmarks/depth.yaml")
     parser.add_argument("--work", type=Path, default=ROOT / "work/depth")
     parser.add_argument("--resume", action="store_true")
     arguments = parser.parse_args()
@@ -78,15 +81,13 @@ def main() -> None:
     make_pairs(folder, data)
     with contextlib.chdir(folder):
         name = f"depth-{arguments.section}"
-        space = ROOT / "benchmarks/depth.yaml"
-        plan = read_plan(name, "pretrain", space, section=arguments.section)
-        report = run_sweep(plan, share=TrialResources(), resume=arguments.resume)
-        drawn = (plan.results / "sweep.png").resolve()
-    shutil.copy(drawn, ROOT / "docs/pictures" / f"{name}.png")
-    text = (
-        f"# How deep?\n\n{protocol(plan, arguments.section)}\n![Error and cost against depth](pictures/{name}.png)\n\n"
-    )
-    write_text(ROOT / "docs" / f"{name}.md", text + report.markdown())
+        plan = read_plan(name, "pretrain", ROOT / "benchmarks/depth.yaml", section=arguments.section)
+        report = run_sweep(plan, TrialResources(), resume=arguments.resume)
+        figure = (plan.results / "sweep.png").resolve()
+    shutil.copy(figure, ROOT / "docs/pictures" / f"{name}.png")
+    picture = f"![Error and cost against depth](pictures/{name}.png)"
+    text = f"# How deep?\n\n{protocol(plan, arguments.section)}\n{picture}\n\n{to_markdown(report)}"
+    write_text(ROOT / "docs" / f"{name}.md", text)
 
 
 if __name__ == "__main__":

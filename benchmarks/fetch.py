@@ -1,4 +1,4 @@
-"""Time the fetch of many small files from a server that takes its time to answer, one by one and many at a time.
+"""Time the download of many small files from a slow server, one by one and in parallel.
 
 python benchmarks/fetch.py
 """
@@ -43,7 +43,7 @@ class _Server(ThreadingHTTPServer):
 
 
 def main() -> None:
-    """Print the wall times and their ratio."""
+    """Print wall times and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=200)
     parser.add_argument("--latency-ms", type=float, default=100)
@@ -55,8 +55,8 @@ def main() -> None:
     url = here.recv()
     serial_s, parallel_s = (_seconds(url, options.files, at_once) for at_once in (1, None))
     server.terminate()
-    typer.echo(f"{options.files} files of {options.bytes:,} bytes, {options.latency_ms:g} ms to an answer")
-    typer.echo(f"one by one {serial_s:.2f} s, many at a time {parallel_s:.2f} s: 1/{serial_s / parallel_s:.1f}")
+    typer.echo(f"{options.files} files of {options.bytes:,} bytes, {options.latency_ms:g} ms latency")
+    typer.echo(f"one by one {serial_s:.2f} s, in parallel {parallel_s:.2f} s: 1/{serial_s / parallel_s:.1f}")
 
 
 def _serve(pipe: Connection, latency_s: float, size: int) -> None:

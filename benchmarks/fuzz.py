@@ -1,7 +1,7 @@
-"""Break files of each kind and read them: only errors that demsr declares may come out. Needs Linux.
+"""Fuzz test of the file readers: reading a damaged file may only raise errors that demsr declares. Needs Linux.
 
-Each is read in a process of its own; exits with 1 if one dies, hangs, or lets another error out. File i of a seed is
-the same for any count; `--keep` collects those that went wrong, or made a library print ("noisy").
+Each file is read in its own process; the exit status is 1 if one crashes, hangs or raises another error. File i of a
+seed is the same for any count; `--keep` copies the files that failed or made a library print ("noisy").
 
     python benchmarks/fuzz.py --count 5000 --seed 1 --out fuzz.json --keep wrong_files
 """
@@ -32,7 +32,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))  # what writes small files
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))  # writers of small files
 import mindspore_files
 from raster_files import write_ascii, write_hgt, write_netcdf
 from synthetic import rough, write_pairs, write_raw
@@ -46,16 +46,16 @@ from demsr.pairs.pair_file import PairFile
 from demsr.runtime.files import write_json
 from demsr.sources.external_pairs import PAIR_FILES, find_external_pairs
 
-RIGHT, WRONG = ("read", "refused", "noisy"), ("defect", "died", "hung")  # noisy: right, but a library printed
+RIGHT, WRONG = ("read", "refused", "noisy"), ("defect", "died", "hung")  # noisy: correct, but a library printed
 _BREAKS = ("truncate", "repeat", "remove", "splice", *("flip", "overwrite", "digits", "number") * 2)
 _NUMBERS = (0, 1, 0x7F, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 10**9, 2**40, 2**63 - 1, 2**64 - 1)
 _SUFFIXES = (".hgt", ".nc", ".tif", ".asc", ".grd", ".bag", ".img", ".h5", ".ckpt")
-_CONTEXT = multiprocessing.get_context("forkserver")  # each process starts alike, and fast
+_CONTEXT = multiprocessing.get_context("forkserver")  # equal state and a fast start for each process
 _CONTEXT.set_forkserver_preload(["benchmarks.fuzz"])  # run from the root of the project
 
 
 class Outcome(NamedTuple):
-    """What became of a file, one of `RIGHT` or `WRONG`, and why; memory beyond that before reading, time."""
+    """Outcome of reading a file: a word of `RIGHT` or `WRONG`, its reason, additional memory, and time."""
 
     verdict: str
     detail: str
@@ -64,7 +64,7 @@ class Outcome(NamedTuple):
 
 
 def whole_files(folder: Path) -> dict[str, Path]:
-    """Write one whole file of each kind."""
+    """Write one undamaged file of each kind."""
     folder.mkdir(parents=True)
     lon, lat, heights = 10 + (np.arange(60) + 0.5) / 240, 50 + (np.arange(40) + 0.5) / 240, rough(40, 60)
     files = {
@@ -92,7 +92,7 @@ def whole_files(folder: Path) -> dict[str, Path]:
 
 
 def broken_file(whole: dict[str, Path], folder: Path, random: np.random.Generator) -> tuple[str, Path]:
-    """Write a broken copy of one of the whole files, sometimes with another suffix; return its kind and path."""
+    """Write a damaged copy of one of the files, sometimes with another suffix; return its kind and path."""
     kind, other = (str(random.choice(list(whole))) for _ in range(2))
     content, path = whole[kind].read_bytes(), folder / whole[kind].name
     for _ in range(1 if random.random() < 0.7 else 2):
@@ -107,7 +107,7 @@ def broken_file(whole: dict[str, Path], folder: Path, random: np.random.Generato
 
 
 def outcomes(folder: Path, *, count: int, seed: int, keep: Path | None = None) -> Iterator[tuple[str, Outcome]]:
-    """Break and read files, and yield kind and outcome of each."""
+    """Damage and read files, and yield the kind and the outcome of each."""
     whole = whole_files(folder / "whole")
     for index in range(count):
         with tempfile.TemporaryDirectory(dir=folder) as place:
@@ -119,7 +119,7 @@ def outcomes(folder: Path, *, count: int, seed: int, keep: Path | None = None) -
 
 
 def read(path: Path) -> object:
-    """Read all of a file, as its user would, and check what its reader promises."""
+    """Read a whole file as a user would, and check the guarantees of its reader."""
     if path.suffix == ".zip":
         with contextlib.suppress(PairsError):
             return [read(file) for file in find_external_pairs(path, path.parent / "unpacked")]
@@ -127,7 +127,7 @@ def read(path: Path) -> object:
 
 
 def judged(read: Callable[[Path], object], path: Path, *, seconds: float = 60, most_mib: int = 6000) -> Outcome:
-    """Read a file in a process of its own."""
+    """Read a file in its own process."""
     receiver, sender = _CONTEXT.Pipe(duplex=False)
     with tempfile.NamedTemporaryFile() as printed, receiver:
         process = _CONTEXT.Process(target=_judge, args=(read, path, sender, printed.name, most_mib))
@@ -143,9 +143,9 @@ def judged(read: Callable[[Path], object], path: Path, *, seconds: float = 60, m
 
 
 def main(count: int = 1000, seed: int = 0, out: Path | None = None, keep: Path | None = None) -> None:
-    """Break and read files, and print what became of them."""
+    """Damage and read files, and print the outcomes."""
     with tempfile.TemporaryDirectory() as folder:
-        found = list(track(outcomes(Path(folder), count=count, seed=seed, keep=keep), "break and read", count))
+        found = list(track(outcomes(Path(folder), count=count, seed=seed, keep=keep), "damage and read", count))
     rows = []
     for kind in (*sorted(dict(found)), "all"):
         verdicts, _, mib, seconds = zip(*(outcome for of, outcome in found if kind in (of, "all")), strict=True)
@@ -154,14 +154,14 @@ def main(count: int = 1000, seed: int = 0, out: Path | None = None, keep: Path |
     table = Table(*rows[0])
     for row in rows:
         table.add_row(*map(str, row.values()))
-    told = [
+    failures = [
         f"file {index} ({kind}) {outcome.verdict}: {' '.join(outcome.detail.split())[:600]}"
         for index, (kind, outcome) in enumerate(found)
         if outcome.verdict not in ("read", "refused")
     ]
-    Console().print(table, *told, sep="\n", markup=False, highlight=False)
+    Console().print(table, *failures, sep="\n", markup=False, highlight=False)
     if out is not None:
-        write_json(out, {"gdal": rasterio.__gdal_version__, "seed": seed, "kinds": rows, "told": told})
+        write_json(out, {"gdal": rasterio.__gdal_version__, "seed": seed, "kinds": rows, "failures": failures})
     raise SystemExit(any(rows[-1][verdict] for verdict in WRONG))
 
 
@@ -201,7 +201,7 @@ def _read_pairs(path: Path) -> None:
 
 
 def _write_netcdf4(path: Path, heights: np.ndarray, **axes: np.ndarray) -> Path:
-    """Write a NetCDF file of the kind that is HDF5."""
+    """Write a NetCDF-4 file, which is HDF5."""
     with h5py.File(path, "w", libver="v108") as file:
         variable = file.create_dataset("elevation", data=heights, chunks=(20, 30), compression="gzip")
         for place, axis, unit in ((0, "lat", "degrees_north"), (1, "lon", "degrees_east")):
@@ -241,7 +241,7 @@ def _broken(content: bytes, other: bytes, random: np.random.Generator) -> bytes:
 
 
 def _place(content: bytes, random: np.random.Generator) -> int:
-    """Return a place in a file: often near its start or end, where headers and directories lie."""
+    """Return an offset in a file: often near its start or end, where headers and directories are."""
     near = int(len(content) ** random.uniform(0.3, 1))
     return min(int(random.choice([near, len(content) - near, random.integers(len(content) + 1)])), len(content))
 

@@ -1,7 +1,7 @@
-"""Measure `python sweeps/resblocks.py` as a whole command: time, memory, workers, overhead, going on after kills.
+"""Measure the whole command `python sweeps/resblocks.py`: time, memory, workers, overhead, resuming after kills.
 
-Needs the pairs and models of `dvc repro`; works on a copy of them. Exits with 1 if a sweep that was killed differs from
-an unbroken one. Takes half an hour on two CPU cores.
+It needs the pairs and models of `dvc repro` and works on a copy of them. It exits with 1 if a killed and resumed sweep
+differs from an unbroken one. It takes half an hour on two CPU cores.
 
     python benchmarks/sweep.py
 """
@@ -25,9 +25,9 @@ import psutil
 from mlflow import MlflowClient
 from rich.console import Console
 
+from demsr.cli.sweep_config import read_plan
 from demsr.errors import reported
 from demsr.runtime.files import read_json, write_text
-from demsr.search.sweep_plan import read_plan
 from demsr.search.trial import train_trial
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,7 +36,7 @@ ALONE = ("--max-concurrent", "1", "--no-halving")
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep took and found."""
+    """Duration, memory and results of a sweep."""
 
     folder: Path
     seconds: float
@@ -44,21 +44,21 @@ class Sweep:
 
     @property
     def report(self) -> dict[str, Any]:
-        """The verdict as it was written."""
+        """Content of verdict.json."""
         return dict(read_json(self.folder / "results/sweeps/resblocks/verdict.json"))
 
     @property
     def trials(self) -> int:
-        """How many trials were run, finalists included."""
+        """Number of trials, finalists included."""
         return len(self.report["trials"])
 
     @property
     def trials_per_hour(self) -> float:
-        """Of whole sweeps: starting and reporting included."""
+        """Trials per hour, with start and report of the sweep."""
         return 3600 * self.trials / self.seconds
 
     def ranking(self) -> list[int]:
-        """Return the depths by the best error among their searched trials."""
+        """Return the depths in ascending order of the lowest RMSE of their searched trials."""
         best: dict[int, float] = {}
         for row in self.report["trials"]:
             if row["role"] == "trial" and row["rmse"] is not None:
@@ -68,7 +68,7 @@ class Sweep:
 
 
 def project(folder: Path) -> Path:
-    """Copy what a sweep needs."""
+    """Copy configuration, pairs and the pretrained model to a new folder."""
     folder.mkdir()
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, folder)
@@ -86,7 +86,7 @@ def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
 
 
 def measured(folder: Path, *words: str) -> Sweep:
-    """Run a sweep to its end and look at the memory of its processes twice a second."""
+    """Run a sweep to its end and sample the memory of its processes twice a second."""
     begun, peak, process = time.monotonic(), 0, start(project(folder), *words)
     while process.poll() is None:
         peak = max(peak, memory_of(process.pid))
@@ -97,7 +97,7 @@ def measured(folder: Path, *words: str) -> Sweep:
 
 
 def memory_of(pid: int) -> int:
-    """Return the memory of a process and its children, shared pages counted once among those who share them."""
+    """Return the memory of a process and its children in bytes, shared pages divided among their users."""
     total = 0
     try:
         parent = psutil.Process(pid)
@@ -109,7 +109,7 @@ def memory_of(pid: int) -> int:
 
 
 def killed(folder: Path, *, seconds: float, kills: int, seed: int) -> tuple[Sweep, list[str]]:
-    """Run a sweep that is killed at random moments; return it and what was under way each time."""
+    """Run a sweep and kill it at random moments; return it and a description of each kill."""
     begun, draw, states = time.monotonic(), random.Random(seed), []
     process = start(project(folder), *ALONE)
     known: dict[str, str] = {}
@@ -127,7 +127,7 @@ def killed(folder: Path, *, seconds: float, kills: int, seed: int) -> tuple[Swee
         runs = runs_of(folder)
         changed = [name for name, run_id in known.items() if runs.get(name) != run_id]
         if changed:
-            sys.exit(f"runs were lost or doubled: {changed}")
+            sys.exit(f"runs were lost or duplicated: {changed}")
         known = runs
         states.append(f"{len(runs)} runs after {wait:.0f} s")
         process = start(folder, *ALONE, "--resume")
@@ -136,8 +136,8 @@ def killed(folder: Path, *, seconds: float, kills: int, seed: int) -> tuple[Swee
     return Sweep(folder, time.monotonic() - begun, 0), states
 
 
-def found_runs(folder: Path) -> list[Any]:
-    """Return all runs of a sweep, its parent included."""
+def all_runs(folder: Path) -> list[Any]:
+    """Return all runs of a sweep, the parent run included."""
     if not (folder / "mlflow.db").exists():
         return []
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
@@ -146,60 +146,57 @@ def found_runs(folder: Path) -> list[Any]:
 
 
 def runs_of(folder: Path) -> dict[str, str]:
-    """Return the ids of the runs by their names; exit if a name comes twice."""
-    runs = found_runs(folder)
+    """Return the ids of the runs by name; exit if a name is not unique."""
+    runs = all_runs(folder)
     names = [str(run.info.run_name) for run in runs]
     if len(names) != len(set(names)):
-        sys.exit(f"runs were doubled: {sorted(names)}")
+        sys.exit(f"runs were duplicated: {sorted(names)}")
     return {str(run.info.run_name): str(run.info.run_id) for run in runs}
 
 
-def unfinished(run: Any) -> bool:
-    """Tell whether a run was left in another state than it should be."""
-    return bool(run.info.status != "FINISHED")
+def differences(unbroken: Sweep, broken: Sweep) -> list[str]:
+    """Describe the differences between two sweeps, times and speeds excluded."""
 
-
-def differences(one: Sweep, other: Sweep) -> list[str]:
-    """Return in what two sweeps differ, apart from the time that they took."""
-
-    def plain(sweep: Sweep) -> list[dict[str, Any]]:
+    def untimed(sweep: Sweep) -> list[dict[str, Any]]:
         timed = ("seconds_per_epoch", "samples_per_second")
         return [{key: value for key, value in row.items() if key not in timed} for row in sweep.report["trials"]]
 
-    found = [f"{a['trial_id']}: {a} and {b}" for a, b in zip(plain(one), plain(other), strict=False) if a != b]
-    if one.trials != other.trials:
-        found.append(f"{one.trials} and {other.trials} trials")
-    if runs_of(one.folder).keys() != runs_of(other.folder).keys():
-        found.append("runs in MLflow")
-    found += [f"{run.info.run_name} is {run.info.status}" for run in found_runs(other.folder) if unfinished(run)]
-    if one.report["changes"] != other.report["changes"]:
-        found.append("the best choice")
-    return found
+    rows = zip(untimed(unbroken), untimed(broken), strict=False)
+    different = [f"{first['trial_id']}: {first} and {second}" for first, second in rows if first != second]
+    if unbroken.trials != broken.trials:
+        different.append(f"{unbroken.trials} and {broken.trials} trials")
+    if runs_of(unbroken.folder).keys() != runs_of(broken.folder).keys():
+        different.append("runs in MLflow")
+    states = [(run.info.run_name, run.info.status) for run in all_runs(broken.folder)]
+    different += [f"{name} is {status}" for name, status in states if status != "FINISHED"]
+    if unbroken.report["changes"] != broken.report["changes"]:
+        different.append("the best candidate")
+    return different
 
 
 def bare_seconds(sweep: Sweep) -> float:
-    """Train all choices of a sweep without Ray, one after the other in one process, and return the time."""
+    """Train all candidates of a sweep without Ray, in sequence in one process, and return the seconds."""
     words = [sys.executable, __file__, "--bare", str(sweep.folder)]
     done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=sweep.folder)
     return float(done.stdout.strip().splitlines()[-1])
 
 
 def train_bare(folder: Path) -> None:
-    """Train the choices of a sweep and print the seconds, imports not counted."""
+    """Train the candidates of a sweep and print the seconds, imports excluded."""
     report = read_json(folder / "results/sweeps/resblocks/verdict.json")
     plan = read_plan("resblocks", "pretrain", folder / "sweeps/resblocks.yaml")
     begun = time.monotonic()
     for row in report["trials"]:
-        choice = {"num_blocks": row["num_blocks"], "learning_rate": row["learning_rate"]}
-        train_trial(plan.training, f"bare-{row['trial_id']}", choice, seed=row["seed"], threads=1, on_epoch=len)
+        candidate = {"num_blocks": row["num_blocks"], "learning_rate": row["learning_rate"]}
+        train_trial(plan.setup, f"bare-{row['trial_id']}", candidate, seed=row["seed"], threads=1, on_epoch=len)
     print(time.monotonic() - begun)  # noqa: T201
 
 
 def main() -> None:
-    """Measure all, write docs/sweeps-measured.md."""
+    """Measure all sweeps and write docs/sweeps-measured.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=1, help="of the moments of the kills")
+    parser.add_argument("--kills", type=int, default=5, help="number of kills")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the moments of the kills")
     parser.add_argument("--bare", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.bare is not None:
@@ -217,45 +214,47 @@ def main() -> None:
         bare = bare_seconds(alone)
         console.print(f"bare: {bare:.0f} s")
         broken, moments = killed(work / "killed", seconds=alone.seconds, kills=arguments.kills, seed=arguments.seed)
-        found = differences(alone, broken)
-        write_text(ROOT / "docs/sweeps-measured.md", page(default, full, alone, bare, broken, moments, found))
-    console.print("\n".join(found) or "killed and unbroken sweeps are the same")
-    if found:
+        different = differences(alone, broken)
+        write_text(ROOT / "docs/sweeps-measured.md", page(default, full, alone, bare, broken, moments, different))
+    console.print("\n".join(different) or "killed and unbroken sweeps are the same")
+    if different:
         raise SystemExit(1)
 
 
 def page(
-    default: Sweep, full: Sweep, alone: Sweep, bare: float, broken: Sweep, moments: list[str], found: list[str]
+    default: Sweep, full: Sweep, alone: Sweep, bare: float, broken: Sweep, moments: list[str], different: list[str]
 ) -> str:
     """Return the document."""
     pretrained = read_json(ROOT / "results/pretrain/metrics.json")["valid_rmse_m"]
     best, overhead = default.report["best"], (alone.seconds - bare) / alone.trials
     rows = [
-        (f"as it comes, {os.cpu_count()} workers, halving", default),
-        (f"{os.cpu_count()} workers, all to the end", full),
-        ("1 worker, all to the end", alone),
+        (f"default: {os.cpu_count()} workers, halving", default),
+        (f"{os.cpu_count()} workers, no halving", full),
+        ("1 worker, no halving", alone),
     ]
     table = "\n".join(
-        f"| {name} | {one.trials} | {one.seconds:.0f} | {one.trials_per_hour:.0f} | {one.peak_bytes / 1e9:.2f} |"
-        for name, one in rows
+        f"| {name} | {run.trials} | {run.seconds:.0f} | {run.trials_per_hour:.0f} | {run.peak_bytes / 1e9:.2f} |"
+        for name, run in rows
     )
-    sweep = json.dumps(found) if found else "none"
     return f"""# What a sweep costs
 
-Written by `python benchmarks/sweep.py` on {os.cpu_count()} CPU cores ({platform.machine()}). The sample, whole
-commands: start of Python and Ray, baselines and report included. Memory is that of all processes together.
+Written by `python benchmarks/sweep.py` on {os.cpu_count()} CPU cores ({platform.machine()}), with the sample.
+Times are those of the whole command: they include the start of Python and Ray, the baselines and the report. Memory
+is the sum over all processes.
 
 | sweep | trials | seconds | trials per hour | peak GB |
 | --- | --: | --: | --: | --: |
 {table}
 
 - Best finalist: {best["num_blocks"]:.0f} ResBlocks at {best["learning_rate"]:.3g}, {best["rmse"]:.2f} m,
-  the mean of its seeds; `dvc repro` with params.yaml as it comes: {pretrained:.2f} m.
-- The same {alone.trials} trainings without Ray, one after the other in one process: {bare:.0f} s. The sweep with one
-  worker took {overhead:+.1f} s for each of them in comparison, {100 * (alone.seconds - bare) / bare:+.0f} %.
-- Depths by the best error of their searched trials, with halving: {default.ranking()}; without: {full.ranking()}.
-- {len(moments)} kills with signal 9 at random moments, resumed each time ({"; ".join(moments)}):
-  {broken.seconds:.0f} s. Differences from the unbroken sweep in trials, choices, errors, runs and best choice: {sweep}.
+  the mean of its seeds; `dvc repro` with the default params.yaml: {pretrained:.2f} m.
+- The same {alone.trials} trainings without Ray, in sequence in one process: {bare:.0f} s. The sweep with one
+  worker takes {overhead:+.1f} s per training in comparison, {100 * (alone.seconds - bare) / bare:+.0f} %.
+- Depths in ascending order of the lowest RMSE of their searched trials, with halving: {default.ranking()};
+  without: {full.ranking()}.
+- {len(moments)} kills with signal 9 at random moments, each followed by `--resume` ({"; ".join(moments)}):
+  {broken.seconds:.0f} s. Differences from the unbroken sweep in trials, candidates, RMSE, runs and best candidate:
+  {json.dumps(different) if different else "none"}.
 """
 
 

@@ -90,7 +90,7 @@ def report(tested: Sequence[TestedRegion], real: Sequence[ErrorSample], shipped:
     exact = [test for test in tested if not test.one.whole_metres]
     all_together = {"All regions, each held out once": counted(whole)}
     by_group, of_exact = ({title: counted(part) for title, part in groups(one).items()} for one in (whole, exact))
-    own = {f"{title}, calibrated on its own domain": counted(part, own=True) for title, part in groups(whole).items()}
+    own = {f"{title}, calibration of its domain": counted(part, own=True) for title, part in groups(whole).items()}
     by_region = "\n".join(region_row(test) for test in whole)
     weights = "\n".join(f"- {name}: {weight:+.2f}" for name, weight in zip(FEATURES, shipped.log_weights, strict=True))
     knots = ", ".join(f"{raw:.2g} -> {sigma:.2g}" for raw, sigma in zip(shipped.raw_m, shipped.sigma_m, strict=True))
@@ -101,16 +101,16 @@ Written by `python benchmarks/uncertainty.py --data FOLDER`; do not edit.
 The uncertainty band contains one standard error (sigma) in metres for each HR pixel. The true elevation should lie
 within one sigma at 68 % of the pixels and within 1.645 sigma at 90 %, on gentle and on steep slopes alike. The tables
 show these shares on regions that neither the net nor the calibration has seen: the regions of each fold with the
-calibration on the two other folds, and the regions that no net is trained on with the shipped calibration on all
-three folds.
+calibration on the two other folds, and the regions outside all folds with the bundled calibration on all three folds.
+No net is trained on the latter.
 
 Slopes are those of the result. One in nine pixels is counted, in all regions of a group together. A slope class with
 fewer than 1,000 pixels is merged with a neighbouring class. Border pixels, the outermost row or column of a raster,
 have no slope. `!` marks a share outside 63 to 73 % or 85 to 95 %. The constant band has the same sigma at all pixels
 and is calibrated on the same pixels in the same way.
 
-The coefficients were not fitted to the regions that they are tested on. All regions were in view, however, when the
-features were selected and when the share within one sigma was given twice the weight of the share within 1.645 sigma.
+The coefficients were not fitted to the regions that they are tested on. All regions were used, however, to select the
+features and to decide that the share within one sigma weighs twice as much as the share within 1.645 sigma.
 
 ![coverage by slope class](pictures/uncertainty.png)
 
@@ -133,8 +133,8 @@ because the coarse input does not reveal how rough the terrain between its sampl
 
 ## One calibration for both domains, or one for each
 
-The shipped calibration serves both domains, because the band does not depend on sea level. With a calibration on the
-own domain alone and input rounded to whole metres, the shares are:
+The bundled calibration is used for both domains, because the band does not depend on sea level. With one calibration
+for each domain, and input rounded to whole metres, the shares are:
 
 {tables(own)}
 ## A real grid
@@ -142,7 +142,7 @@ own domain alone and input rounded to whole metres, the shares are:
 The band covers the error of super-resolution, not the error of the input. Here LR and truth are different surveys:
 
 {tables({one.area: coverage_counts(one, shipped) for one in real})}
-## Shipped calibration
+## Bundled calibration
 
 Fitted to {shipped.pixels:,} pixels of {len(shipped.areas)} regions of equal weight, half of them with input rounded to
 whole metres. Exponents of the features (the spread of a symmetric net is zero):
@@ -160,8 +160,8 @@ def groups(tested: Sequence[TestedRegion]) -> dict[str, list[TestedRegion]]:
     found: dict[str, list[TestedRegion]] = {}
     for domain, title in DOMAINS.items():
         own = [test for test in tested if test.one.region.domain == domain]
-        found[f"{title}, each fold by the other two"] = [one for one in own if one.one.region.fold != NEVER_TRAINED]
-        found[f"{title}, regions of no fold"] = [one for one in own if one.one.region.fold == NEVER_TRAINED]
+        found[f"{title}, held-out folds"] = [one for one in own if one.one.region.fold != NEVER_TRAINED]
+        found[f"{title}, regions outside all folds"] = [one for one in own if one.one.region.fold == NEVER_TRAINED]
     return found
 
 

@@ -1,4 +1,4 @@
-"""params.yaml as checked, frozen models. Configuration stops here: nothing below the stages knows these classes."""
+"""Parameters of the stages: params.yaml as validated, immutable models. Only cli/, pipelines/ and sweeps/ use them."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,17 +21,32 @@ class _Section(BaseModel):
 
 
 class Base(_Section):
-    """What all stages share."""
+    """Parameters of all stages.
+
+    Attributes
+    ----------
+    profile : name of the profile that wrote this file, for run names
+    seed : base seed of all random numbers
+    processes : number of processes of `harmonise` and `pairs`, "auto" for one per CPU; results do not depend on it
+    """
 
     profile: str
-    """Name of the profile that wrote this file, for run names."""
     seed: int
     processes: PositiveInt | Literal["auto"]
-    """Of `harmonise` and `pairs`; results do not depend on it."""
 
 
 class Paths(_Section):
-    """Folders, relative to the project."""
+    """Folders, relative to the project.
+
+    Attributes
+    ----------
+    raw : input rasters, written by `fetch`
+    harmonised : rasters of each domain, written by `harmonise`
+    pairs : pair files of each domain, written by `pairs`
+    models : models, written by `pretrain` and `finetune`
+    results : summaries, tables and figures, a folder per stage
+    work : checkpoints of unfinished trainings; not tracked by DVC
+    """
 
     raw: Path
     harmonised: Path
@@ -39,32 +54,37 @@ class Paths(_Section):
     models: Path
     results: Path
     work: Path
-    """Checkpoints of unfinished trainings; DVC does not track it."""
 
 
 class Folder(_Section):
-    """Where rasters of one domain lie."""
+    """Folder with rasters of one domain.
+
+    Attributes
+    ----------
+    include : glob patterns of the files to use
+    exclude : glob patterns of files to leave out
+    """
 
     folder: Path
     include: list[str]
     exclude: list[str]
 
 
-class RealLr(_Section):
-    """Where real LR grids lie, and the grids of their source types."""
+class RealLrFolder(Folder):
+    """Folder with real LR grids; an empty `include` for none.
 
-    folder: Path
-    include: list[str]
-    """Patterns; an empty list for none."""
-    exclude: list[str]
+    Attributes
+    ----------
+    tid : glob patterns of grids with GEBCO's type identifiers, in the same folder
+    """
+
     tid: list[str]
-    """Patterns of grids of GEBCO's type identifiers, in the same folder."""
 
 
 def _without_secrets(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        message = "an address begins with http:// or https:// and holds no user or password"
+        message = "an address must begin with http:// or https:// and must not contain a user or password"
         raise ValueError(message)
     return url
 
@@ -73,15 +93,19 @@ Address = Annotated[str, AfterValidator(_without_secrets)]
 
 
 class FetchedRegion(_Section):
-    """A part of the Earth whose truth is fetched."""
+    """Region whose HR elevation is fetched.
+
+    Attributes
+    ----------
+    product : name of a product that `demsr sources` lists
+    box : west, south, east, north in degrees; east is less than west across the antimeridian
+    urls : addresses of its files, for products without a file naming scheme
+    """
 
     domain: Domain
     product: str
-    """A name that `demsr sources` lists."""
     box: tuple[float, float, float, float]
-    """West, south, east, north in degrees; east is less than west across the antimeridian."""
     urls: list[Address] = []
-    """Addresses of its files, for products that have no order of their own."""
 
     @model_validator(mode="after")
     def _has_a_box(self) -> Self:
@@ -99,28 +123,37 @@ RegionName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 
 
 class Remote(_Section):
-    """What `source: remote` fetches."""
+    """Downloads for `source: remote`.
+
+    Attributes
+    ----------
+    lr : product of the 15 arc-second input around the regions; null for none
+    lr_whole : download the whole file once, instead of windows around the regions
+    tid : also download its grid of type identifiers
+    mirrors : replacement by the start of an address; tokens are never sent to a mirror
+    regions : regions by name; rasters are called NAME__TILE
+    """
 
     lr: str | None
-    """Product of the 15 arc-second input around the regions; null for none."""
     lr_whole: bool
-    """Fetch its file as a whole, once for all regions, and not the windows around them."""
     tid: bool
-    """Fetch its grid of source types, too."""
     mirrors: dict[Address, Address]
-    """Beginning of an address -> what to ask instead; a mirror is never given a token."""
     regions: dict[RegionName, FetchedRegion]
 
 
 class Fetch(_Section):
-    """Stage `fetch`."""
+    """Stage `fetch`.
+
+    Attributes
+    ----------
+    source : `pairs` imports train.h5, valid.h5 and test.h5 from the folders (or .zip files) of both domains
+    """
 
     source: Literal["sample", "local", "remote", "pairs"]
-    """`pairs`: the folders (or .zip files) of both domains hold train.h5, valid.h5 and test.h5, ready to train on."""
     remote: Remote
     land: Folder
     marine: Folder
-    lr: RealLr
+    lr: RealLrFolder
 
     @model_validator(mode="after")
     def _has_regions_to_fetch(self) -> Self:
@@ -132,7 +165,7 @@ class Fetch(_Section):
 
 
 class DeclaredFile(_Section):
-    """What a file does not say, or says wrongly; see `demsr.dem.read.declared.Declared`."""
+    """Metadata that a file lacks or states wrongly; arguments of `demsr.dem.read.declared.Declared`."""
 
     crs: str | None = None
     vertical_datum: str | None = None
@@ -144,54 +177,76 @@ class DeclaredFile(_Section):
 
 
 class HarmoniseDomain(_Section):
-    """How rasters of one domain are read."""
+    """Conversion of the rasters of one domain.
+
+    Attributes
+    ----------
+    vertical_datum : vertical datum of files that state none
+    convert_to : vertical datum to convert to; null keeps that of each file
+    sea_level_m : flat areas at this elevation, metres, become void as sea; null keeps them
+    min_water_km2 : flat areas of at least this size become void as lakes and rivers; null keeps them
+    average_to_3arcsec : average rasters of finer spacing onto the 3 arc-second grid
+    """
 
     vertical_datum: str
-    """Taken for files that name none; a file that names one is believed."""
     convert_to: str | None
-    """Datum that all heights are brought to; null keeps each file's own."""
     sea_level_m: float | None
     min_water_km2: Positive | None
-    """Flat sea, lakes and rivers of this size are no terrain; null keeps them."""
     average_to_3arcsec: bool
-    """Average rasters of finer spacing onto the grid of the product."""
 
 
 class HarmoniseLr(_Section):
-    """How real LR grids are read."""
+    """Reading of real LR grids.
+
+    Attributes
+    ----------
+    vertical_datum : vertical datum of files that state none
+    """
 
     vertical_datum: str
 
 
 class Harmonise(_Section):
-    """Stage `harmonise`."""
+    """Stage `harmonise`.
+
+    Attributes
+    ----------
+    geoid_grids : folder with PROJ geoid grids; null for PROJ's own search path
+    proj_network : allow PROJ to download missing grids
+    files : metadata by file name without suffix
+    """
 
     geoid_grids: Path | None
-    """Folder with geoid grids of PROJ; null: only those that PROJ finds itself."""
     proj_network: bool
-    """Consent to PROJ fetching a missing grid."""
     files: dict[str, DeclaredFile]
-    """By file name without suffix."""
     land: HarmoniseDomain
     marine: HarmoniseDomain
     lr: HarmoniseLr
 
 
 class PairsDomain(_Section):
-    """How pairs of one domain are cut and split."""
+    """Pairs of one domain.
+
+    Attributes
+    ----------
+    split : split each raster into quadrants, or the files as a whole
+    quadrants : splits of the north-western, north-eastern, south-western and south-eastern quadrant
+    valid : glob patterns of files for validation, with `split: files`
+    test : glob patterns of files for the test, with `split: files`; all other files are for training
+    scale_free : use rasters of any spacing, with pairs marked as scale-free, instead of 3 arc-second grids alone
+    degradations : origins of LR, see `demsr.pairs.degradations`; each has its own rows of results
+    stride_hr : distance between training patches in HR pixels; validation and test patches do not overlap
+    count : number of training and validation pairs together: patches are cut closer, then drawn at random; null for all
+    """
 
     split: options.SplitMethod
     quadrants: Annotated[list[Split], Field(min_length=4, max_length=4)]
     valid: list[str]
     test: list[str]
     scale_free: bool
-    """Cut pairs at any spacing, marked as such; otherwise only 3 arc-second grids are used."""
     degradations: Annotated[list[options.Degradation], Field(min_length=1)]
-    """Where LR comes from: the mean of HR, that mean through the fitted model, or a real grid where there is one."""
     stride_hr: PositiveInt
-    """HR pixels from one training patch to the next; validation and test patches do not overlap."""
     count: Annotated[int, Field(ge=5)] | None
-    """Pairs of training and validation together: patches lie closer until there are so many, then some are drawn."""
 
     @model_validator(mode="after")
     def _has_all_splits(self) -> Self:
@@ -205,7 +260,14 @@ class PairsDomain(_Section):
 
 
 class Fitted(_Section):
-    """Arguments of `FittedDegradation`."""
+    """Arguments of `FittedDegradation`.
+
+    Attributes
+    ----------
+    blur_lr_px : standard deviation of the blur, LR pixels
+    sounding_share : share of LR cells with soundings
+    rounding_m : step of the rounded elevations, metres; 0 for none
+    """
 
     blur_lr_px: Annotated[float, Field(ge=0)]
     sounding_share: Annotated[float, Field(gt=0, le=1)]
@@ -213,16 +275,25 @@ class Fitted(_Section):
 
 
 class Pairs(_Section):
-    """Stage `pairs`."""
+    """Stage `pairs`.
+
+    Attributes
+    ----------
+    patch_lr : side of a patch in LR pixels
+    gap_lr : LR pixels between patches of different splits
+    max_void_share : largest share of void HR pixels in a patch
+    min_relief_m : smallest range of elevation in a patch, metres
+    scaled_range_m : elevations in metres that correspond to 0 and 1 in imported pairs; null: unknown, results are in
+        scaled units
+    fitted : parameters of the degradation `fitted`; `demsr fit-degradation --write` writes them
+    """
 
     patch_lr: Annotated[int, Field(ge=8)]
     gap_lr: Annotated[int, Field(ge=1)]
     max_void_share: Share
     min_relief_m: Annotated[float, Field(ge=0)]
     scaled_range_m: tuple[float, float] | None
-    """Heights that 0 and 1 stand for in ready-made pairs; null: unknown, and results are in scaled units."""
     fitted: Fitted | None
-    """Written by `demsr fit-degradation`."""
     land: PairsDomain
     marine: PairsDomain
 
@@ -249,7 +320,21 @@ class Pairs(_Section):
 
 
 class Model(_Section):
-    """Arguments of `DemSrNet`."""
+    """Arguments of `DemSrNet`.
+
+    Attributes
+    ----------
+    num_blocks : number of residual blocks
+    features : width of the net
+    formulation : detail added to a cubic base, or the elevation itself
+    long_skip : origin of the long skip connection
+    upsampling : layer that reaches HR resolution
+    interpolation : sampling positions of the bilinear interpolation
+    symmetric : share weights among the eight rotations and reflections
+    residual_scale : factor of the branch of a residual block
+    elevation_scale_m : metres per unit of the net; null for the default of the formulation
+    elevation_offset_m : elevation at zero of the net, metres; null for the default of the formulation
+    """
 
     num_blocks: PositiveInt
     features: PositiveInt
@@ -264,7 +349,24 @@ class Model(_Section):
 
 
 class Training(_Section):
-    """Stages `pretrain` and `finetune`; see `demsr.training.task`."""
+    """Stages `pretrain` and `finetune`, see `demsr.training.task`.
+
+    Attributes
+    ----------
+    max_epochs : number of epochs, unless `patience` ends the training earlier
+    batch_size : pairs per step on all devices together
+    optimiser : optimiser
+    loss : loss function
+    learning_rate : learning rate at the start
+    learning_rate_schedule : decay of the learning rate
+    learning_rate_decay : factor per epoch of the exponential schedule
+    patience : validations without improvement before the training stops
+    validate_every_epochs : epochs from one validation to the next
+    gradient_clip : largest norm of the gradient
+    precision : number format of the computations; "auto" uses bf16 where the hardware supports it
+    devices : number of devices; "auto" uses all GPUs
+    workers : number of processes that read pairs
+    """
 
     max_epochs: PositiveInt
     batch_size: PositiveInt
@@ -289,7 +391,14 @@ class Training(_Section):
 
 
 class Evaluate(_Section):
-    """Stage `evaluate`."""
+    """Stage `evaluate`.
+
+    Attributes
+    ----------
+    batch_size : pairs per forward pass
+    linear_filter_size : side of the linear baseline's filter in LR pixels, odd
+    figure_rows : number of areas in each figure
+    """
 
     batch_size: PositiveInt
     linear_filter_size: Annotated[int, Field(ge=3)]
@@ -304,7 +413,14 @@ class Evaluate(_Section):
 
 
 class Register(_Section):
-    """Stage `register`: the promotion rule."""
+    """Stage `register`: the promotion rule.
+
+    Attributes
+    ----------
+    min_gain_percent : smallest mean RMSE gain over the champion; its 95 % interval must lie above 0
+    max_loss_percent : largest loss against bicubic in any area
+    bootstrap_resamples : number of bootstrap resamples for the interval
+    """
 
     min_gain_percent: float
     max_loss_percent: float
@@ -327,17 +443,27 @@ class Params(_Section):
 
     @classmethod
     def read(cls, path: Path = Path("params.yaml")) -> Self:
-        """Read and check a file.
+        """Read and validate a file.
 
         Raises
         ------
-        ParamsError : it is missing, no YAML, or a key is missing, unknown or has a value that is not allowed
+        ParamsError : the file is missing or not YAML, a key is missing or unknown, or a value is not allowed
         """
         return cls.checked(read_yaml(path), where=str(path))
 
     @classmethod
     def checked(cls, content: Any, *, where: str) -> Self:
-        """Check values that were read elsewhere."""
+        """Validate values.
+
+        Parameters
+        ----------
+        content : nested values, as read from YAML
+        where : origin of the values, for messages
+
+        Raises
+        ------
+        ParamsError : a key is missing or unknown, or a value is not allowed
+        """
         try:
             return cls.model_validate(content)
         except ValidationError as error:

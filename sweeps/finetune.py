@@ -1,4 +1,4 @@
-"""Which learning rate for fine-tuning: `python sweeps/finetune.py`, after `dvc repro`."""
+"""Search for the learning rate of the fine-tuning: `python sweeps/finetune.py`, after `dvc repro`."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ if __name__ == "__main__":
         "finetune",
         "finetune",
         space=Path(__file__).with_suffix(".yaml"),
-        about="Search the learning rate of the fine-tuning, and judge the one of params.yaml.",
+        about="Search for the learning rate of the fine-tuning, and judge that of params.yaml.",
     )

@@ -1,4 +1,4 @@
-"""How many ResBlocks, and which learning rate: `python sweeps/resblocks.py`, after `dvc repro`."""
+"""Search for depth and learning rate of the pretraining: `python sweeps/resblocks.py`, after `dvc repro`."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ if __name__ == "__main__":
         "resblocks",
         "pretrain",
         space=Path(__file__).with_suffix(".yaml"),
-        about="Search number of ResBlocks and learning rate of the pretraining, and judge the reference depth.",
+        about="Search for the depth and learning rate of the pretraining, and judge the reference depth.",
     )

@@ -18,7 +18,7 @@ LONGEST = (
     "test_install.py",
     "pipelines/test_paper.py",
     "search/test_sweep.py",
-    "pairs/test_fitted.py",
+    "pairs/test_fit_degradation.py",
     "sources/test_shared_files.py",
     "training/test_fit.py",
     "cli/test_rasters.py",
@@ -83,6 +83,9 @@ def store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that the processes end together."""
+    if gone := [name for name in LONGEST if not (ROOT / "tests" / name).is_file()]:
+        message = f"tests/conftest.py: LONGEST names {', '.join(gone)}, which do not exist; correct the list"
+        raise pytest.UsageError(message)
     order = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(str(item.path.relative_to(ROOT / "tests")), len(order)))
 

@@ -1,4 +1,4 @@
-"""A file server on loopback that behaves like real ones, and misbehaves like them."""
+"""File server on loopback that behaves and fails like real ones."""
 
 import contextlib
 import io
@@ -19,13 +19,13 @@ Headers = dict[str, str]
 
 @dataclass
 class Served:
-    """A file, and how the answers to the first requests for it go wrong; later ones are good.
+    """File, and the faults of the first responses to requests for it.
 
     Attributes
     ----------
     faults : one for each request: a status, "reset" or "stall" after half of the body, "drip", "page", "longer" or
-        "shorter" than the length that is named, "endless" without one, "redirect URL", "429 SECONDS"
-    ranges : whether parts may be asked for
+        "shorter" than the length sent, "endless" without a length, "redirect URL", "429 SECONDS"
+    ranges : whether byte ranges are supported
     """
 
     content: bytes
@@ -37,7 +37,7 @@ class Served:
 
 
 class FaultServer:
-    """Serve `files` by path; `seen` has each request with its headers."""
+    """Serves `files` by path; `seen` lists all requests with their headers."""
 
     def __init__(self, *, latency_s: float = 0.0) -> None:
         self.files: dict[str, Served] = {}
@@ -54,7 +54,7 @@ class FaultServer:
 
     @contextlib.contextmanager
     def running(self) -> Iterator["FaultServer"]:
-        """Answer until the block ends."""
+        """Respond until the block ends."""
         thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
@@ -67,7 +67,7 @@ class FaultServer:
 
 @pytest.fixture
 def server() -> Iterator[FaultServer]:
-    """A running server of one's own; import it into a conftest.py."""
+    """Running server of a single test; import the fixture into a conftest.py."""
     with FaultServer().running() as running:
         yield running
 
@@ -119,13 +119,13 @@ class _Handler(BaseHTTPRequestHandler):
         content, status, headers = served.content, 200, {"Content-Type": served.kind}
         if served.etag:
             headers["ETag"] = served.etag
-        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        if wanted and served.ranges and self.headers.get("If-Range", served.etag) == served.etag:
-            start, size = int(wanted[1]), len(content)
+        requested = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if requested and served.ranges and self.headers.get("If-Range", served.etag) == served.etag:
+            start, size = int(requested[1]), len(content)
             if start >= size:
                 self.answer(416, b"", {"Content-Range": f"bytes */{size}"})
                 return
-            stop = min(size, int(wanted[2] or size) + 1)
+            stop = min(size, int(requested[2] or size) + 1)
             content, status = content[start:stop], 206
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
         self.answer(status, content, headers, fault=fault)

@@ -1,4 +1,4 @@
-"""Servers on loopback that answer as the providers of elevation data do, with rasters of the development data."""
+"""Responses of the providers of elevation data on a local server, made from rasters of the development data."""
 
 import io
 import json
@@ -30,7 +30,7 @@ _GEBCO_DEG = 15 / 3600
 
 
 def served_by(server: FaultServer, *products: str) -> dict[str, str]:
-    """Return mirrors that send the requests for some products, and for catalogues of tiles, to a server."""
+    """Return mirrors that redirect the requests for products and for catalogues of tiles to a server."""
     hosts = {"https://cmr.earthdata.nasa.gov": server.url}
     for name in products:
         access = data_sheet(name).access
@@ -40,7 +40,7 @@ def served_by(server: FaultServer, *products: str) -> dict[str, str]:
 
 
 def path_of(url: str) -> str:
-    """Return what a request line has of an address."""
+    """Return path and query of an address."""
     parts = urlsplit(url)
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
@@ -65,7 +65,7 @@ def serve_nasadem(server: FaultServer, tile: str, elevation: Elevation, water: N
 
 
 def serve_gebco(server: FaultServer, name: str, boxes: list[Box], truths: list[Dem], grids: list[Dem]) -> None:
-    """Serve the windows that regions need, from real GEBCO where there is some, else from means of the truth."""
+    """Serve the windows of regions, from real GEBCO where available, else from means of the ground truth."""
     grid = data_sheet(name)
     for sheet in (grid, grid.source_types()):
         for box in boxes:
@@ -78,7 +78,7 @@ def serve_gebco(server: FaultServer, name: str, boxes: list[Box], truths: list[D
 
 
 def gebco_window(box: Box, truths: list[Dem], grids: list[Dem]) -> Dem:
-    """Return whole metres on the cells of GEBCO, 0 where nothing is known."""
+    """Return whole metres on the cells of GEBCO, 0 without data."""
     west, south, east, north = box
     grid = Grid(
         rows=round((north - south) / _GEBCO_DEG),
@@ -105,7 +105,7 @@ def gebco_window(box: Box, truths: list[Dem], grids: list[Dem]) -> Dem:
 
 
 def netcdf(dem: Dem, variable: str, *, tid: bool) -> bytes:
-    """Return a grid as a subset service does: NetCDF-3, rows from the south."""
+    """Return a grid like a subset service: NetCDF-3, rows from the south."""
     grid = dem.grid
     lats = grid.north - (np.arange(grid.rows) + 0.5) * grid.pixel_height
     lons = grid.west + (np.arange(grid.cols) + 0.5) * grid.pixel_width
@@ -155,7 +155,7 @@ def zipped(**files: bytes) -> bytes:
 
 
 def cell_at(lon: float, lat: float) -> Box:
-    """Return the cell of a degree that a place lies in."""
+    """Return the 1-degree cell that contains a place."""
     return next(cells((lon, lat, lon + 1e-6, lat + 1e-6)))
 
 

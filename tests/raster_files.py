@@ -1,4 +1,4 @@
-"""Rasters in the formats of others, written byte by byte or by the plainest library there is."""
+"""Rasters in formats that demsr reads but does not write, written byte by byte or with a minimal library."""
 
 import zipfile
 from pathlib import Path
@@ -7,6 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import netcdf_file
+
+LAT = 50 + (np.arange(4) + 0.5) / 240
+LON = 10 + (np.arange(6) + 0.5) / 240
+VALUES = np.arange(24, dtype=np.float64).reshape(4, 6) * 4
+"""Whole metres on 15 arc-second cells, (latitudes from the south, longitudes)."""
 
 
 def write_hgt(folder: Path, elevation: NDArray[Any], *, name: str = "N43E007", zipped: bool = False) -> Path:

@@ -1,4 +1,4 @@
-"""Grids, rasters and pairs whose truth is known by construction."""
+"""Grids, rasters and pairs with a known truth."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +37,7 @@ def rough(rows: int, cols: int, *, seed: int = 0, level: float = 500.0, rms: flo
     return (level + rms * np.random.default_rng(seed).standard_normal((rows, cols))).astype(np.float32)
 
 
-def dem(elevation: NDArray[Any], *, vertical_datum: str = "EGM96", source: str = "made", **of_grid: Any) -> Dem:
+def dem(elevation: NDArray[Any], *, vertical_datum: str | None = "EGM96", source: str = "made", **of_grid: Any) -> Dem:
     """Put elevation on a grid."""
     return Dem(
         elevation_m=np.asarray(elevation, np.float32),
@@ -58,7 +58,7 @@ def write_raw(
     offset: float = 0,
     **tags: str,
 ) -> Path:
-    """Write a GeoTIFF as others would, one band for each plane of a three-dimensional array."""
+    """Write a GeoTIFF without the tags of demsr, one band for each plane of a three-dimensional array."""
     bands = values if values.ndim == 3 else values[None]
     profile = {"driver": "GTiff", "dtype": bands.dtype, "count": len(bands), "crs": crs, "nodata": nodata}
     with rasterio.open(path, "w", height=bands.shape[1], width=bands.shape[2], transform=transform, **profile) as file:

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from synthetic import rough, write_raw
 
-MODULES = ("demsr.inference.arrays", "demsr.inference.files", "demsr.inference.load")
+MODULES = (
+    *("demsr.dem.dem", "demsr.dem.grid", "demsr.dem.read.raster", "demsr.dem.windows"),
+    *("demsr.inference.arrays", "demsr.inference.files", "demsr.inference.load"),
+)
 
 
 @pytest.mark.parametrize("name", MODULES)

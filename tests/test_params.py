@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
+from synthetic import grid
 
 from demsr.errors import ParamsError
 from demsr.options import DOMAINS
@@ -171,3 +172,15 @@ def test_every_section_is_used_by_a_stage(root, content):
     used = {key.split(".")[0] for stage in stages.values() for key in stage["params"]}
     assert used == set(content)
     assert all(isinstance(section, Mapping) for section in content.values())
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_options_of_the_pairs_are_arguments_of_the_library(root, domain):
+    from demsr.pairs.cut import CutRule
+    from demsr.pairs.split import split_raster
+
+    pairs = Params.read(root / "params.yaml").pairs
+    rule = CutRule(**pairs.cut_options(domain))
+    assert (rule.patch_lr, rule.stride_hr) == (pairs.patch_lr, getattr(pairs, domain).stride_hr)
+    regions = split_raster("a", "a", grid(200, 200), scale=5, **pairs.split_options(domain))
+    assert [region.split for region in regions] == getattr(pairs, domain).quadrants

@@ -1,4 +1,4 @@
-"""A plane and a bump through every way from a file to pairs: the plane stays exact, the bump stays where it is."""
+"""A plane and a bump through every path from a file to pairs: the plane stays exact, the bump keeps its position."""
 
 from collections.abc import Callable
 from functools import partial
@@ -70,7 +70,7 @@ def ascii_grid(folder: Path, terrain: Terrain) -> Path:
 
 
 def srtm_tile(folder: Path, terrain: Terrain, *, nodes: int) -> Path:
-    """Whole metres, so its terrain is whole at every node: heights are 1000 times the fraction of a degree or so."""
+    """Write an SRTM tile; `terrain` must return whole metres at its nodes."""
     lon, lat = 10 + np.arange(nodes) / (nodes - 1), 50 - np.arange(nodes) / (nodes - 1)
     return write_hgt(folder, terrain(lon, lat[:, None]), name="N49E010")
 
@@ -101,7 +101,7 @@ WAYS = {
 
 
 def through(path: Path, folder: Path) -> Dem:
-    """Harmonise a file and read what came out of it."""
+    """Harmonise a file, and read the result."""
     from demsr.dem.read.raster import read_dem
 
     (record,) = harmonise([describe_file(path)], folder / "out", OPTIONS, work=folder / "work")

@@ -1,1 +1,1 @@
-"""The parts of the accuracy protocol: regions, methods, trainings, scores, report."""
+"""Accuracy protocol: regions, methods, trainings, scores, report."""

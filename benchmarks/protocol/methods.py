@@ -1,4 +1,4 @@
-"""The nets that are compared. All see the same pairs, the same base and the same loss; only the net differs."""
+"""Compared nets. Pairs, base interpolation and loss are the same for all."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,9 +17,9 @@ _SCALE, _METRES = 5, 100.0
 
 
 class OverBase(nn.Module):
-    """A published net as residual over the cubic base, on heights less their mean, in units of 100 m.
+    """A published net that predicts the residual of the cubic base, from elevations minus their mean in units of 100 m.
 
-    Without the base, all of them stay far behind bicubic, as the reference formulation shows.
+    Without the base, these nets are far worse than bicubic, as the reference formulation shows.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class OverBase(nn.Module):
         return base + _METRES * detail.float()
 
     def detail(self, lr: Tensor, base: Tensor) -> Tensor:
-        """Return what the base lacks; to be overridden."""
+        """Predict the residual of the base; subclasses override this."""
         raise NotImplementedError
 
 
@@ -53,7 +53,7 @@ class SRCNN(OverBase):
         self.net = nn.Sequential(
             nn.Conv2d(1, 64, 9, padding=4), nn.ReLU(), nn.Conv2d(64, 32, 1), nn.ReLU(), nn.Conv2d(32, 1, 5, padding=2)
         )
-        _begin(self.net)
+        _initialise(self.net)
 
     def detail(self, lr: Tensor, base: Tensor) -> Tensor:  # noqa: ARG002
         """See `OverBase`."""
@@ -74,7 +74,7 @@ class VDSR(OverBase):
         for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
             layers += [nn.Conv2d(fan_in, fan_out, 3, padding=1), nn.ReLU()]
         self.net = nn.Sequential(*layers[:-1])
-        _begin(self.net)
+        _initialise(self.net)
 
     def detail(self, lr: Tensor, base: Tensor) -> Tensor:  # noqa: ARG002
         """See `OverBase`."""
@@ -96,7 +96,7 @@ class EDSR(OverBase):
         )
         self.body = nn.Conv2d(features, features, 3, padding=1)
         self.last = nn.Conv2d(features, _SCALE**2, 3, padding=1)
-        _begin(self.last)
+        _initialise(self.last)
 
     def detail(self, lr: Tensor, base: Tensor) -> Tensor:  # noqa: ARG002
         """See `OverBase`."""
@@ -106,8 +106,8 @@ class EDSR(OverBase):
         return functional.pixel_shuffle(self.last(self.body(features) + head).float(), _SCALE)
 
 
-def _begin(net: nn.Module) -> None:
-    """Let features keep their size from layer to layer (He et al. 2015), and let the net begin at the base."""
+def _initialise(net: nn.Module) -> None:
+    """Initialise the weights (He et al. 2015), with zeros in the last layer, so that the net starts at the base."""
     layers = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
     for layer in layers[:-1]:
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -122,12 +122,12 @@ def _reference() -> nn.Module:
 
 @dataclass(frozen=True)
 class Method:
-    """A net and how it is trained.
+    """A net and its training options.
 
     Attributes
     ----------
     build : returns the net with its first weights
-    recipe : what differs from `protocol.training.RECIPE`
+    recipe : options that differ from `protocol.training.RECIPE`
     """
 
     build: Callable[[], nn.Module]
@@ -161,7 +161,7 @@ METHODS = COMPARED | VARIANTS
 
 
 def new_net(method: str, *, seed: int) -> nn.Module:
-    """Build a net whose first weights follow from the seed alone."""
+    """Build a net whose initial weights depend on the seed only."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return METHODS[method].build()

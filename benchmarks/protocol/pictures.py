@@ -1,4 +1,4 @@
-"""Draw the middles of held-out regions: input, truth, bicubic, prediction, error."""
+"""Draw the centres of held-out regions: input, truth, bicubic, prediction, error."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,13 +18,13 @@ _SHOWN = ("mountain", "canyon")
 
 
 def draw_regions(path: Path, results: Results, rasters: Mapping[str, Path], data: Path) -> None:
-    """Draw one region of each kind, each by a net that has not seen it."""
+    """Draw one region of each kind, each from a net that was not trained on it."""
     scenes = _one_of_each(results.regions, rasters, data)
     save_comparison(path, [_middle(scene, results) for scene in scenes])
 
 
 def _one_of_each(regions: Regions, rasters: Mapping[str, Path], data: Path) -> list[Scene]:
-    """Return the first region in the list of every landform, and the true pairs."""
+    """Return the first region of each landform in `_SHOWN`, and the true pairs."""
     first = {region.landform: region for region in reversed(regions.files)}
     chosen = [region for region in regions.files if region in first.values() and region.landform in _SHOWN]
     lr_files = find_files(data, [pair.lr for pair in regions.real])

@@ -1,4 +1,4 @@
-"""Which rasters are trained and tested on, brought to one kind, and the pairs of each fold."""
+"""Rasters of the protocol, their folds, and the training pairs of each fold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from demsr.sources.local_rasters import RASTER_PATTERNS, find_rasters
 from demsr.sources.manifest import describe_file
 
 NEVER_TRAINED = "test"
-EVERYTHING = "none"  # the fold that holds nothing back
+EVERYTHING = "none"  # the fold without held-out regions
 RULE = CutRule(patch_lr=32, stride_hr=36, gap_lr=2, max_void_share=0.25, min_relief_m=1)
 WHOLE_METRES = FittedDegradation(blur_lr_px=0, sounding_share=1, rounding_m=1)  # as GEBCO: half of the pairs
 _LIST = Path(__file__).with_name("regions.yaml")
@@ -31,13 +31,16 @@ _RECIPES = {
 
 @dataclass(frozen=True)
 class Region:
-    """One file of the protocol.
+    """A raster file of the protocol.
 
     Attributes
     ----------
-    stem : its name without suffix
-    domain : land or marine
-    fold : the one that holds it back; `NEVER_TRAINED` is held back by all
+    stem : file name without suffix
+    name : name in the report
+    domain : "land" or "marine"
+    landform : such as "mountain"
+    fold : fold that it belongs to; no net is trained on those of `NEVER_TRAINED`
+    licence : licence of the data
     """
 
     stem: str
@@ -50,7 +53,7 @@ class Region:
 
 @dataclass(frozen=True)
 class RealPair:
-    """LR and HR of the same ground from different surveys, by file name without suffix."""
+    """LR and HR of the same ground from different surveys: file names without suffix, and the name in the report."""
 
     lr: str
     hr: str
@@ -70,12 +73,12 @@ class Regions:
 
     @property
     def folds(self) -> list[str]:
-        """The folds that each have a training of their own."""
+        """Folds that are held out in turn."""
         return sorted({region.fold for region in self.files} - {NEVER_TRAINED})
 
 
 def read_regions() -> Regions:
-    """Read the list of files."""
+    """Read regions.yaml."""
     content = YAML(typ="safe").load(_LIST.read_text(encoding="utf-8"))
     files = [Region(stem, domain=domain, **values) for domain in _RECIPES for stem, values in content[domain].items()]
     real = [RealPair(**pair) for pair in content["real"]]
@@ -85,11 +88,16 @@ def read_regions() -> Regions:
 
 
 def find_files(data: Path, stems: Sequence[str]) -> dict[str, Path]:
-    """Return the raster of each name, anywhere in a folder.
+    """Find rasters by name anywhere in a folder.
+
+    Parameters
+    ----------
+    data : folder
+    stems : file names without suffix
 
     Raises
     ------
-    RasterError : one is missing
+    RasterError : a raster is missing
     """
     found = {raster_name(path): path for path in find_rasters(data, include=RASTER_PATTERNS, exclude=[])}
     if missing := sorted(set(stems) - set(found)):
@@ -101,7 +109,15 @@ def find_files(data: Path, stems: Sequence[str]) -> dict[str, Path]:
 
 
 def harmonised(regions: Regions, data: Path, work: Path, *, processes: int) -> dict[str, Path]:
-    """Bring every file to one kind, unless that was done before, and return the rasters by name."""
+    """Harmonise all files, unless that was done before, and return the rasters by name.
+
+    Parameters
+    ----------
+    regions : regions of the protocol
+    data : folder of the files
+    work : work folder
+    processes : number of processes
+    """
     files = find_files(data, [region.stem for region in regions.files])
     rasters = {}
     for domain, recipe in _RECIPES.items():
@@ -120,12 +136,21 @@ def harmonised(regions: Regions, data: Path, work: Path, *, processes: int) -> d
 
 
 def pairs_of(work: Path, fold: str) -> Path:
-    """Return where the training pairs of a fold lie."""
+    """Return the file with the training pairs of a fold."""
     return work / "pairs" / fold / "train.h5"
 
 
 def cut_training_pairs(regions: Regions, rasters: Mapping[str, Path], fold: str, work: Path, *, processes: int) -> None:
-    """Cut pairs of all that a fold does not hold back, land and sea floor together, unless that was done before."""
+    """Cut the training pairs of a fold, land and sea floor together, unless that was done before.
+
+    Parameters
+    ----------
+    regions : regions of the protocol
+    rasters : harmonised rasters by name
+    fold : fold that is held out
+    work : work folder
+    processes : number of processes
+    """
     folder = pairs_of(work, fold).parent
     if not pairs_of(work, fold).is_file():
         held_back = [region for region in regions.files if region.fold in (fold, NEVER_TRAINED)]

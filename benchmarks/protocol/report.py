@@ -74,7 +74,7 @@ ResBlocks. Protocol:
   a = -0.75, half-pixel centres.
 - The compared nets share the pairs, the loss, the optimiser and the number of operations.
 
-The shipped net has {facts["parameters"]:,} weights and needs {facts["mflop_per_lr_px"]:.2f} MFLOP per LR pixel. It was trained for {facts["steps"]:,} steps
+The bundled model has {facts["parameters"]:,} weights and needs {facts["mflop_per_lr_px"]:.2f} MFLOP per LR pixel. It was trained for {facts["steps"]:,} steps
 ({product.budget_tflop:g} TFLOP) with batches of {BATCH} pairs of 32 x 32 LR pixels, drawn from {facts["pairs"]:,} pairs, at {facts["samples_per_second"]:.0f} pairs per second on {facts["threads"]} CPU
 thread(s): {", ".join(f"{name} {value}" for name, value in RECIPE.items())}.
 """

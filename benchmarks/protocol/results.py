@@ -1,4 +1,4 @@
-"""The scores of a finished protocol: who is judged by which training."""
+"""Scores of a finished protocol, each region from a net that was not trained on it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,17 +15,24 @@ Scores = Mapping[str, Metrics]  # by region
 
 
 def scores_of(work: Path, name: str) -> Path:
-    """Return where the scores of a training, or of the baselines of a fold, lie."""
+    """Return the file with the scores of a training, or of the baselines of a fold."""
     return work / "scores" / f"{name}.json"
 
 
 def baselines_name(fold: str) -> str:
-    """Return the name of the scores of a fold's baselines."""
+    """Return the name of the score file of a fold's baselines."""
     return f"baselines, fold {fold}"
 
 
 class Results:
-    """All scores, as the work folder has them."""
+    """Scores of all trainings in a work folder.
+
+    Parameters
+    ----------
+    regions : regions of the protocol
+    trainings : trainings to report
+    work : work folder with their scores
+    """
 
     def __init__(self, regions: Regions, trainings: Sequence[Training], work: Path) -> None:
         self.regions, self.trainings, self.work = regions, trainings, work
@@ -34,7 +41,7 @@ class Results:
         self.variants = [one for one in trainings if one.role == "variants"]
 
     def of(self, training: Training, kind: str = "net") -> Any:
-        """Return scores of a training by region."""
+        """Return the scores of a training by region."""
         return read_json(scores_of(self.work, training.name))[kind]
 
     def baseline(self, fold: str, method: str) -> Scores:
@@ -43,31 +50,31 @@ class Results:
         return found
 
     def facts(self, training: Training) -> dict[str, Any]:
-        """Return what is known of a training."""
+        """Return size, steps, speed and data of a training."""
         found: dict[str, Any] = read_json(self.work / "trained" / training.name / "facts.json")
         return found
 
     def held_out(self, region: str) -> str:
-        """Return the fold whose training has not seen a region: the one of everything for what is never trained on."""
+        """Return the fold of the net that was not trained on a region; none is trained on the fold `test`."""
         folds = {one.name: one.fold for one in self.regions.files}
         return EVERYTHING if folds.get(region, NEVER_TRAINED) == NEVER_TRAINED else folds[region]
 
     def product_scores(self, names: Iterable[str], kind: str = "net") -> Scores:
-        """Return the product's scores on regions that it has not seen."""
+        """Return the scores of the product on regions that it was not trained on."""
         return {name: self.of(self.product[self.held_out(name)], kind)[name] for name in names}
 
     def baseline_scores(self, names: Iterable[str], method: str) -> Scores:
-        """Return a baseline's scores on regions that it has not seen."""
+        """Return the scores of a baseline on regions that it was not fitted to."""
         return {name: self.baseline(self.held_out(name), method)[name] for name in names}
 
 
-def gain(of: Metrics, over: Metrics, metric: str = "rmse_m") -> float:
-    """Return by how many per cent an error lies below another."""
-    return 100 * (1 - of[metric] / over[metric])
+def gain(scores: Metrics, reference: Metrics, metric: str = "rmse_m") -> float:
+    """Return by how many per cent an error is smaller than that of a reference method."""
+    return 100 * (1 - scores[metric] / reference[metric])
 
 
 def land_mean(regions: Regions, by_region: Mapping[str, float]) -> float:
-    """Return the one number for land: the mean of each landform, weighted as regions.yaml says."""
+    """Return the mean of the landforms with the weights of regions.yaml."""
     forms = {one.name: one.landform for one in regions.files if one.domain == "land"}
     means = {
         form: float(np.mean([value for name, value in by_region.items() if forms.get(name) == form]))

@@ -1,4 +1,4 @@
-"""Score a method on whole rasters: the LR of the raster at once, as a user would give it."""
+"""Score a method on rasters that are super-resolved as a whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,19 +23,20 @@ from demsr.pairs.align import align_hr
 from demsr.pairs.degrade import block_mean
 
 SCALE = 5
-TILE_LR, RING_LR = 32, 2  # of the tiles whose edges are looked at, and of the rings around their middles
+TILE_LR, RING_LR = 32, 2  # side of the tiles of `tile_edge_rmse`, width of its rings
 
 Image = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A raster to be scored.
+    """A raster with its truth.
 
     Attributes
     ----------
+    name : name of the region
     lr : (H, W) metres, voids filled
-    hr : (5H, 5W) metres, NaN where void and where LR is
+    hr : (5H, 5W) metres, NaN where HR or LR is void
     pixel_width_m, pixel_height_m : size of an HR pixel
     """
 
@@ -46,7 +47,7 @@ class Scene:
     pixel_height_m: float
 
     def turned(self, orientation: int) -> "Scene":
-        """Return the scene after orientation % 4 quarter turns and, from 4 on, mirrored."""
+        """Return the scene rotated by `orientation % 4` quarter turns and, from 4 on, mirrored."""
         lr, hr = (_turned(image, orientation) for image in (self.lr, self.hr))
         size = self.pixel_width_m, self.pixel_height_m
         width_m, height_m = size[::-1] if orientation % 2 else size
@@ -54,7 +55,7 @@ class Scene:
 
 
 def block_mean_scene(name: str, raster: Path) -> Scene:
-    """Return a raster with the means of its blocks as LR."""
+    """Read a raster; LR is its block means."""
     dem = read_dem(raster)
     rows, cols = (side // SCALE * SCALE for side in dem.elevation_m.shape)
     part = dem.window(0, 0, rows, cols)
@@ -62,7 +63,13 @@ def block_mean_scene(name: str, raster: Path) -> Scene:
 
 
 def real_scene(name: str, lr_file: Path, hr_file: Path) -> Scene:
-    """Return a real LR grid where HR of another survey covers it, HR laid on its cells."""
+    """Read a real LR grid and the HR raster of another survey, co-registered with it.
+
+    Parameters
+    ----------
+    name : name of the pair
+    lr_file, hr_file : rasters; HR determines the extent
+    """
     hr = read_dem(hr_file)
     lr = read_dem(lr_file, vertical_datum="MSL", within=hr.grid.lonlat_bounds())
     laid, _ = align_hr(lr, hr, scale=SCALE)
@@ -70,7 +77,7 @@ def real_scene(name: str, lr_file: Path, hr_file: Path) -> Scene:
 
 
 def score(method: nn.Module, scene: Scene) -> dict[str, float]:
-    """Return all errors of a method, by the names of the metrics."""
+    """Return all metrics of a method by name."""
     sr = run(method, scene.lr)
     error = sr - scene.hr
     size = {"pixel_width_m": scene.pixel_width_m, "pixel_height_m": scene.pixel_height_m}
@@ -79,21 +86,21 @@ def score(method: nn.Module, scene: Scene) -> dict[str, float]:
     found["consistency_m"] = consistency_m(sr, scene.lr)
     found["shift_east_px"], found["shift_south_px"] = shift_px(sr, scene.hr)
     if (of_waves := spectra(measured, scene.hr, **size)) is not None:
-        short = of_waves.wavelength_m < 2 * SCALE * max(size.values())  # what LR cannot hold
+        short = of_waves.wavelength_m < 2 * SCALE * max(size.values())  # beyond the Nyquist limit of LR
         found["coherent_to_m"] = of_waves.coherent_to_m
         found["short_wave_power_ratio"] = float(np.median(of_waves.power_ratio[short]))
     return found
 
 
 def run(method: nn.Module, lr: Image) -> Image:
-    """Super-resolve (H, W) to (5H, 5W) metres, in one piece."""
+    """Super-resolve (H, W) to (5H, 5W) metres as a whole."""
     with torch.inference_mode():
         sr: Image = method(torch.tensor(lr)[None, None])[0, 0].float().numpy()
     return sr
 
 
 class BackProjected(nn.Module):
-    """A method whose block means are driven to its input by adding the upsampled remainder."""
+    """A method with back-projection: it adds the upsampled difference between its input and its block means."""
 
     def __init__(self, method: nn.Module, *, iterations: int = 3) -> None:
         super().__init__()
@@ -107,14 +114,14 @@ class BackProjected(nn.Module):
         return sr
 
 
-def closer_look(net: nn.Module, scenes: Sequence[Scene]) -> dict[str, Any]:
-    """Return what is asked of the product alone.
+def product_scores(net: nn.Module, scenes: Sequence[Scene]) -> dict[str, Any]:
+    """Return the scores that are reported for the product only.
 
     Returns
     -------
     "back-projected" : scores by region
     "turned" : RMSE of net and bicubic by region, for each of the eight orientations
-    "rings" : RMSE of net and bicubic by region, by distance to the edges of tiles
+    "rings" : RMSE of net and bicubic by region, by distance to the edge of a tile
     """
     bicubic = Bicubic()
     pair = {"net": net, "bicubic": bicubic}
@@ -136,7 +143,7 @@ def closer_look(net: nn.Module, scenes: Sequence[Scene]) -> dict[str, Any]:
 
 
 def tile_edge_rmse(method: nn.Module, scene: Scene) -> list[float]:
-    """Return the RMSE in rings of tiles that were super-resolved each for itself, from the edge to the middle."""
+    """Return the RMSE by ring, from the edge to the centre of tiles that are super-resolved separately."""
     rows, cols = (side // TILE_LR for side in scene.lr.shape)
     sr = np.full_like(scene.hr, np.nan)
     for row in range(rows):
@@ -153,7 +160,7 @@ def rmse_by_distance(error: Image, *, tile_px: int, bins_px: int) -> NDArray[np.
 
     Parameters
     ----------
-    error : (H, W), sides multiples of `tile_px`, NaN where not measured
+    error : (H, W), sides are multiples of `tile_px`, NaN where not measured
     tile_px : side of the tiles
     bins_px : width of a distance class, pixels
 

@@ -1,4 +1,4 @@
-"""Put the net that was trained on everything into the package, with its model card."""
+"""Write the net that was trained on all folds into the package, with its model card."""
 
 from pathlib import Path
 
@@ -18,7 +18,13 @@ NAME, VERSION = "dem-srnet-builtin", 1
 
 
 def ship(results: Results, folder: Path) -> None:
-    """Write weights of 16 bits, their configuration and README.md, the model card."""
+    """Write 16-bit weights, config.json and the model card README.md.
+
+    Parameters
+    ----------
+    results : scores of all trainings
+    folder : model folder to write
+    """
     product = results.product[EVERYTHING]
     net = trained_net(product, results.work)
     assert isinstance(net, DemSrNet)

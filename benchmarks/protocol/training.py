@@ -1,4 +1,4 @@
-"""Train one method on the pairs of one fold, for a number of floating-point operations."""
+"""Train one method on the pairs of one fold with a budget of floating-point operations."""
 
 import shutil
 from dataclasses import dataclass
@@ -27,17 +27,20 @@ RECIPE = {
     "keep": "last",
 }
 _EPOCH_STEPS = 100  # between checkpoints
-_PASSES = 3  # a training step costs a forward pass and about twice as much backwards
+_PASSES = 3  # a backward pass costs about two forward passes
 
 
 @dataclass(frozen=True)
 class Training:
-    """A method, what it may see and for how long.
+    """One training of the protocol.
 
     Attributes
     ----------
-    role : the part of the protocol that it belongs to
-    budget_tflop : of all training steps together
+    role : part of the protocol: "product", "comparison" or "variants"
+    method : name in `METHODS`
+    fold : fold that is held out
+    seed : base seed
+    budget_tflop : floating-point operations of all training steps
     """
 
     role: str
@@ -53,14 +56,21 @@ class Training:
 
 
 def train(training: Training, pairs: PairFile, work: Path) -> nn.Module:
-    """Return the trained net, from its file if it was trained before; a killed training goes on where it was."""
+    """Return the trained net; read it if it was trained before, and resume a killed training.
+
+    Parameters
+    ----------
+    training : what to train
+    pairs : training pairs of its fold
+    work : work folder
+    """
     if not _weights(training, work).is_file():
         _train(training, pairs, work)
     return trained_net(training, work)
 
 
 def trained_net(training: Training, work: Path) -> nn.Module:
-    """Return a net that was trained before."""
+    """Read a net that was trained before."""
     net = new_net(training.method, seed=sub_seed(training.seed, "weights"))
     net.load_state_dict(load_file(_weights(training, work)))
     return net.eval()

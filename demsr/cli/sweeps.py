@@ -1,7 +1,7 @@
-"""The commands in sweeps/: one search each, with the same options."""
+"""Command line of the scripts in sweeps/, which differ in the search space only."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from demsr.search.trial import Stage
 
 _PARAMS = Path("params.yaml")
+_PROFILE = "Profile of search space, net and training; by default that of params.yaml."
+_GPUS = "GPUs of each trial, also fractions such as 0.5; one if there are any."
+_ACCEPT_CHANGES = "Resume although pairs, space or code have changed."
+_HALVING = "Stop the worst trials early, as the space says."
 
 
 def sweep_command(name: str, stage: "Stage", *, space: Path, about: str) -> None:
@@ -18,65 +22,44 @@ def sweep_command(name: str, stage: "Stage", *, space: Path, about: str) -> None
 
     Parameters
     ----------
-    name : of the sweep, its MLflow experiment and its folder of results
+    name : name of the sweep, of its MLflow experiment and of its folder of results
+    stage : training stage of the pipeline
     space : YAML file with a section for each profile
     about : first line of the help
     """
 
     def command(
-        profile: Annotated[
-            str | None, typer.Option(help="Section of the space; also net and training, if not params.yaml's own.")
-        ] = None,
+        profile: Annotated[str | None, typer.Option(help=_PROFILE)] = None,
         trials: Annotated[int | None, typer.Option(help="Searched trials; finalists come on top.", min=1)] = None,
-        max_concurrent: Annotated[int | None, typer.Option(help="Trials at a time.", min=1)] = None,
-        cpus_per_trial: Annotated[int, typer.Option(help="CPUs, and so threads, of each trial.", min=1)] = 1,
-        gpus_per_trial: Annotated[
-            float | None,
-            typer.Option(help="GPU of each trial, also fractions such as 0.5; one if there are any.", min=0, max=1),
-        ] = None,
+        max_concurrent: Annotated[int | None, typer.Option(help="Limit of simultaneous trials.", min=1)] = None,
+        cpus_per_trial: Annotated[int, typer.Option(help="CPUs, and threads, of each trial.", min=1)] = 1,
+        gpus_per_trial: Annotated[float | None, typer.Option(help=_GPUS, min=0, max=1)] = None,
         address: Annotated[str, typer.Option(help="host:port of a Ray cluster, or local.")] = "local",
-        resume: Annotated[bool, typer.Option("--resume", help="Go on where a sweep was killed.")] = False,
-        anew: Annotated[bool, typer.Option("--anew", help="Throw an unfinished sweep away.")] = False,
-        accept_changes: Annotated[
-            bool, typer.Option("--accept-changes", help="Resume although pairs, space or code have changed.")
-        ] = False,
-        halving: Annotated[
-            bool, typer.Option("--halving/--no-halving", help="Stop the worst trials early, as the space says.")
-        ] = True,
+        resume: Annotated[bool, typer.Option("--resume", help="Resume a sweep that was killed.")] = False,
+        anew: Annotated[bool, typer.Option("--anew", help="Discard an unfinished sweep.")] = False,
+        accept_changes: Annotated[bool, typer.Option("--accept-changes", help=_ACCEPT_CHANGES)] = False,
+        halving: Annotated[bool, typer.Option("--halving/--no-halving", help=_HALVING)] = True,
         verdict: Annotated[bool, typer.Option("--verdict", help="Print the last verdict again.")] = False,
-        use: Annotated[bool, typer.Option("--use", help="Put the best of the last sweep into params.yaml.")] = False,
+        use: Annotated[bool, typer.Option("--use", help="Write the best of the last sweep into params.yaml.")] = False,
     ) -> None:
-        from demsr.params import Params
-        from demsr.reporting.sweeps import print_report, read_report
-
-        usage = f"python sweeps/{name}.py --use"
         if verdict or use:
-            results = Params.read(_PARAMS).paths.results / "sweeps" / name
-            report = read_report(results)
-            if verdict:
-                print_report(report, results, use=usage)
-            if use:
-                _use(report.changes, profile=report.profile)
+            _reuse(name, verdict=verdict, use=use)
             return
-        plan, report = _swept(
-            name,
-            stage,
-            space,
-            profile=profile,
-            address=address,
-            resume=resume,
-            anew=anew,
-            accept_changes=accept_changes,
-            trials=trials,
-            workers=cpus_per_trial - 1,
-            changes={} if halving else {"halving": None},
-            share={
-                "max_concurrent": max_concurrent,
-                "cpus_per_trial": cpus_per_trial,
-                "gpus_per_trial": gpus_per_trial,
-            },
+        try:
+            from demsr.cli.sweep_config import read_plan
+            from demsr.reporting.sweeps import print_report
+            from demsr.search.nodes import TrialResources
+            from demsr.search.sweep import run_sweep
+        except ImportError as error:
+            message = f"{error.name} is not installed; `pip install 'demsr[sweep]'` installs it"
+            raise WorkerError(message) from error
+        overrides = {} if halving else {"halving": None}
+        plan = read_plan(name, stage, space, profile=profile, overrides=overrides, workers=cpus_per_trial - 1)
+        resources = TrialResources(
+            max_concurrent=max_concurrent, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial
         )
-        print_report(report, plan.results, use=usage)
+        how = {"resume": resume, "anew": anew, "accept_changes": accept_changes}
+        print_report(run_sweep(plan, resources, address=address, trials=trials, **how), plan.results)
 
     command.__doc__ = about
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -85,41 +68,27 @@ def sweep_command(name: str, stage: "Stage", *, space: Path, about: str) -> None
         app()
 
 
-def _swept(
-    name: str,
-    stage: "Stage",
-    space: Path,
-    *,
-    profile: str | None,
-    changes: dict[str, Any],
-    share: dict[str, Any],
-    workers: int,
-    **how: Any,
-) -> Any:
-    """Run a sweep; what it needs is imported here, so that --help answers at once."""
-    try:
-        from demsr.search.nodes import TrialResources
-        from demsr.search.sweep import run_sweep
-        from demsr.search.sweep_plan import read_plan
-    except ImportError as error:
-        message = f"{error.name} is not installed; `pip install 'demsr[sweep]'` installs it"
-        raise WorkerError(message) from error
-    plan = read_plan(name, stage, space, profile=profile, changes=changes, workers=workers)
-    return plan, run_sweep(plan, share=TrialResources(**share), **how)
-
-
-def _use(changes: dict[str, Any], *, profile: str) -> None:
-    """Put the winner into params.yaml, if that is of the profile that was searched."""
+def _reuse(name: str, *, verdict: bool, use: bool) -> None:
+    """Print the last report, or write its best candidate into params.yaml if that has the profile of the sweep."""
     from demsr.params import Params
     from demsr.profiles import write_changes
-    from demsr.tracking.runs import flattened
+    from demsr.reporting.sweeps import print_report
+    from demsr.search.report import read_report
 
-    present = Params.read(_PARAMS).base.profile
-    if present != profile:
+    params = Params.read(_PARAMS)
+    results = params.paths.results / "sweeps" / name
+    report = read_report(results)
+    if verdict:
+        print_report(report, results)
+    if not use:
+        return
+    if report.profile != params.base.profile:
         message = (
-            f"{_PARAMS}: holds the profile {present}, the sweep was of {profile}; run `demsr profile {profile}` first"
+            f"{_PARAMS}: has the profile {params.base.profile}, the sweep searched {report.profile}; "
+            f"run `demsr profile {report.profile}` first"
         )
         raise ParamsError(message)
-    write_changes(_PARAMS, changes)
-    values = ", ".join(f"{key} {value:.6g}" for key, value in flattened(changes).items())
-    typer.echo(f"{_PARAMS} now holds {values}; next: dvc repro")
+    write_changes(_PARAMS, report.changes)
+    sections = report.changes.items()
+    values = ", ".join(f"{name}.{key} {value:.6g}" for name, keys in sections for key, value in keys.items())
+    typer.echo(f"{_PARAMS} now has {values}; next: dvc repro")

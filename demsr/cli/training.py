@@ -1,4 +1,4 @@
-"""Commands around training: parameters, the degradation of pairs, models."""
+"""Commands around training: data products, degradation of pairs, models."""
 
 import dataclasses
 from pathlib import Path
@@ -8,9 +8,7 @@ import typer
 
 from demsr.cli.app import app
 
-Repeatable = list[str] | None
-
-_PARAMS, _LOCAL = Path("params.yaml"), Path("data/local")
+_PARAMS = Path("params.yaml")
 
 
 @app.command()
@@ -28,80 +26,6 @@ def sources(
         print_sources(data_sheets().values())
     else:
         print_data_sheet(data_sheet(product))
-
-
-@app.command()
-def profile(
-    name: Annotated[str, typer.Argument(help="sample, local, paper or mindearth")],
-    land: Annotated[Path | None, typer.Option(help="Folder of land rasters.")] = None,
-    marine: Annotated[Path | None, typer.Option(help="Folder of sea-floor rasters.")] = None,
-    lr: Annotated[Path | None, typer.Option(help="Folder of real 15 arc-second grids, such as GEBCO.")] = None,
-    pairs: Annotated[Path | None, typer.Option(help="Folder or .zip with train.h5, valid.h5 and test.h5.")] = None,
-    land_files: Annotated[
-        list[str] | None, typer.Option(help="Pattern of file names in that folder; repeatable.")
-    ] = None,
-    marine_files: Annotated[
-        list[str] | None, typer.Option(help="Pattern of file names in that folder; repeatable.")
-    ] = None,
-    exclude: Annotated[Repeatable, typer.Option(help="Pattern of file names to leave out.")] = None,
-    valid: Annotated[
-        list[str] | None, typer.Option(help="File for validation, name without suffix; repeatable.")
-    ] = None,
-    test: Annotated[Repeatable, typer.Option(help="File for testing, name without suffix.")] = None,
-) -> None:
-    """Rewrite params.yaml from a profile.
-
-    sample: the embedded sample. local: your own rasters. paper: the products and the net of the paper. mindearth: pairs
-    made by MindEarth. Unless --valid and --test name held-out files, four are chosen: the flattest, the roughest and a
-    coast for testing, one more for validation.
-    """
-    from demsr.cli.choices import print_choices
-    from demsr.errors import ParamsError
-    from demsr.profiles import declared_files, merged, write_profile
-    from demsr.sources.external_pairs import external_pairs_changes
-    from demsr.sources.held_out import local_changes
-    from demsr.sources.local_rasters import RASTER_PATTERNS
-
-    own = name == "local" or (name == "paper" and bool(land or marine))  # the paper's net on rasters of one's own
-    given = {
-        "--pairs": pairs,
-        "--land": land,
-        "--marine": marine,
-        "--lr": lr,
-        "--land-files": land_files,
-        "--marine-files": marine_files,
-        "--exclude": exclude,
-        "--valid": valid,
-        "--test": test,
-    }
-    for option, value in given.items():
-        if value and not (option == "--pairs" and name == "mindearth") and not (option != "--pairs" and own):
-            use = "pairs of others, with mindearth" if option == "--pairs" else "rasters of your own, with local"
-            message = f"{option} means nothing to {name}; it is for {use}"
-            raise ParamsError(message)
-    changes = {}
-    if name == "mindearth":
-        if pairs is None:
-            message = "profile mindearth needs --pairs, a folder or .zip with train.h5, valid.h5 and test.h5"
-            raise ParamsError(message)
-        if not pairs.exists():
-            message = f"{pairs}: there is no such folder or .zip; give one with train.h5, valid.h5 and test.h5"
-            raise ParamsError(message)
-        changes = external_pairs_changes(pairs)
-    elif own:
-        folders = {"land": land or _LOCAL / "land", "marine": marine or _LOCAL / "marine"}
-        changes = local_changes(
-            merged(name, _PARAMS),
-            folders,
-            declared=declared_files(_PARAMS),
-            lr=lr,
-            files={"land": land_files or RASTER_PATTERNS, "marine": marine_files or RASTER_PATTERNS},
-            exclude=exclude or [],
-            valid=valid or [],
-            test=test or [],
-        )
-    params = write_profile(name, _PARAMS, changes)
-    print_choices(params, _PARAMS)
 
 
 @app.command("fit-degradation")
@@ -166,13 +90,14 @@ def models(
     ] = None,
 ) -> None:
     """List the registered models."""
-    from demsr.lifecycle.register import register_models
-    from demsr.params import Params
     from demsr.reporting.models import print_links, print_models
     from demsr.tracking.registry import list_versions
     from demsr.tracking.store import connect, ui_links
 
     if restore:
+        from demsr.lifecycle.register import register_models
+        from demsr.params import Params
+
         register_models(**Params.read(_PARAMS).registration_options())
     print_models(list_versions(connect(create=links is not None)))
     if links is not None:

@@ -1,6 +1,6 @@
-"""Bring elevation of finer spacing onto the cells of a coarser geographic grid by averaging.
+"""Averaging of elevation onto the cells of a coarser geographic grid.
 
-Nothing finer is invented, no void is filled and no vertical datum is converted here.
+Voids are not filled, and vertical datums are not converted here.
 """
 
 import math
@@ -19,24 +19,28 @@ from demsr.errors import GridError
 from demsr.options import Registration
 
 _PER_DEGREE = 1200  # cells of 3 arc-seconds
-_ALIKE = 1e-6  # of a target cell: edges that differ by less coincide
-_HALF = 0.5 - 1e-9  # measured share that a target cell needs, with room for rounding
+_ALIKE = 1e-6  # of a target cell: edges closer than this coincide
+_HALF = 0.5 - 1e-9  # measured share that a target cell needs, with a margin for rounding
 _FAR = 1e9  # pixels or degrees, where a projection ends and PROJ answers inf
-_BLOCK_PIXELS = 1 << 22  # source pixels worked on at a time, 32 MiB in float64
+_BLOCK_PIXELS = 1 << 22  # source pixels in memory, 32 MiB in float64
 
 _Array = NDArray[np.float64]
 
 
 def product_grid(grid: Grid) -> Grid:
-    """Return the largest 3 arc-second grid inside another one's outline, to average its terrain onto.
+    """Return the largest 3 arc-second grid inside the outline of another grid.
 
     Cells are pixel-is-area in the geographic CRS of `grid`; their edges are multiples of 3 arc-seconds counted from
     whole degrees, so that a 15 arc-second cell of GEBCO holds exactly 5 x 5 of them. For a projected grid they fill
     the box around its outline. Edges that coincide to 1e-6 of a cell count as inside.
 
+    Parameters
+    ----------
+    grid : grid of the raster to average
+
     Raises
     ------
-    GridError : not one whole cell fits, or the CRS has no geographic coordinates
+    GridError : the outline contains no whole cell, or the CRS is not tied to the Earth
     """
     crs = grid.geographic_crs
     west, south, east, north = np.clip(grid.lonlat_bounds(), -_FAR, _FAR)
@@ -46,24 +50,17 @@ def product_grid(grid: Grid) -> Grid:
         box = f"{west:.8g} to {east:.8g} degrees east, {south:.8g} to {north:.8g} north"
         message = f"no whole cell of 3 arc-seconds fits into {box}; give a larger raster"
         raise GridError(message)
-    return Grid(
-        rows=rows,
-        cols=cols,
-        west=first_col / _PER_DEGREE,
-        north=-first_row / _PER_DEGREE,
-        pixel_width=1 / _PER_DEGREE,
-        pixel_height=1 / _PER_DEGREE,
-        crs=crs,
-    )
+    west, north, size = first_col / _PER_DEGREE, -first_row / _PER_DEGREE, 1 / _PER_DEGREE
+    return Grid(rows=rows, cols=cols, west=west, north=north, pixel_width=size, pixel_height=size, crs=crs)
 
 
 def finer_than(target: Grid, source: Grid) -> bool:
-    """Whether cells in the middle of `target` are finer than those of `source` by more than 1 % along either axis."""
+    """Whether the middle cells of `target` are finer than those of `source` by more than 1 % along either axis."""
     return min(_pixels_per_cell(target, source)) < 0.99
 
 
 def average(dem: Dem, target: Grid, *, shift_m: tuple[float, float] = (0.0, 0.0)) -> Dem:
-    """Return the mean elevation over each cell of a coarser grid, as pixel-is-area; a plane stays that plane.
+    """Average elevation over each cell of a coarser grid, as pixel-is-area; a plane stays that plane.
 
     A geographic raster is integrated exactly: between "point" samples it is linear along both axes, an "area" cell
     is its value plus slopes from central differences, so that unions of cells get their block mean (Jones 1999,
@@ -76,12 +73,13 @@ def average(dem: Dem, target: Grid, *, shift_m: tuple[float, float] = (0.0, 0.0)
 
     Parameters
     ----------
-    target : in the geographic CRS that belongs to the raster's; longitudes may differ by whole turns
-    shift_m : (east, north), metres, by which the terrain is moved; turned into degrees in the middle of `target`
+    dem : elevation to average
+    target : grid in the geographic CRS of the raster's horizontal datum; longitudes may differ by multiples of 360
+    shift_m : (east, north) displacement of the terrain in metres, converted to degrees in the middle of `target`
 
     Raises
     ------
-    GridError : `target` is in another CRS, or finer than the raster (ask `finer_than` first)
+    GridError : `target` is in another CRS, or finer than the raster, see `finer_than`
     """
     own = dem.grid.geographic_crs
     if not pyproj.CRS(own).equals(target.crs, ignore_axis_order=True):
@@ -104,13 +102,13 @@ def average(dem: Dem, target: Grid, *, shift_m: tuple[float, float] = (0.0, 0.0)
 
 
 def _whole_cells(low: float, high: float) -> tuple[int, int]:
-    """Return the first whole cell between two degrees, counted from zero, and the number of cells."""
+    """Return the index of the first whole cell between two degrees, and the number of cells."""
     first = math.ceil(low * _PER_DEGREE - _ALIKE)
     return first, math.floor(high * _PER_DEGREE + _ALIKE) - first
 
 
 def _pixels_per_cell(target: Grid, source: Grid) -> tuple[float, float]:
-    """Return how many pixels of the source the height and the width of the target's middle cell span."""
+    """Return the height and width of the target's middle cell in source pixels."""
     return _longest_sides(*_corners(target.window(target.rows // 2, target.cols // 2, 1, 1), source))
 
 
@@ -120,14 +118,14 @@ def _longest_sides(row: _Array, col: _Array) -> tuple[float, float]:
 
 
 def _moved(target: Grid, source: Grid, shift_m: tuple[float, float]) -> Grid:
-    """Return where to read the source: against the shift, and in the turn of longitudes of a geographic one."""
+    """Return the target moved against the shift, and by multiples of 360 degrees to the longitudes of the source."""
     lon_m, lat_m = metres_per_degree((target.north + target.south) / 2)
     turns = round((source.west + source.east - target.west - target.east) / 720) if source.is_geographic else 0
     return replace(target, west=target.west - shift_m[0] / lon_m + 360 * turns, north=target.north - shift_m[1] / lat_m)
 
 
 def _corners(target: Grid, source: Grid) -> tuple[_Array, _Array]:
-    """Return the source's fractional (row, col) at all corners of target cells, (rows + 1, cols + 1) each."""
+    """Return the fractional (row, col) in the source of all corners of target cells, (rows + 1, cols + 1) each."""
     lon = np.linspace(target.west, target.east, target.cols + 1)
     x, y = np.meshgrid(lon, np.linspace(target.north, target.south, target.rows + 1))
     if not (target.is_geographic and source.is_geographic):
@@ -138,13 +136,13 @@ def _corners(target: Grid, source: Grid) -> tuple[_Array, _Array]:
 
 
 def _reach(index: _Array, count: int) -> tuple[int, int]:
-    """Return the first and the number of the pixels between fractional indices and next to these."""
+    """Return the first pixel and the number of pixels that fractional indices, and their neighbours, span."""
     first = int(np.clip(np.floor(index.min()) - 1, 0, count - 1))
     return first, int(np.clip(np.ceil(index.max()) + 2 - first, 1, count - first))
 
 
 def _integrated(dem: Dem, row: _Array, col: _Array) -> _Array:
-    """Return the mean of a geographic raster between corners, (rows, cols) of cells, NaN where void."""
+    """Return the exact mean of a geographic raster over cells, (rows, cols), NaN where void."""
     grid = dem.grid
     first = grid.index(grid.west, grid.north) if grid.registration == "area" else (0.0, 0.0)
     rows, plain_rows = _weights(row[:, 0] - first[0], grid.rows, grid.registration)
@@ -157,7 +155,7 @@ def _integrated(dem: Dem, row: _Array, col: _Array) -> _Array:
 
 
 def _weights(edges: _Array, count: int, registration: Registration) -> tuple[Any, Any]:
-    """Return sparse (cells, count) weights of pixels in target cells along one axis: exact, and never negative.
+    """Return two sparse (cells, count) weights of pixels in target cells along one axis: exact, and non-negative.
 
     Edges of cells are counted in pixels, from the first sample ("point") or from the outline ("area").
     """
@@ -167,13 +165,13 @@ def _weights(edges: _Array, count: int, registration: Registration) -> tuple[Any
         exact = (length - moment) @ before + moment @ after
         return exact, exact
     length, moment = _overlaps(edges, count)
-    beside = (before + after).T  # the one or two differences that make a pixel's slope
+    beside = (before + after).T  # the one or two differences that define the slope of a pixel
     slope = sparse.diags_array(1 / np.maximum(beside.sum(axis=1), 1)) @ beside @ (after - before)
     return length + (moment - length / 2) @ slope, length
 
 
 def _overlaps(edges: _Array, count: int) -> tuple[Any, Any]:
-    """Return sparse (cells, count) shares in unit intervals and moments about their starts; none for cells beyond."""
+    """Return sparse (cells, count) shares in unit intervals and moments about their starts; empty beyond the raster."""
     whole = np.rint(edges)
     edges = np.where(np.abs(edges - whole) < _ALIKE * (edges[1] - edges[0]), whole, edges)
     low, high = edges[:-1, None], edges[1:, None]
@@ -186,7 +184,7 @@ def _overlaps(edges: _Array, count: int) -> tuple[Any, Any]:
 
 
 def _sampled(dem: Dem, row: _Array, col: _Array) -> _Array:
-    """Return the mean of a projected raster between corners, (rows, cols) of cells, NaN where void."""
+    """Return the sampled mean of a projected raster over cells, (rows, cols), NaN where void."""
     measured = dem.valid
     elevation = np.where(measured, dem.elevation_m, 0)
     places = list(product(*map(_midpoints, _longest_sides(row, col))))
@@ -205,7 +203,7 @@ def _midpoints(side_px: float) -> _Array:
 
 
 def _within(corners: _Array, down: float, along: float) -> _Array:
-    """Interpolate from the corners of cells, (rows + 1, cols + 1), to one place in each, (rows, cols)."""
+    """Interpolate from the corners of cells, (rows + 1, cols + 1), to one position in each, (rows, cols)."""
     sides = corners[:-1] + down * (corners[1:] - corners[:-1])
     return sides[:, :-1] + along * (sides[:, 1:] - sides[:, :-1])
 

@@ -1,7 +1,7 @@
-"""Heights from one vertical datum to another, through PROJ and real geoid grids.
+"""Conversion of elevation between vertical datums, with PROJ and geoid grids.
 
-No height is carried over unchanged: without the grid of PROJ's best transformation the conversion is refused. Tidal
-and chart datums are not converted; PROJ has no surfaces for them.
+Conversion is refused if the grid of PROJ's best transformation is missing. Tidal and chart datums are not converted,
+because PROJ has no surfaces for them.
 """
 
 import math
@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pyproj.datadir import append_data_dir, get_data_dir, set_data_dir
 from pyproj.exceptions import ProjError
 from pyproj.network import is_network_enabled, set_network_enabled  # type: ignore[attr-defined]
@@ -24,10 +24,10 @@ from demsr.dem.grid import Grid
 from demsr.dem.vertical import compound_crs, named_datum
 from demsr.errors import DatumError
 
-# Horizontal CRS of a datum's heights, and three-dimensional CRS that its grids lead to. NAVD88 hangs on NAD83(2011),
-# whose ellipsoid lies 1 to 2 m off that of WGS 84. PROJ takes the two for one, but knows the way to ITRF2014
-# (EPSG:7912), from which WGS 84 differs by centimetres (NGA.STND.0036).
-_TIES = {
+# Horizontal CRS of a datum's heights, and three-dimensional CRS to which its grids transform. NAVD88 is tied to
+# NAD83(2011), whose ellipsoid is 1 to 2 m off that of WGS 84. PROJ treats the two as equal, but has a transformation
+# to ITRF2014 (EPSG:7912), from which WGS 84 differs by centimetres (NGA.STND.0036).
+_REFERENCES = {
     "WGS84 ellipsoid": ("EPSG:4979", "EPSG:4979"),
     "EGM96": ("EPSG:4326", "EPSG:4979"),
     "EGM2008": ("EPSG:4326", "EPSG:4979"),
@@ -39,20 +39,24 @@ _Floats = NDArray[np.float64]
 
 
 def convert_datum(dem: Dem, to: str, *, grids: Path | None = None, network: bool = False) -> Dem:
-    """Refer a raster to another vertical datum: H_to = H + N_from - N_to at each pixel's centre; voids stay void.
+    """Convert a raster to another vertical datum: H_to = H + N_from - N_to at pixel centres; voids stay void.
 
-    PROJ's search path and network setting belong to the process: they are changed while this runs, then restored.
+    PROJ's search path and network setting are global to the process: they are changed meanwhile, then restored.
 
     Parameters
     ----------
-    to : a name of `demsr.dem.vertical.DATUMS`; a raster that refers to it already is returned as it is
-    grids : folder of geoid grids under the names that PROJ gives them, GeoTIFF or the older .gtx; searched after
-        PROJ's own folders
-    network : consent to PROJ's downloading the parts of grids it needs; without it, it does not, whatever PROJ_NETWORK
+    dem : elevation with a stated vertical datum
+    to : a name of `demsr.dem.vertical.DATUMS`; a raster on this datum is returned unchanged
+    grids : folder of geoid grids with PROJ's file names, GeoTIFF or the older .gtx; searched after PROJ's own folders
+    network : allow PROJ to download the parts of grids that it needs; otherwise it does not, whatever PROJ_NETWORK says
+
+    Returns
+    -------
+    converted : same grid, elevation in metres above `to`
 
     Raises
     ------
-    DatumError : unknown datum, no transformation, a grid that is missing or broken, measured pixels outside the grid
+    DatumError : datum not stated or unknown, no transformation, a missing or broken grid, measured pixels outside it
     """
     to, stated = named_datum(to, where=dem.source).name, dem.stated_datum
     if to == stated:
@@ -74,36 +78,6 @@ def convert_datum(dem: Dem, to: str, *, grids: Path | None = None, network: bool
     return replace(dem, elevation_m=elevation, vertical_datum=to)
 
 
-def geoid_undulation_m(
-    lon: ArrayLike, lat: ArrayLike, *, datum: str, grids: Path | None = None, network: bool = False
-) -> _Floats:
-    """Return N in h = H + N, metres: how high the zero of a datum lies above the WGS84 ellipsoid.
-
-    Parameters
-    ----------
-    lon, lat : degrees, shapes that broadcast
-    datum, grids, network : see `convert_datum`
-
-    Raises
-    ------
-    DatumError : as for `convert_datum`; no places, or some that are not finite
-    """
-    datum = named_datum(datum, where="undulation").name
-    where = f"undulation of {datum}"
-    lon, lat = np.broadcast_arrays(np.asarray(lon, np.float64), np.asarray(lat, np.float64))
-    if not (lon.size and np.isfinite(lon + lat).all()):
-        message = f"{where}: among {lon.size} places some or all are missing; give finite degrees"
-        raise DatumError(message)
-    with _proj(grids, network=network, where=where):
-        (one,) = _transformers([datum], (lon.min(), lat.min(), lon.max(), lat.max()), where)
-        undulation = _undulation(one, lon, lat)
-        lost = ~np.isfinite(undulation)
-        if lost.any():
-            first = lon[lost][0], lat[lost][0]
-            raise DatumError(_uncovered(f"{lost.sum()} of {lost.size} places", first, [one], where))
-    return undulation
-
-
 @contextmanager
 def _proj(grids: Path | None, *, network: bool, where: str) -> Iterator[None]:
     if grids is not None and not grids.is_dir():
@@ -121,14 +95,14 @@ def _proj(grids: Path | None, *, network: bool, where: str) -> Iterator[None]:
 
 
 def _transformers(datums: Sequence[str], bounds: tuple[float, float, float, float], where: str) -> list[Transformer]:
-    """Return PROJ's best way from each datum to the ellipsoid within bounds, or refuse if one lacks its grid."""
+    """Return PROJ's best transformation from each datum to the ellipsoid; raises DatumError if a grid is missing."""
     groups = [_group(datum, bounds, where) for datum in datums]
     lacking = [group.unavailable_operations[0] for group in groups if not group.best_available]
-    missing = [grid for operation in lacking for grid in operation.grids if not grid.available]
     if lacking:
+        missing = [grid for operation in lacking for grid in operation.grids if not grid.available]
+        names, urls = " and ".join(grid.short_name for grid in missing), " and ".join(grid.url for grid in missing)
         message = (
-            f"{where} needs {' and '.join(grid.short_name for grid in missing)}, which PROJ does not find; "
-            f"download {' and '.join(grid.url for grid in missing)} into a folder and name the folder "
+            f"{where} needs {names}, which PROJ does not find; download {urls} into a folder and name the folder "
             "(harmonise.geoid_grids in params.yaml, --geoid-grids FOLDER), "
             "or let PROJ download what it needs (harmonise.proj_network: true, --proj-network)"
         )
@@ -137,22 +111,17 @@ def _transformers(datums: Sequence[str], bounds: tuple[float, float, float, floa
 
 
 def _group(datum: str, bounds: tuple[float, float, float, float], where: str) -> TransformerGroup:
-    if datum not in _TIES:
+    if datum not in _REFERENCES:
         message = (
             f"{where}: PROJ has no surface for {datum}, and a geoid does not stand in for it; "
             "keep the datum, or convert beforehand with a separation surface from a hydrographic office"
         )
         raise DatumError(message)
-    horizontal, ellipsoid = _TIES[datum]
+    horizontal, ellipsoid = _REFERENCES[datum]
     try:
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # what is missing becomes an error here
-            group = TransformerGroup(
-                compound_crs(horizontal, datum),
-                ellipsoid,
-                always_xy=True,
-                allow_ballpark=False,
-                area_of_interest=_area(*bounds),
-            )
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # a missing grid becomes an error here
+            crs, area = compound_crs(horizontal, datum), _area(*bounds)
+            group = TransformerGroup(crs, ellipsoid, always_xy=True, allow_ballpark=False, area_of_interest=area)
     except ProjError as error:
         message = f"{where}: PROJ cannot read a grid of {datum} ({error}); download the grid anew"
         raise DatumError(message) from error
@@ -167,12 +136,12 @@ def _group(datum: str, bounds: tuple[float, float, float, float], where: str) ->
 
 
 def _area(west: float, south: float, east: float, north: float) -> AreaOfInterest:
-    """Return bounds as PROJ wants them: longitudes within 180 degrees, west above east across the antimeridian."""
+    """Return bounds for PROJ: longitudes within 180 degrees, west > east across the antimeridian."""
     return AreaOfInterest(math.remainder(west, 360), south, math.remainder(east, 360), north)
 
 
 def _row_blocks(grid: Grid) -> Iterator[tuple[slice, _Floats, _Floats]]:
-    """Yield some rows at a time with the x and y of their pixels, each (rows, cols)."""
+    """Yield blocks of rows with the x and y of their pixel centres, (rows, cols) each."""
     height = max(1, _BLOCK_PIXELS // grid.cols)
     for row in range(0, grid.rows, height):
         part = grid.window(row, 0, min(height, grid.rows - row), grid.cols)
@@ -187,7 +156,7 @@ def _undulation(to_ellipsoid: Transformer, lon: _Floats, lat: _Floats) -> _Float
 
 
 def _uncovered(count: str, first: tuple[float, float], transformers: Sequence[Transformer], where: str) -> str:
-    """Return a message with the reason that PROJ gives for the first place."""
+    """Return a message with PROJ's reason for the first uncovered position."""
     used = [name for one in transformers for name in re.findall(r"grids=(\S+)", one.definition)]
     reason = "no reason given"
     for one in transformers:

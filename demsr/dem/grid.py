@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import pyproj
+from pyproj.transformer import TransformerGroup
 
 from demsr.dem.windows import Window
 from demsr.errors import GridError, OutsideError
@@ -24,7 +25,7 @@ _TOUCHING = 1e-6  # of a cell: edges that differ by less coincide
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """A north-up raster of rectangular cells.
+    """North-up raster of rectangular cells.
 
     Attributes
     ----------
@@ -32,7 +33,23 @@ class Grid:
     west, north : outer corner of the north-western cell, in units of the CRS
     pixel_width, pixel_height : cell size in units of the CRS, positive
     crs : any text that PROJ understands, such as "EPSG:4326"
-    registration : what a sample stands for
+    registration : "area" if a sample is the mean over its cell, "point" if it is the value in the middle of the cell
+
+    Raises
+    ------
+    GridError : no cells, a size that is not positive, or a corner that is not finite
+
+    Examples
+    --------
+    >>> grid = Grid(rows=2, cols=4, west=10, north=50, pixel_width=0.5, pixel_height=0.5, crs="EPSG:4326")
+    >>> grid.south, grid.east
+    (49.0, 12.0)
+    >>> grid.centre(0, 0)
+    (10.25, 49.75)
+    >>> grid.index(10.25, 49.75)
+    (0.0, 0.0)
+    >>> grid.refine(5).rows
+    10
     """
 
     rows: int
@@ -45,16 +62,14 @@ class Grid:
     registration: Registration = "area"
 
     def __post_init__(self) -> None:
-        """Refuse grids that cannot exist."""
+        """Check size and position."""
         if min(self.rows, self.cols) < 1:
             message = f"grid has {self.rows} x {self.cols} cells; both sides must be at least 1"
             raise GridError(message)
-        numbers = (self.west, self.north, self.pixel_width, self.pixel_height)
-        if not all(map(math.isfinite, numbers)) or min(self.pixel_width, self.pixel_height) <= 0:
-            message = (
-                f"grid has cells of {self.pixel_width} x {self.pixel_height} at ({self.west}, {self.north}); "
-                "it must be north-up with a finite corner"
-            )
+        corner, size = (self.west, self.north), (self.pixel_width, self.pixel_height)
+        if not all(map(math.isfinite, (*corner, *size))) or min(size) <= 0:
+            found = f"grid has cells of {self.pixel_width} x {self.pixel_height} at {corner}"
+            message = f"{found}; it must be north-up with a finite corner"
             raise GridError(message)
 
     @property
@@ -74,12 +89,12 @@ class Grid:
 
     @property
     def is_periodic(self) -> bool:
-        """Whether the last column is beside the first, around the globe."""
+        """Whether the last column adjoins the first, around the globe."""
         return self.is_geographic and abs(self.cols * self.pixel_width - 360) < self.pixel_width / 2
 
     @property
     def geographic_crs(self) -> str:
-        """Longitude and latitude on the datum of the grid: the CRS itself, or the one that it is projected from.
+        """Geographic CRS on the horizontal datum of the grid: the CRS itself, or the base of a projected CRS.
 
         Raises
         ------
@@ -96,17 +111,15 @@ class Grid:
 
     @property
     def is_near_wgs84(self) -> bool:
-        """Whether its datum lies within metres of WGS 84, as NAD83, ETRS89 and GDA94 do: too little to matter at 3"."""
+        """Whether the horizontal datum lies within 5 m of WGS 84, as NAD83, ETRS89 and GDA94 do; negligible at 3"."""
         west, south, east, north = self.lonlat_bounds()
         lon, lat = (west + east) / 2, (south + north) / 2
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a better transformation needs a grid; metres are enough here
-            ways = pyproj.transformer.TransformerGroup(
-                self.geographic_crs, "EPSG:4326", always_xy=True, allow_ballpark=False
-            ).transformers
-        if not ways:
+            group = TransformerGroup(self.geographic_crs, "EPSG:4326", always_xy=True, allow_ballpark=False)
+        if not group.transformers:
             return False
-        to_lon, to_lat = ways[0].transform(lon, lat)
+        to_lon, to_lat = group.transformers[0].transform(lon, lat)
         lon_m, lat_m = metres_per_degree(lat)
         return math.hypot((to_lon - lon) * lon_m, (to_lat - lat) * lat_m) < _NEAR_M
 
@@ -119,7 +132,7 @@ class Grid:
         return (self.north - y) / self.pixel_height - 0.5, (x - self.west) / self.pixel_width - 0.5
 
     def window(self, row: int, col: int, rows: int, cols: int) -> "Grid":
-        """Return the part that starts at (row, col)."""
+        """Return the part that starts at (row, col); raises GridError if it exceeds the grid."""
         if row < 0 or col < 0 or row + rows > self.rows or col + cols > self.cols:
             message = f"window {rows} x {cols} at ({row}, {col}) leaves the grid of {self.rows} x {self.cols} cells"
             raise GridError(message)
@@ -128,23 +141,9 @@ class Grid:
 
     def refine(self, scale: int) -> "Grid":
         """Split every cell into scale x scale cells."""
-        return replace(
-            self,
-            rows=self.rows * scale,
-            cols=self.cols * scale,
-            pixel_width=self.pixel_width / scale,
-            pixel_height=self.pixel_height / scale,
-        )
-
-    def coarsen(self, scale: int) -> "Grid":
-        """Join scale x scale cells into one, leaving out what does not fill a cell in the south and the east."""
-        return replace(
-            self,
-            rows=self.rows // scale,
-            cols=self.cols // scale,
-            pixel_width=self.pixel_width * scale,
-            pixel_height=self.pixel_height * scale,
-        )
+        rows, cols = self.rows * scale, self.cols * scale
+        width, height = self.pixel_width / scale, self.pixel_height / scale
+        return replace(self, rows=rows, cols=cols, pixel_width=width, pixel_height=height)
 
     def pixel_size_arcsec(self) -> tuple[float, float]:
         """Return (width, height) of a cell in arc-seconds.
@@ -165,7 +164,7 @@ class Grid:
 
     @property
     def is_three_arcsec(self) -> bool:
-        """Whether this is the spacing of the product: 15 arc-seconds divided by 5."""
+        """Whether cells have 3 arc-seconds: the 15 of GEBCO divided by 5."""
         return self.is_geographic and all(abs(size - 3) < 0.01 for size in self.pixel_size_arcsec())
 
     def pixel_size_m(self) -> tuple[float, float]:
@@ -176,7 +175,7 @@ class Grid:
         return self.pixel_width * lon_m, self.pixel_height * lat_m
 
     def _projected_pixel_size_m(self) -> tuple[float, float]:
-        """Divide by the scale of the projection: a Web Mercator metre at 60 degrees is half a metre on the ground."""
+        """Divide by the scale factor of the projection: at 60 degrees, 1 m in Web Mercator is 0.5 m on the ground."""
         crs = _crs(self.crs)
         metres = crs.axis_info[0].unit_conversion_factor
         x, y = self.centre((self.rows - 1) / 2, (self.cols - 1) / 2)
@@ -185,7 +184,7 @@ class Grid:
         return self.pixel_width * metres / factors.parallel_scale, self.pixel_height * metres / factors.meridional_scale
 
     def lonlat_bounds(self) -> Box:
-        """Return (west, south, east, north) in degrees; for projected grids the box around the outline.
+        """Return the bounds in degrees; for a projected grid those of the box around its outline.
 
         East is never less than west: across the antimeridian it exceeds 180.
         """
@@ -196,11 +195,11 @@ class Grid:
         return west, south, east if east >= west else east + 360, north
 
     def box_of_lonlat(self, box: Box) -> Box:
-        """Return the box around (west, south, east, north) in degrees, in the coordinates of the grid.
+        """Return the bounds, in the CRS of the grid, around a box in degrees.
 
         Raises
         ------
-        GridError : the CRS does not reach there
+        GridError : the projection is not defined there
         """
         if self.is_geographic:
             return box
@@ -213,7 +212,7 @@ class Grid:
 
 
 def describe_spacing(grid: Grid) -> str:
-    """Return the size of a pixel in words: 1 x 1 arcsec, 30 x 30 m."""
+    """Return the pixel size as text, such as 1 x 1 arcsec or 30 x 30 m."""
     if grid.is_geographic:
         width, height = grid.pixel_size_arcsec()
         return f"{width:.3g} x {height:.3g} arcsec"

@@ -1,27 +1,27 @@
-"""Pixels without measurement: filling them for the net's sake."""
+"""Filling of void pixels, so that a net can run on the raster."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 FILL_REACH_PX = 16
-_FLATTEST = 0.05  # smallest ratio of the axes, squared, of measured pixels that a plane is laid through
+_FLATTEST = 0.05  # smallest squared ratio of the axes of the measured pixels to which a plane is fitted
 
 
 def fill_voids(elevation: NDArray[np.float32], *, reach_px: int = FILL_REACH_PX) -> NDArray[np.float32]:
-    """Continue what was measured into the voids, so that a net can run; the caller makes the pixels void again.
+    """Extrapolate measured pixels into the voids, so that a net can run; the caller makes the pixels void again.
 
-    A void pixel takes the value of the plane through the measured pixels around it, in the smallest neighbourhood that
-    has one; so a plane with holes becomes the whole plane. Nothing beyond the reach has any influence.
+    A void pixel takes the value of a plane fitted to the measured pixels around it, in the smallest neighbourhood of
+    2, 4, 8, ... pixels that determines one, so that a plane with holes becomes the whole plane.
 
     Parameters
     ----------
     elevation : (rows, cols), metres, NaN where void; at least one pixel is measured
-    reach_px : void pixels further than this from any measured one take the mean level
+    reach_px : radius of the largest neighbourhood; void pixels further from any measured one take the mean elevation
 
     Returns
     -------
-    filled : same shape, finite; the input itself where nothing is void
+    filled : same shape, finite; the input itself if nothing is void
     """
     void = np.isnan(elevation)
     if not void.any():
@@ -47,29 +47,26 @@ def _radii(reach_px: int) -> list[int]:
 
 
 def _bounds(pixels: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
-    """Return the smallest window that holds all pixels and a margin."""
+    """Return the smallest window that contains all pixels of a mask and a margin."""
     rows, cols = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
-    return slice(max(0, rows[0] - margin), rows[-1] + margin + 1), slice(
-        max(0, cols[0] - margin), cols[-1] + margin + 1
-    )
+    top, left = max(0, rows[0] - margin), max(0, cols[0] - margin)
+    return slice(top, rows[-1] + margin + 1), slice(left, cols[-1] + margin + 1)
 
 
 def _local_plane(
     heights: NDArray[np.float64], measured: NDArray[np.bool_], radius: int, *, last: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Fit a plane around every pixel by weighted least squares; return its value there, and where there is one.
+    """Fit a plane around every pixel by weighted least squares; return its value there, and a mask of valid fits.
 
-    Where too few pixels were measured, or all in a line, the last radius takes their weighted mean.
+    Where too few pixels were measured, or all on one line, the last radius takes their weighted mean.
     """
     offsets = np.arange(-radius, radius + 1, dtype=np.float64)
     weights = (1 - (offsets / (radius + 1)) ** 2) ** 2
 
     def moment(image: NDArray[np.float64], row_power: int, col_power: int) -> NDArray[np.float64]:
-        along_rows = ndimage.correlate1d(image, weights * offsets**row_power, axis=0, mode="constant")
-        sums: NDArray[np.float64] = ndimage.correlate1d(
-            along_rows, weights * offsets**col_power, axis=1, mode="constant"
-        )
-        return sums
+        for axis, power in ((0, row_power), (1, col_power)):
+            image = ndimage.correlate1d(image, weights * offsets**power, axis=axis, mode="constant")
+        return image
 
     ones = measured.astype(np.float64)
     weight = moment(ones, 0, 0)

@@ -1,6 +1,6 @@
-"""Water that a DEM shows as a flat surface, the sea, lakes and rivers, which must not be learnt as terrain.
+"""Masks of water that a DEM shows as flat: sea, lakes and rivers, which must not be learnt as terrain.
 
-Water that the producer left rough, as it was measured, is not found.
+Water whose measured roughness the producer kept is not found.
 """
 
 import zipfile
@@ -15,11 +15,11 @@ from demsr.dem.dem import Dem
 from demsr.errors import RasterError
 
 _WATER = 255  # in .swb files; land is 0
-_ENOUGH = 0.01  # of a tile, to compare water with land
+_MIN_SHARE = 0.01  # of a tile, to compare water with land
 
 
 def find_water(dem: Dem, *, sea_level_m: float | None, min_area_km2: float) -> NDArray[np.bool_]:
-    """Find the sea, all of it at one level, and flat areas that an almost unbroken shore encloses.
+    """Find the sea, at one level, and flat areas that an almost unbroken shore encloses.
 
     Finished DEMs show a lake at one level and a river in steps of one level each, with a shore that is higher. Whole
     metres make flat areas of real ground as well, but from these the ground falls away on many sides. So a flat area
@@ -29,16 +29,17 @@ def find_water(dem: Dem, *, sea_level_m: float | None, min_area_km2: float) -> N
 
     Parameters
     ----------
-    sea_level_m : level of the sea, which needs no shore; None where the raster has none
-    min_area_km2 : smaller flat areas may be hollows in real ground; pixels are taken as those in the raster's middle
+    dem : finished DEM
+    sea_level_m : level of the sea, which needs no shore; None if the raster has none
+    min_area_km2 : smallest area of water, as smaller flat areas may be hollows; with the pixel size of the middle row
 
     Returns
     -------
-    water : (rows, cols); false on islands and voids
+    water : (rows, cols) mask; false on islands and voids
 
     Source: SRTM Data Editing Rules, version 2.0 (2003), section 2.1: the sea is 0 m, lakes longer than 600 m and
     rivers wider than 183 m are flattened, land beside them is at least 1 m higher. The limit on the outline is ours.
-    Seen on 18 rasters, mostly SRTM at 3 arc-seconds: of 96 areas found above 0.5 km2 none is ground, 3 ponds are
+    Checked on 18 rasters, mostly SRTM at 3 arc-seconds: of 96 areas found above 0.5 km2 none is ground, 3 ponds are
     missed; of 85 between 0.25 and 0.5 km2 about 9 are ground, nearly all on plains.
     """
     elevation = dem.elevation_m
@@ -56,11 +57,20 @@ def find_water(dem: Dem, *, sea_level_m: float | None, min_area_km2: float) -> N
 
 
 def read_water_mask(path: Path, dem: Dem) -> NDArray[np.bool_] | None:
-    """Return what the water body mask in the same archive, such as NASADEM's .swb, shows as water; None without one.
+    """Read the water body mask in the archive of a raster, such as NASADEM's .swb; None without one.
+
+    Parameters
+    ----------
+    path : archive, or any other file, which has no mask
+    dem : raster in the archive
+
+    Returns
+    -------
+    water : (rows, cols) mask; false on voids
 
     Raises
     ------
-    RasterError : it is of another size, or what it calls water is rougher than the rest
+    RasterError : the mask has another size, or its water is rougher than its land
     """
     if path.suffix.lower() != ".zip":
         return None
@@ -73,10 +83,10 @@ def read_water_mask(path: Path, dem: Dem) -> NDArray[np.bool_] | None:
         message = f"{path}: {masks[0]} has {stored.size} values, the raster {dem.elevation_m.size}; fetch it again"
         raise RasterError(message)
     water: NDArray[np.bool_] = stored.reshape(dem.elevation_m.shape) == _WATER
-    both = min(water.mean(), 1 - water.mean()) > _ENOUGH
+    both = min(water.mean(), 1 - water.mean()) > _MIN_SHARE
     if both and _roughness_m(dem, water) > _roughness_m(dem, ~water):
         message = (
-            f"{path}: what {masks[0]} calls water is rougher than its land, so {_WATER} may be land in it; look at the "
+            f"{path}: the water of {masks[0]} is rougher than its land, so {_WATER} may be land in it; look at the "
             "tile, or keep water with harmonise.land.min_water_km2: null"
         )
         raise RasterError(message)
@@ -84,7 +94,7 @@ def read_water_mask(path: Path, dem: Dem) -> NDArray[np.bool_] | None:
 
 
 def _roughness_m(dem: Dem, where: NDArray[np.bool_]) -> float:
-    """Return the mean step from one pixel to the next within an area, 0 where it has none."""
+    """Return the mean step from one pixel to the next within a mask, 0 if it has no neighbours."""
     both = where[:, 1:] & where[:, :-1] & dem.valid[:, 1:] & dem.valid[:, :-1]
     return float(np.abs(np.diff(dem.elevation_m, axis=1))[both].mean()) if both.any() else 0.0
 
@@ -95,7 +105,7 @@ def _flat_areas(elevation: NDArray[np.float32]) -> NDArray[np.int32]:
     begins[:, 1:] = elevation[:, 1:] != elevation[:, :-1]
     runs = begins.cumsum(dtype=np.int32).reshape(elevation.shape) - 1  # equal pixels within a row: far fewer nodes
     joined = elevation[1:] == elevation[:-1]
-    joined[:, 1:] &= begins[1:, 1:] | ~joined[:, :-1]  # once for two runs that touch along several pixels
+    joined[:, 1:] &= begins[1:, 1:] | ~joined[:, :-1]  # one edge for two runs that touch along several pixels
     place = np.flatnonzero(joined)
     above, below = runs.ravel()[place], runs.ravel()[place + elevation.shape[1]]
     graph = coo_array((np.ones(above.size, np.bool_), (above, below)), shape=(runs[-1, -1] + 1,) * 2)
@@ -104,7 +114,7 @@ def _flat_areas(elevation: NDArray[np.float32]) -> NDArray[np.int32]:
 
 
 def _lower_sides(elevation: NDArray[np.float32], areas: NDArray[np.int32], *, count: int) -> NDArray[np.int64]:
-    """Count the sides of pixels along each area's outline beyond which the ground is lower, none for area 0."""
+    """Count the pixel sides on the outline of each area beyond which the ground is lower; none for area 0."""
     sides = np.zeros(count, np.int64)
     down, up, right, left = np.s_[1:], np.s_[:-1], np.s_[:, 1:], np.s_[:, :-1]
     for here, beyond in ((up, down), (down, up), (left, right), (right, left)):

@@ -62,7 +62,7 @@ def check_response(remote: RemoteFile, response: requests.Response) -> None:
 
 
 def file_fault(remote: RemoteFile, path: Path) -> str | None:
-    """Return what is wrong with a completely downloaded file, None if nothing is.
+    """Return the fault of a completely downloaded file, None if it is valid.
 
     Parameters
     ----------

@@ -20,7 +20,13 @@ CoverageRows = list[dict[str, Any]]
 
 
 def coverage(net: DemSrNet, pairs: PairFile) -> CoverageRows:
-    """Return the coverage on pairs by slope class, as `coverage_rows`; no rows for a net without a calibration."""
+    """Return the coverage on pairs by slope class, see `coverage_rows`; no rows for a net without a calibration.
+
+    Parameters
+    ----------
+    net : net in eval mode
+    pairs : pairs in metres
+    """
     if (uncertainty := net.uncertainty) is None:
         return []
     counts = [coverage_counts(sample, uncertainty) for sample in sample_pair_errors(net, pairs)]
@@ -33,7 +39,13 @@ def zero_counts() -> CoverageCounts:
 
 
 def predicted_sigma_m(sample: ErrorSample, uncertainty: Uncertainty) -> NDArray[np.float32]:
-    """Return the predicted standard error of each pixel, (N,) metres."""
+    """Return the predicted standard error of each pixel, (N,) metres.
+
+    Parameters
+    ----------
+    sample : errors of one area
+    uncertainty : coefficients of the band
+    """
     log_raw = raw_log_sigma(torch.from_numpy(sample.features[None]), uncertainty)
     sigma: NDArray[np.float32] = calibrated_sigma(log_raw, uncertainty)[0, 0].numpy()
     return sigma

@@ -125,7 +125,13 @@ def mean_metrics(scores: Mapping[str, AreaScore], group: str) -> dict[str, float
 
 
 def gains(scores: Mapping[str, AreaScore], reference: Mapping[str, AreaScore]) -> dict[str, float]:
-    """Return the RMSE gain over a reference method by area, per cent."""
+    """Return the RMSE gain over a reference method by area, per cent.
+
+    Parameters
+    ----------
+    scores : scores of the method by area
+    reference : scores of the reference method, of at least these areas
+    """
     return {area: 100 * (1 - scores[area].rmse / reference[area].rmse) for area in scores}
 
 

@@ -96,7 +96,8 @@ def register_trained(
     version = find_version(client, name, config.weights_sha256)
     if version is not None and CHAMPION in version.aliases:
         numbers = {metric: float(value) for metric, value in version.tags.items() if metric in NUMBERS}
-        return RegistrationOutcome(name, version.version, True, version.tags["promotion_reason"], numbers)
+        reason = version.tags.get("promotion_reason", "is champion")  # a person may have set the alias
+        return RegistrationOutcome(name, version.version, True, reason, numbers)
     decision = _compare(client, name, folder, test, rule)
     numbers = {metric: round(value, 3) for metric, value in decision.numbers.items()}
     if version is None:

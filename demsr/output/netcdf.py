@@ -2,9 +2,8 @@
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5netcdf
 import numpy as np
 import pyproj
 import rasterio
@@ -19,6 +18,9 @@ from demsr.output.tiles import BLOCK, BLOCKS_AT_ONCE, Tiles, Values, check_writt
 from demsr.output.vrt import vrt_mosaic
 from demsr.runtime.files import atomic_write
 
+if TYPE_CHECKING:
+    import h5netcdf
+
 _STANDARD_NAMES = {
     "EGM96": "height_above_geopotential_datum",
     "EGM2008": "height_above_geopotential_datum",
@@ -32,6 +34,8 @@ have no standard name."""
 
 def write_netcdf(target: Path, tiles: Tiles, product: Product) -> None:
     """Write a product as one NetCDF file."""
+    import h5netcdf  # here, because other formats do not need it
+
     with atomic_write(target) as temporary:
         with (
             rasterio.open(vrt_mosaic(product, tiles, product.window)) as source,
@@ -51,6 +55,8 @@ def write_netcdf(target: Path, tiles: Tiles, product: Product) -> None:
 
 def read_netcdf(target: Path, window: Window) -> Values:
     """Return the elevation of a window, (rows, cols)."""
+    import h5netcdf
+
     with h5netcdf.File(target, "r") as file:
         elevation: Values = file["elevation"][window.slices]
         return elevation
@@ -85,7 +91,7 @@ class _DeferredErrorFile(io.FileIO):
             return size or 0
 
 
-def _create_variables(file: h5netcdf.File, product: Product) -> list[h5netcdf.Variable]:
+def _create_variables(file: "h5netcdf.File", product: Product) -> "list[h5netcdf.Variable]":
     """Write attributes and coordinates, and return the empty variables of the bands."""
     grid = product.grid
     file.attrs.update(
@@ -110,7 +116,7 @@ def _create_variables(file: h5netcdf.File, product: Product) -> list[h5netcdf.Va
     return variables
 
 
-def _create_axes(file: h5netcdf.File, grid: Grid) -> list[str]:
+def _create_axes(file: "h5netcdf.File", grid: Grid) -> list[str]:
     """Write the coordinates of cell centres and edges, and return the names of the axes."""
     file.dimensions["bnds"] = 2
     y_edges = grid.north - np.arange(grid.rows + 1) * grid.pixel_height

@@ -1,4 +1,4 @@
-"""Named sets of values for params.yaml: sample (runs anywhere), local (your rasters), paper (the paper's net)."""
+"""Profiles: named sets of values for params.yaml, one YAML file each in this folder."""
 
 from collections.abc import Mapping
 from io import StringIO
@@ -22,50 +22,78 @@ def profile_names() -> list[str]:
 
 
 def write_profile(name: str, path: Path, changes: Mapping[str, Any] | None = None) -> Params:
-    """Put the values of a profile into params.yaml, keeping its comments, checked before anything is written.
+    """Write the values of a profile into params.yaml, keeping its comments; invalid values leave the file unchanged.
 
     Parameters
     ----------
-    changes : values on top of the profile, such as {"fetch": {"land": {"folder": "tiles"}}}
+    name : name of the profile
+    path : the params.yaml
+    changes : values that replace those of the profile, such as {"fetch": {"land": {"folder": "tiles"}}}
 
     Raises
     ------
-    ParamsError : no such profile, no params.yaml to change, or the result would be no valid one
+    ParamsError : the profile or params.yaml does not exist, or the result is invalid
     """
-    return _write(path, merged(name, path), {**(changes or {}), "base": {"profile": name}}, where=f"profile {name}")
+    return _write(
+        path, merge_profile(name, path), {**(changes or {}), "base": {"profile": name}}, where=f"profile {name}"
+    )
 
 
 def write_changes(path: Path, changes: Mapping[str, Any]) -> Params:
-    """Put some values into params.yaml, keeping its comments, checked before anything is written."""
-    return _write(path, _read(path), changes, where=str(path))
+    """Write single values into params.yaml, keeping its comments; invalid values leave the file unchanged.
 
-
-def merged(name: str, path: Path) -> Any:
-    """Return params.yaml with the values of a profile, as `write_profile` begins; nothing is checked or written.
+    Parameters
+    ----------
+    path : the params.yaml
+    changes : nested values
 
     Raises
     ------
-    ParamsError : no such profile, or no params.yaml to change
+    ParamsError : params.yaml does not exist, or the result is invalid
+    """
+    return _write(path, _read(path), changes, where=str(path))
+
+
+def merge_profile(name: str, path: Path) -> Any:
+    """Return the content of params.yaml with the values of a profile, without validation.
+
+    Parameters
+    ----------
+    name : name of the profile
+    path : the params.yaml
+
+    Raises
+    ------
+    ParamsError : the profile or params.yaml does not exist
     """
     if name not in profile_names():
         message = f"profile is {name!r}; it must be one of {', '.join(profile_names())}"
         raise ParamsError(message)
     params = _read(path)
     if remote := params.get("fetch", {}).get("remote"):
-        remote["regions"] = {}  # those of a profile are no additions
+        remote["regions"] = {}  # the profile replaces all regions
     _overlay(params, _yaml().load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")))
     return params
 
 
 def profile_params(name: str, path: Path) -> Params:
-    """Return what params.yaml would be with the values of a profile; the regions of its own profile are its own.
+    """Return the parameters of a profile that fetches data, with the paths and the seed of params.yaml.
+
+    The profile that wrote params.yaml keeps the values of the file, its regions included.
+
+    Parameters
+    ----------
+    name : name of the profile
+    path : the params.yaml
 
     Raises
     ------
-    ParamsError : no such profile, no params.yaml, it is no valid one, or nothing of it is fetched
+    ParamsError : the profile or params.yaml does not exist, a value is invalid, or the profile fetches nothing
     """
     own = Params.read(path)
-    params = own if own.base.profile == name else Params.checked(_plain(merged(name, path)), where=f"profile {name}")
+    params = (
+        own if own.base.profile == name else Params.checked(_plain(merge_profile(name, path)), where=f"profile {name}")
+    )
     if params.fetch.source != "remote":
         message = f"profile {name}: fetches nothing, its source is {params.fetch.source!r}; paper is one that does"
         raise ParamsError(message)
@@ -73,7 +101,7 @@ def profile_params(name: str, path: Path) -> Params:
 
 
 def declared_files(path: Path) -> dict[str, Any]:
-    """Return what params.yaml says about single files."""
+    """Return the metadata that params.yaml declares for single files, by file name without suffix."""
     return dict(_read(path).get("harmonise", {}).get("files") or {})
 
 
@@ -103,12 +131,12 @@ def _text(params: Any) -> str:
 
 
 def _plain(params: Any) -> Any:
-    """Return what a reader of the file will get."""
+    """Return the content as plain Python values, as read back from the written file."""
     return YAML(typ="safe").load(_text(params))
 
 
 def _overlay(target: Any, values: Mapping[str, Any]) -> None:
-    """Set values in place, key by key, so that comments stay."""
+    """Set values in place, key by key, which keeps the comments."""
     for key, value in values.items():
         if isinstance(value, Mapping) and value and isinstance(target.get(key), Mapping):
             _overlay(target[key], value)
@@ -117,7 +145,7 @@ def _overlay(target: Any, values: Mapping[str, Any]) -> None:
 
 
 def _inline(values: list[Any]) -> CommentedSeq:
-    """Return a list that is written as [a, b]."""
+    """Return a list in flow style: [a, b]."""
     sequence = CommentedSeq(values)
     sequence.fa.set_flow_style()
     return sequence

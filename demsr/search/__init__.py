@@ -1,1 +1,1 @@
-"""The search for the best depth and learning rate. The only importer of Ray Tune and Optuna."""
+"""Search for the best depth and learning rate. The only importer of Ray Tune and Optuna."""

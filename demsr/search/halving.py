@@ -1,4 +1,4 @@
-"""Which trials stop early: asynchronous successive halving that does not take deep nets for bad ones."""
+"""Early stopping: asynchronous successive halving that is fair to deep nets."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -10,49 +10,49 @@ from demsr.search.trial_log import TrialLog
 
 
 class DepthHalving(FIFOScheduler):
-    """ASHA in which a trial is compared with nets as deep as its own or deeper.
+    """ASHA that compares a trial only with trials of the same or a greater depth.
 
-    Deep nets learn slower per epoch: who is worse than they are at the same epoch will stay so, but a shallow net that
-    is ahead says nothing about a deep one. Trials are known by the book's ids, so that those of a killed sweep count.
+    Deep nets learn more slowly per epoch. A net that is worse than deeper ones at the same epoch stays worse, but a
+    shallow net that is ahead says nothing about a deep one. Trials carry the ids of the trial log, so that trials of a
+    killed sweep count.
+
+    Parameters
+    ----------
+    halving : grace period and reduction factor
+    log : trial log with the space and the earlier trials
     """
 
-    def __init__(self, halving: Halving, epochs: int, book: TrialLog) -> None:
+    def __init__(self, halving: Halving, log: TrialLog) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._of_depth = {
-            depth: ASHAScheduler(
-                time_attr="epoch",
-                metric=book.metric,
-                mode="min",
-                max_t=epochs,
-                grace_period=halving.grace_epochs,
-                reduction_factor=halving.keep_one_of,
-                stop_last_trials=False,
-            )
-            for depth in book.depths
-        }
+        options: dict[str, Any] = {"grace_period": halving.grace_epochs, "reduction_factor": halving.keep_one_of}
+        options |= {"time_attr": "epoch", "metric": log.metric, "mode": "min", "max_t": log.space.epochs}
+        depths = log.space.num_blocks.values if log.space.num_blocks else [0]
+        self._schedulers = {depth: ASHAScheduler(stop_last_trials=False, **options) for depth in depths}
         self._stopped: set[str] = set()
-        for entry in book.entries():
-            known = SimpleNamespace(trial_id=entry.id, config={"trial": entry.id, "choice": entry.choice})
-            self.on_trial_add(None, known)
-            for row in entry.rows:
-                if self.on_trial_result(None, known, row) == TrialScheduler.STOP:
-                    self._stopped.add(entry.id)  # killed before it was told so
+        for record in log.records():
+            trial = SimpleNamespace(config={"trial": record.id, "candidate": record.candidate})
+            self.on_trial_add(None, trial)
+            for row in record.rows:
+                if self.on_trial_result(None, trial, row) == TrialScheduler.STOP:
+                    self._stopped.add(record.id)  # the sweep was killed before the trial stopped
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        for scheduler in self._concerned(trial):
-            scheduler.on_trial_add(tune_controller, _known(trial))
+        for scheduler in self._schedulers_up_to(trial):
+            scheduler.on_trial_add(tune_controller, _with_log_id(trial))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         if trial.config["trial"] in self._stopped:
             return TrialScheduler.STOP
-        decisions = [one.on_trial_result(tune_controller, _known(trial), result) for one in self._concerned(trial)]
-        return str(decisions[-1]) if decisions else TrialScheduler.CONTINUE  # of its own depth
+        decision = TrialScheduler.CONTINUE
+        for scheduler in self._schedulers_up_to(trial):
+            decision = scheduler.on_trial_result(tune_controller, _with_log_id(trial), result)
+        return str(decision)  # of the scheduler of its own depth
 
-    def _concerned(self, trial: Any) -> list[ASHAScheduler]:
-        """Return the schedulers of its depth and of all lesser ones, its own last."""
-        own = trial.config["choice"].get("num_blocks", 0)
-        return [scheduler for depth, scheduler in self._of_depth.items() if depth <= own]
+    def _schedulers_up_to(self, trial: Any) -> list[ASHAScheduler]:
+        """Return the schedulers of the trial's depth and all lesser depths, its own last."""
+        own_depth = trial.config["candidate"].get("num_blocks", 0)
+        return [scheduler for depth, scheduler in self._schedulers.items() if depth <= own_depth]
 
 
-def _known(trial: Any) -> Any:
+def _with_log_id(trial: Any) -> Any:
     return SimpleNamespace(trial_id=trial.config["trial"])

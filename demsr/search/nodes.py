@@ -1,4 +1,4 @@
-"""The machines of a search: how many trials fit on them, and whether all of them have what the driver has."""
+"""Cluster nodes of a search: capacity in trials, and a check that all have the driver's code and data."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,17 +8,18 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from demsr.errors import WorkerError
 from demsr.runtime.ray_cluster import first_line
-from demsr.search.trial import Training, check_node
+from demsr.search.trial import TrialSetup, check_node
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialResources:
-    """What a trial gets of the machines.
+    """Resources of each trial.
 
     Attributes
     ----------
-    max_concurrent : trials at a time; None for as many as there is room for
-    gpus_per_trial : fractions share a GPU without dividing its memory; None for one where there are any
+    max_concurrent : limit of simultaneous trials; None for the capacity of the nodes
+    cpus_per_trial : CPUs, and threads, of a trial
+    gpus_per_trial : a fraction shares a GPU without dividing its memory; None for one GPU if there are any
     """
 
     max_concurrent: int | None = None
@@ -26,47 +27,62 @@ class TrialResources:
     gpus_per_trial: float | None = None
 
 
-def check_nodes(training: Training) -> None:
-    """Compare code, pairs and pretrained model on each node, once.
+def check_nodes(setup: TrialSetup) -> None:
+    """Check once that every node has the code, pairs and pretrained model of the driver.
+
+    Parameters
+    ----------
+    setup : settings with the checksums of the driver
 
     Raises
     ------
-    WorkerError : one has something else than the driver
+    WorkerError : code or data of a node differ from the driver's, or demsr cannot be imported there
     """
-    here = ray.get_runtime_context().get_node_id()
-    others = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["NodeID"] != here]
+    check_node(setup, hash_pairs=False)
     remote: Any = ray.remote
-    check = remote(num_cpus=0)(check_node)
-    check_node(training, whole=False)
-    for node in others:
-        there = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+    remote_check = remote(num_cpus=0)(check_node)
+    driver = ray.get_runtime_context().get_node_id()
+    for node in (node["NodeID"] for node in ray.nodes() if node["Alive"] and node["NodeID"] != driver):
+        strategy = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
         try:
-            ray.get(check.options(scheduling_strategy=there).remote(training, whole=True))
+            ray.get(remote_check.options(scheduling_strategy=strategy).remote(setup, hash_pairs=True))
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, WorkerError):
                 raise error.cause from error
-            message = (
-                f"the Ray node {node} cannot train ({first_line(error.cause or error)}); install demsr[sweep] there"
-            )
+            reason = first_line(error.cause or error)
+            message = f"Ray node {node}: training is not possible ({reason}); install demsr[sweep] there"
             raise WorkerError(message) from error
 
 
-def room_for(share: TrialResources) -> tuple[float, int]:
-    """Return GPUs for each trial, and how many trials fit on the nodes at a time."""
+def trial_capacity(resources: TrialResources) -> tuple[float, int]:
+    """Compute how many trials the nodes can run at a time.
+
+    Parameters
+    ----------
+    resources : resources of each trial
+
+    Returns
+    -------
+    gpus : GPUs of each trial
+    capacity : number of simultaneous trials
+
+    Raises
+    ------
+    WorkerError : no node has the resources of one trial
+    """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    most_gpus = max(node.get("GPU", 0.0) for node in nodes)
-    gpus = share.gpus_per_trial if share.gpus_per_trial is not None else min(1.0, most_gpus)
-    room = sum(_room_on(node, share.cpus_per_trial, gpus) for node in nodes)
-    if room < 1:
-        found = ", ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)
+    cpus, gpus = resources.cpus_per_trial, resources.gpus_per_trial
+    if gpus is None:
+        gpus = min(1.0, max(node.get("GPU", 0.0) for node in nodes))
+    capacity = 0
+    for node in nodes:
+        by_cpu = int(node.get("CPU", 0.0) / cpus)
+        capacity += min(by_cpu, int(node.get("GPU", 0.0)) * int(1 / gpus + 1e-9)) if gpus else by_cpu
+    if capacity < 1:
+        available = ", ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)
         message = (
-            f"a trial needs {share.cpus_per_trial:g} CPUs and {gpus:g} GPUs on one node, the nodes have {found}; "
+            f"a trial needs {cpus:g} CPUs and {gpus:g} GPUs on one node, the nodes have {available}; "
             "lower --cpus-per-trial or --gpus-per-trial"
         )
         raise WorkerError(message)
-    return gpus, room
-
-
-def _room_on(node: dict[str, float], cpus: float, gpus: float) -> int:
-    by_cpu = int(node.get("CPU", 0.0) / cpus)
-    return min(by_cpu, int(node.get("GPU", 0.0)) * int(1 / gpus + 1e-9)) if gpus else by_cpu
+    return gpus, capacity

@@ -1,4 +1,4 @@
-"""What a sweep searches, for how long, and who decides in the end: one YAML file beside the command."""
+"""Search space and budget of a sweep: one section of a YAML file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 from demsr.errors import ParamsError
 from demsr.runtime.validation import explain, read_yaml
 
-Choice = dict[str, float]  # num_blocks and learning_rate, as far as they are searched
+Candidate = dict[str, float]
+"""Hyperparameters of a trial: learning_rate, and num_blocks where depth is searched."""
 
 
 class _Section(BaseModel):
@@ -17,13 +18,13 @@ class _Section(BaseModel):
 
 
 class LearningRates(_Section):
-    """Learning rates, searched on a logarithmic scale."""
+    """Range of learning rates, sampled on a logarithmic scale."""
 
     low: PositiveFloat
     high: PositiveFloat
 
     @model_validator(mode="after")
-    def _rises(self) -> Self:
+    def _check_order(self) -> Self:
         if self.low >= self.high:
             message = f"low is {self.low:g} and high is {self.high:g}; low must be less"
             raise ValueError(message)
@@ -31,12 +32,14 @@ class LearningRates(_Section):
 
 
 class Depths(_Section):
-    """Numbers of ResBlocks: low, low + step, ... high.
+    """Range of depths in ResBlocks: low, low + step, ... high.
 
     Attributes
     ----------
-    reference : the depth under examination; always tried first, always a finalist
-    enqueue : depths that are tried next, at the profile's own learning rate
+    low, high : smallest and largest depth
+    step : difference between neighbouring depths
+    reference : the depth to be judged; always the first trial and always a finalist
+    enqueue : depths of the next trials, at the learning rate of the profile
     """
 
     low: PositiveInt
@@ -45,26 +48,30 @@ class Depths(_Section):
     reference: PositiveInt
     enqueue: tuple[PositiveInt, ...] = ()
 
+    @property
+    def values(self) -> range:
+        """All depths, in ascending order."""
+        return range(self.low, self.high + 1, self.step)
+
     @model_validator(mode="after")
-    def _holds_what_it_tries(self) -> Self:
-        allowed = range(self.low, self.high + 1, self.step)
-        if not allowed or allowed[-1] != self.high:
-            message = f"high is {self.high}; from low, {self.low}, it must be a number of steps of {self.step} away"
+    def _check_depths(self) -> Self:
+        if self.high not in self.values:
+            message = f"high is {self.high}; it must be low, {self.low}, plus a multiple of step, {self.step}"
             raise ValueError(message)
         for name, depth in [("reference", self.reference), *(("enqueue", depth) for depth in self.enqueue)]:
-            if depth not in allowed:
+            if depth not in self.values:
                 message = f"{name} has {depth}; it must be one of {self.low}, {self.low + self.step} ... {self.high}"
                 raise ValueError(message)
         return self
 
 
 class Halving(_Section):
-    """Asynchronous successive halving (ASHA): who is worst at an epoch stops there.
+    """Asynchronous successive halving (ASHA): stop the worst trials early.
 
     Attributes
     ----------
-    grace_epochs : no trial stops before; deep nets learn slower per epoch and must survive it
-    keep_one_of : of so many trials that reach a rung, one goes on
+    grace_epochs : epochs before the first rung; long enough for deep nets, which learn more slowly per epoch
+    keep_one_of : reduction factor; one of this many trials continues past a rung
     """
 
     grace_epochs: PositiveInt
@@ -72,13 +79,13 @@ class Halving(_Section):
 
 
 class Finalists(_Section):
-    """Who is trained again, to the end, with several seeds: the verdict rests on these alone.
+    """Candidates that are trained again to the end with several seeds; the verdict rests on these runs alone.
 
     Attributes
     ----------
-    best : how many of the best depths, or learning rates where depth is not searched
-    always : depths that are finalists whatever the search found, beside the reference
-    seeds : of weights and order of the samples
+    best : number of best depths to take; of learning rates where depth is not searched
+    always : depths to take in any case, besides the reference
+    seeds : seeds of the weights and of the order of samples
     """
 
     best: PositiveInt
@@ -87,15 +94,19 @@ class Finalists(_Section):
 
 
 class Space(_Section):
-    """A sweep.
+    """Search space and budget of a sweep.
 
     Attributes
     ----------
     num_blocks : depths; None where depth is not searched
-    features : width of the nets; None takes that of params.yaml
-    trials : how many are searched, those that are enqueued included
-    epochs, steps_per_epoch : of a trial that is not stopped; None takes all pairs once
-    halving : None trains all trials to the end
+    features : width of the nets; None takes the width of params.yaml
+    learning_rate : learning rates
+    trials : number of searched trials, enqueued ones included
+    epochs : epochs of a trial that is not stopped early
+    steps_per_epoch : None for one pass over all pairs
+    halving : None trains every trial to the end
+    seed : seed of the suggestions, and of the weights and samples of searched trials
+    finalists : choice of the finalists and their seeds
     """
 
     num_blocks: Depths | None = None
@@ -109,30 +120,35 @@ class Space(_Section):
     finalists: Finalists
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _check_sections(self) -> Self:
         if self.halving and self.halving.grace_epochs > self.epochs:
             message = f"halving.grace_epochs is {self.halving.grace_epochs}; it must not exceed epochs, {self.epochs}"
             raise ValueError(message)
-        known = {self.num_blocks.reference, *self.num_blocks.enqueue} if self.num_blocks else set()
-        if unknown := set(self.finalists.always) - known:
-            message = f"finalists.always has {sorted(unknown)}; name them in num_blocks.enqueue, so that they are tried"
+        enqueued = {self.num_blocks.reference, *self.num_blocks.enqueue} if self.num_blocks else set()
+        if unknown := set(self.finalists.always) - enqueued:
+            message = f"finalists.always has {sorted(unknown)}; add them to num_blocks.enqueue, so that they are tried"
             raise ValueError(message)
         if len(set(self.finalists.seeds)) < len(self.finalists.seeds):
-            message = f"finalists.seeds are {self.finalists.seeds}; no seed may come twice"
+            message = f"finalists.seeds are {self.finalists.seeds}; they must be distinct"
             raise ValueError(message)
         return self
 
-    def first_choices(self, learning_rate: float) -> list[Choice]:
-        """Return what is tried first, at the learning rate of the profile; the reference comes before all.
+    def first_candidates(self, learning_rate: float) -> list[Candidate]:
+        """Return the enqueued candidates, the reference first.
+
+        Parameters
+        ----------
+        learning_rate : learning rate of the profile, common to all of them
 
         Raises
         ------
-        ParamsError : that rate is not in the space
+        ParamsError : the space does not contain this learning rate
         """
-        if not self.learning_rate.low <= learning_rate <= self.learning_rate.high:
+        low, high = self.learning_rate.low, self.learning_rate.high
+        if not low <= learning_rate <= high:
             message = (
-                f"learning_rate of params.yaml is {learning_rate:g}, the sweep's from {self.learning_rate.low:g} to "
-                f"{self.learning_rate.high:g}; widen the sweep's, since the present rate is always tried"
+                f"learning_rate of params.yaml is {learning_rate:g}, the space has {low:g} to {high:g}; "
+                "widen the space, since the present rate is always tried"
             )
             raise ParamsError(message)
         rate = {"learning_rate": learning_rate}
@@ -142,23 +158,29 @@ class Space(_Section):
         return [{"num_blocks": depth, **rate} for depth in depths]
 
 
-def read_space(path: Path, profile: str, changes: Mapping[str, Any] | None = None) -> Space:
-    """Read the space of a profile.
+def read_space(path: Path, section: str, overrides: Mapping[str, Any] | None = None) -> Space:
+    """Read one section of a file of search spaces.
 
     Parameters
     ----------
-    changes : values that replace some of the file
+    path : YAML file with one section for each profile
+    section : name of the section
+    overrides : values that replace those of the file
+
+    Returns
+    -------
+    the validated space
 
     Raises
     ------
-    ParamsError : no such file or profile, or values that are not allowed
+    ParamsError : the file or the section is missing, or a value is not allowed
     """
     content = read_yaml(path)
-    if not isinstance(content, Mapping) or not isinstance(content.get(profile), Mapping):
+    if not isinstance(content, Mapping) or not isinstance(content.get(section), Mapping):
         names = ", ".join(content) if isinstance(content, Mapping) else "none"
-        message = f"{path}: has no section {profile!r}, it has {names}; add one, or choose another with --profile"
+        message = f"{path}: has no section {section!r}, it has {names}; add one, or choose another with --profile"
         raise ParamsError(message)
     try:
-        return Space.model_validate({**content[profile], **(changes or {})})
+        return Space.model_validate({**content[section], **(overrides or {})})
     except ValidationError as error:
-        raise ParamsError(explain(error, f"{path}, {profile}")) from error
+        raise ParamsError(explain(error, f"{path}, {section}")) from error

@@ -1,4 +1,4 @@
-"""One trial: the same training as in the pipeline, on its share of a machine."""
+"""Training of one trial: the same training as in the pipeline, with a share of a machine."""
 
 import math
 import platform
@@ -16,7 +16,7 @@ from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import PairDataModule
 from demsr.pairs.pair_file import PairFile
 from demsr.runtime.fingerprint import code_sha256
-from demsr.search.space import Choice
+from demsr.search.space import Candidate
 from demsr.tracking.runs import InputData
 from demsr.training.fit import fit
 from demsr.training.prepare import prepare_finetuning, prepare_pretraining
@@ -27,27 +27,34 @@ Stage = Literal["pretrain", "finetune"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
-    """What all trials of a sweep share. Paths are absolute: Tune gives each trial a current folder of its own.
+class TrialSetup:
+    """Settings that all trials of a sweep share.
+
+    Paths are absolute, since Ray Tune gives each trial a working directory of its own.
 
     Attributes
     ----------
-    train, valid : pairs; at the same paths on every node
+    stage : training stage of the pipeline
+    train, valid : pair files, at the same paths on every node
+    md5, sizes : MD5 and bytes of both pair files
+    unit : unit of the elevations, m or scaled
     start : folder of the pretrained model, for `finetune`
-    start_sha256 : of its weights
-    work : folder of checkpoints, of this sweep alone; if nodes share it, a trial of a lost node goes on elsewhere
-    cache : folder of the features of the pretrained model
-    net : arguments of `DemSrNet`; the number of blocks is overridden by a choice that has one
-    fit : of `demsr.training.fit.fit`; likewise the learning rate
+    start_sha256 : SHA-256 of its weights
+    work : folder of checkpoints; if nodes share it, a trial of a lost node resumes elsewhere
+    cache : folder of the cached features of the pretrained model
+    net : arguments of `DemSrNet`; a candidate may override the number of blocks
+    fit : arguments of `demsr.training.fit.fit`; a candidate overrides the learning rate
+    batch_size : pairs in a batch
     workers : processes that read pairs
-    code : SHA-256 of the code that trains, which nodes must agree on
-    md5, sizes : of both files of pairs; sizes in bytes
-    unit : of the heights, m or scaled
+    code : SHA-256 of the training code
     """
 
     stage: Stage
     train: Path
     valid: Path
+    md5: tuple[str, str]
+    sizes: tuple[int, int]
+    unit: str
     start: Path | None
     start_sha256: str | None
     work: Path
@@ -57,85 +64,89 @@ class Training:
     batch_size: int
     workers: int
     code: str
-    md5: tuple[str, str]
-    sizes: tuple[int, int]
-    unit: str
 
 
 def train_trial(
-    training: Training,
+    setup: TrialSetup,
     trial_id: str,
-    choice: Choice,
+    candidate: Candidate,
     *,
     seed: int,
     threads: int,
     on_epoch: Callable[[EpochRow], None],
     accelerator: Literal["auto", "cpu"] = "auto",
 ) -> None:
-    """Train one choice, from its last finished epoch if a process was killed.
+    """Train one candidate, from the last finished epoch if an earlier process was killed.
+
+    Parameters
+    ----------
+    setup : settings common to all trials
+    trial_id : name of the folder of checkpoints
+    candidate : hyperparameters
+    seed : seed of the weights and of the order of samples
+    threads : CPU threads
+    on_epoch : called with the row of each epoch
+    accelerator : "auto" takes a GPU if there is one
 
     Raises
     ------
-    CheckpointError : an epoch came out as NaN
+    CheckpointError : an epoch yields NaN or infinity
     """
     torch.set_num_threads(threads)
-    folder = training.work / trial_id
+    folder = setup.work / trial_id
     folder.mkdir(parents=True, exist_ok=True)
 
-    def checked(row: EpochRow) -> None:
+    def check_and_report(row: EpochRow) -> None:
         if not all(math.isfinite(value) for value in row.values()):
-            message = f"epoch {row['epoch']:.0f} came out as NaN or infinite; the learning rate is too high"
+            message = f"epoch {row['epoch']:.0f} yields NaN or infinity; the learning rate is too high"
             raise CheckpointError(message)
         on_epoch(row)
 
-    with FileLock(folder / "lock"):  # until a process of the same trial, whose driver was killed, is gone
-        net, data = net_and_data(training, choice, seed=seed)
+    with FileLock(folder / "lock"):  # waits for a process of the same trial whose driver was killed
+        net, data = _prepare(setup, candidate, seed=seed)
         fit(
             net,
             data,
             work_dir=folder,
             title=trial_id,
-            unit=training.unit,
+            unit=setup.unit,
             devices=1,
-            on_epoch=checked,
+            on_epoch=check_and_report,
             accelerator=accelerator,
-            tail_only=training.stage == "finetune",
-            **training.fit | _only(choice, "learning_rate"),
+            tail_only=setup.stage == "finetune",
+            **setup.fit | {"learning_rate": candidate["learning_rate"]},
         )
 
 
-def net_and_data(training: Training, choice: Choice, *, seed: int) -> tuple[DemSrNet, PairDataModule]:
-    """Return what a choice trains."""
-    train, valid = PairFile(training.train), PairFile(training.valid)
-    how: dict[str, Any] = {"seed": seed, "batch_size": training.batch_size, "workers": training.workers}
-    if training.start is not None:
-        return prepare_finetuning(train, valid, start=training.start, cache=training.cache, **how)
-    return prepare_pretraining(train, valid, net_options=training.net | _only(choice, "num_blocks"), **how)
+def _prepare(setup: TrialSetup, candidate: Candidate, *, seed: int) -> tuple[DemSrNet, PairDataModule]:
+    train, valid = PairFile(setup.train), PairFile(setup.valid)
+    options: dict[str, Any] = {"seed": seed, "batch_size": setup.batch_size, "workers": setup.workers}
+    if setup.start is not None:
+        return prepare_finetuning(train, valid, start=setup.start, cache=setup.cache, **options)
+    net_options = {name: candidate.get(name, value) for name, value in setup.net.items()}
+    return prepare_pretraining(train, valid, net_options=net_options, **options)
 
 
-def _only(choice: Choice, name: str) -> dict[str, Any]:
-    return {name: choice[name]} if name in choice else {}
-
-
-def check_node(training: Training, *, whole: bool) -> None:
-    """Refuse to compare trainings of different code, pairs or pretrained models.
+def check_node(setup: TrialSetup, *, hash_pairs: bool) -> None:
+    """Check that this node has the code, pairs and pretrained model of the driver.
 
     Parameters
     ----------
-    whole : read the pairs to compare their content, not only their size
+    setup : settings with the checksums of the driver
+    hash_pairs : compare the content of the pair files, not only their sizes
 
     Raises
     ------
-    WorkerError : this node has something else than the driver
+    WorkerError : code or data differ from the driver's
     """
     node = platform.node()
-    if code_sha256(CODE) != training.code:
-        message = f"the node {node} has another version of demsr, or its files were changed; install the driver's there"
+    if code_sha256(CODE) != setup.code:
+        message = f"node {node}: the training code differs from the driver's; install the same version of demsr there"
         raise WorkerError(message)
-    for path, md5, size in zip((training.train, training.valid), training.md5, training.sizes, strict=True):
-        if not path.is_file() or path.stat().st_size != size or (whole and InputData(path, "").md5 != md5):
-            message = f"{path}: the node {node} lacks it or has another one; bring the driver's there, at the same path"
+    for path, md5, size in zip((setup.train, setup.valid), setup.md5, setup.sizes, strict=True):
+        if not path.is_file() or path.stat().st_size != size or (hash_pairs and InputData(path, "").md5 != md5):
+            message = f"node {node}: {path} is missing or differs from the driver's; copy it there, to the same path"
             raise WorkerError(message)
-    if training.start is not None and read_config(training.start).weights_sha256 != training.start_sha256:
-        message = f"{training.start}: the node {node} has another pretrained model; bring the driver's there"
+    if setup.start is not None and read_config(setup.start).weights_sha256 != setup.start_sha256:
+        message = f"node {node}: the pretrained model {setup.start} differs from the driver's; copy it there"
         raise WorkerError(message)

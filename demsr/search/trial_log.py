@@ -1,8 +1,7 @@
-"""What was tried and what came of it, in an Optuna study on disk: the truth that a killed sweep goes on from.
+"""Trial log in Optuna storage, from which a killed sweep resumes.
 
-Tune keeps its own state in several pickles, written every few seconds; a kill between two of them loses trials. Here
-each event is written down at once, in SQLite, and a suggestion follows from the seed, its number and the trials before
-it alone.
+Ray Tune keeps its state in several pickles, written every few seconds; a kill between two writes loses trials. This
+log stores each event at once, in SQLite. A suggestion depends on the seed, its number and the earlier trials alone.
 """
 
 import statistics
@@ -18,7 +17,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from demsr.runtime.seeding import sub_seed
-from demsr.search.space import Choice, Space
+from demsr.search.space import Candidate, Space
 from demsr.training.progress import EpochRow
 
 Distribution = FloatDistribution | IntDistribution
@@ -29,196 +28,210 @@ _STATES: dict[TrialState, State] = {
     TrialState.PRUNED: "stopped early",
     TrialState.FAIL: "failed",
 }
-_OF_STATE = {state: of_optuna for of_optuna, state in _STATES.items()}
+_LAST_SEED = 2**31 - 1
+_OPTUNA_STATES = {state: optuna_state for optuna_state, state in _STATES.items()}
 
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial.
+    """State and results of one trial.
 
     Attributes
     ----------
-    id : "trial-007" or "finalist-007"; folder, tag and name of the trial
-    choice : num_blocks and learning_rate, as far as they are searched
-    rows : of its epochs, see `demsr.training.progress.EpochReport`
-    error : why it failed
-    node : of the Ray cluster, where its last epoch was trained
+    id : such as "trial-007" or "finalist-007"
+    candidate : hyperparameters
+    seed : seed of the weights and of the order of samples
+    state : state of the trial
+    rows : one row for each epoch, see `demsr.training.progress.EpochReport`
+    error : reason of a failure
+    node : Ray node of the last epoch
     """
 
     id: str
-    choice: Choice
+    candidate: Candidate
     seed: int
     state: State
     rows: list[EpochRow] = field(default_factory=list)
     error: str | None = None
     node: str | None = None
 
+    @property
+    def role(self) -> str:
+        """The first part of the id: "trial" or "finalist"."""
+        return self.id.partition("-")[0]
+
     def best(self, metric: str) -> float:
-        """Return the least validation RMSE so far, infinity where there is none."""
+        """Return the lowest value of a metric over the epochs, infinity if there is none.
+
+        Parameters
+        ----------
+        metric : name of the metric in a row
+        """
         return min((row[metric] for row in self.rows if metric in row), default=float("inf"))
 
     def median(self, name: str) -> float:
-        """Return the median of a value over the epochs."""
+        """Return the median of a value over the epochs.
+
+        Parameters
+        ----------
+        name : name of the value in a row
+        """
         return statistics.median(row[name] for row in self.rows)
 
 
+@dataclass(eq=False)
 class TrialLog:
-    """Trials of one kind.
+    """Log of the searched trials, or of the finalists.
 
-    Parameters
+    Attributes
     ----------
     path : SQLite file
-    kind : "trial" or "finalist"
-    distributions : what is suggested; a seed may be among it
-    total : how many there will be; None for those that are enqueued
-    seed : of the suggestions, and of the trainings unless it is suggested
-    metric : the validation RMSE among a row's values
+    kind : "trial" or "finalist"; the name of the Optuna study. Finalists are enqueued, each with a seed of its own
+    space : search space and budget
+    metric : name of the validation RMSE in a row
     """
 
-    def __init__(
-        self,
-        path: Path,
-        kind: str,
-        *,
-        distributions: Mapping[str, Distribution],
-        total: int | None,
-        seed: int,
-        metric: str,
-    ) -> None:
-        self.path, self.kind, self.distributions, self.seed, self.metric = path, kind, distributions, seed, metric
-        self._total = total
-        self._open: dict[str, optuna.Trial] = {}
-        self._taken: set[str] = set()
+    path: Path
+    kind: Literal["trial", "finalist"]
+    space: Space
+    metric: str
+    _active: dict[str, optuna.Trial] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def _study(self) -> optuna.Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        return optuna.create_study(
-            storage=f"sqlite:///{self.path.resolve()}", study_name=self.kind, load_if_exists=True
-        )
+        storage = f"sqlite:///{self.path.resolve()}"
+        return optuna.create_study(storage=storage, study_name=self.kind, load_if_exists=True)
 
     @property
     def total(self) -> int:
-        """How many trials there will be."""
-        return len(self._study.get_trials(deepcopy=False)) if self._total is None else self._total
+        """Number of trials when the sweep is complete."""
+        return self.space.trials if self.kind == "trial" else len(self._trials())
 
     @property
-    def depths(self) -> list[int]:
-        """Numbers of ResBlocks that may be suggested, rising; 0 where depth is not searched."""
-        match self.distributions.get("num_blocks"):
-            case IntDistribution(low=low, high=high, step=step):
-                return list(range(low, high + 1, step))
-        return [0]
+    def remaining(self) -> int:
+        """Number of trials still to be run, unfinished ones included."""
+        states = [trial.state for trial in self._trials()]
+        started = len(states) - states.count(TrialState.WAITING)
+        return states.count(TrialState.RUNNING) + max(0, self.total - started)
 
-    def enqueue(self, choices: Sequence[Mapping[str, float]]) -> None:
-        """Try these first, each once however often it is enqueued."""
-        trials = self._study.get_trials(deepcopy=False)
-        known = [trial.system_attrs.get("fixed_params") or trial.params for trial in trials]
-        for choice in choices:
-            if choice not in known:
-                self._study.enqueue_trial(dict(choice))
+    @cached_property
+    def _distributions(self) -> dict[str, Distribution]:
+        """The search distributions by the name of the hyperparameter."""
+        rates, depths = self.space.learning_rate, self.space.num_blocks
+        distributions: dict[str, Distribution] = {"learning_rate": FloatDistribution(rates.low, rates.high, log=True)}
+        if depths is not None:
+            distributions["num_blocks"] = IntDistribution(depths.low, depths.high, step=depths.step)
+        if self.kind == "finalist":
+            distributions["seed"] = IntDistribution(0, _LAST_SEED)
+        return distributions
 
-    def entries(self) -> list[TrialRecord]:
-        """Return all trials that were begun, in order."""
-        trials = self._study.get_trials(deepcopy=False)
-        return [self._entry(trial) for trial in trials if trial.state in _STATES and self._complete(trial)]
+    def enqueue(self, candidates: Sequence[Mapping[str, float]]) -> None:
+        """Put candidates before all suggestions, each of them once even if it is enqueued again.
 
-    @property
-    def left(self) -> int:
-        """How many trials are still to be run: those that were left unfinished, and new ones."""
-        states = [trial.state for trial in self._study.get_trials(deepcopy=False)]
-        begun = sum(state is not TrialState.WAITING for state in states)
-        return states.count(TrialState.RUNNING) + max(0, self.total - begun)
+        Parameters
+        ----------
+        candidates : hyperparameters; those of finalists include the seed
+        """
+        known = [trial.system_attrs.get("fixed_params") or trial.params for trial in self._trials()]
+        for candidate in candidates:
+            if candidate not in known:
+                self._study.enqueue_trial(dict(candidate))
 
-    def entry(self, trial_id: str) -> TrialRecord:
-        """Return one trial."""
-        return self._entry(self._study.get_trials(deepcopy=False)[_number(trial_id)])
+    def records(self) -> list[TrialRecord]:
+        """Return all trials that have started, in order."""
+        return [self._record(trial) for trial in self._trials() if trial.state in _STATES and self._is_suggested(trial)]
 
-    def next(self) -> TrialRecord | None:
-        """Return a trial to run, one that was left unfinished before any new one; None if there is no more."""
-        trials = self._study.get_trials(deepcopy=False)
-        left = [trial for trial in trials if trial.state is TrialState.RUNNING]
-        untaken = (trial for trial in left if self._id(trial.number) not in self._taken)
-        begun = sum(trial.state is not TrialState.WAITING for trial in trials)
+    def record(self, trial_id: str) -> TrialRecord:
+        """Return one trial.
+
+        Parameters
+        ----------
+        trial_id : id of the trial, such as "trial-007"
+        """
+        return self._record(self._trials()[int(trial_id.rpartition("-")[2])])
+
+    def next_trial(self) -> TrialRecord | None:
+        """Return the next trial to run, unfinished ones first; None if there is none."""
+        trials = self._trials()
         waiting = [trial.number for trial in trials if trial.state is TrialState.WAITING]
-        if (frozen := next(untaken, None)) is not None:
-            self._study.sampler = self._sampler(frozen.number)
-            trial = optuna.Trial(self._study, frozen._trial_id)
-        elif begun < self.total:
+        for unfinished in trials:
+            if unfinished.state is TrialState.RUNNING and self._id(unfinished.number) not in self._active:
+                self._study.sampler = self._sampler(unfinished.number)
+                trial = optuna.Trial(self._study, unfinished._trial_id)
+                break
+        else:
+            if len(trials) - len(waiting) >= self.total:
+                return None
             self._study.sampler = self._sampler(waiting[0] if waiting else len(trials))
             trial = self._study.ask()
-        else:
-            return None
-        for name, distribution in self.distributions.items():
-            _suggest(trial, name, distribution)
-        self._open[self._id(trial.number)] = trial
-        self._taken.add(self._id(trial.number))
-        return self.entry(self._id(trial.number))
+        for name, distribution in self._distributions.items():  # a trial that has a value already keeps it
+            if isinstance(distribution, FloatDistribution):
+                trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
+            else:
+                trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step)
+        self._active[self._id(trial.number)] = trial
+        return self.record(self._id(trial.number))
 
     def add_row(self, trial_id: str, row: EpochRow, *, node: str | None = None) -> None:
-        """Write down an epoch, unless a killed process has already done so."""
-        rows = self.entry(trial_id).rows
+        """Store the row of an epoch, unless a killed process has stored this epoch already.
+
+        Parameters
+        ----------
+        trial_id : id of the trial
+        row : values of the epoch
+        node : Ray node of the epoch
+        """
+        rows = self.record(trial_id).rows
         if rows and row["epoch"] <= rows[-1]["epoch"]:
             return
-        trial = self._open[trial_id]
+        trial = self._active[trial_id]
         if self.metric in row:
             trial.report(row[self.metric], int(row["epoch"]))
         trial.set_user_attr("node", node)
         trial.set_user_attr("rows", [*rows, row])
 
     def finish(self, trial_id: str, state: State, *, error: str | None = None) -> None:
-        """Write down how a trial ended."""
-        if self.entry(trial_id).state != "running":
-            return  # Tune tells an end again if what followed it went wrong
-        if error is not None:
-            self._open[trial_id].set_user_attr("error", error)
-        value = self.entry(trial_id).best(self.metric) if state == "finished" else None
-        self._study.tell(self._open[trial_id], value, state=_OF_STATE[state])
+        """Store the final state of a trial.
 
-    def _entry(self, trial: FrozenTrial) -> TrialRecord:
-        choice = {name: value for name, value in trial.params.items() if name != "seed"}
+        Parameters
+        ----------
+        trial_id : id of the trial
+        state : "finished", "stopped early" or "failed"
+        error : reason of a failure
+        """
+        if self.record(trial_id).state != "running":
+            return  # Ray Tune repeats the call if a later callback failed
+        if error is not None:
+            self._active[trial_id].set_user_attr("error", error)
+        value = self.record(trial_id).best(self.metric) if state == "finished" else None
+        self._study.tell(self._active[trial_id], value, state=_OPTUNA_STATES[state])
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
+    def _record(self, trial: FrozenTrial) -> TrialRecord:
         return TrialRecord(
             id=self._id(trial.number),
-            choice=choice,
-            seed=int(trial.params.get("seed", self.seed)),
+            candidate={name: value for name, value in trial.params.items() if name != "seed"},
+            seed=int(trial.params.get("seed", self.space.seed)),
             state=_STATES[trial.state],
             rows=list(trial.user_attrs.get("rows", [])),
             error=trial.user_attrs.get("error") if trial.state is TrialState.FAIL else None,
             node=trial.user_attrs.get("node"),
         )
 
-    def _complete(self, trial: FrozenTrial) -> bool:
-        """Whether all was suggested before a process was killed."""
-        return self.distributions.keys() <= trial.params.keys()
+    def _is_suggested(self, trial: FrozenTrial) -> bool:
+        """Whether every value was suggested; a kill between two suggestions leaves some out."""
+        return self._distributions.keys() <= trial.params.keys()
 
     def _id(self, number: int) -> str:
         return f"{self.kind}-{number:03d}"
 
     def _sampler(self, number: int) -> BaseSampler:
-        """Return a sampler for one trial alone, so that a resumed sweep suggests what an unbroken one would."""
-        seed = sub_seed(self.seed, "suggestion", number)
-        if self._total is None:
-            return RandomSampler(seed)  # all is enqueued
-        return TPESampler(seed=seed, n_startup_trials=min(10, self._total // 3))
-
-
-def distributions_of(space: Space) -> dict[str, Distribution]:
-    """Return what Optuna suggests from."""
-    rates = space.learning_rate
-    found: dict[str, Distribution] = {"learning_rate": FloatDistribution(rates.low, rates.high, log=True)}
-    if depths := space.num_blocks:
-        found["num_blocks"] = IntDistribution(depths.low, depths.high, step=depths.step)
-    return found
-
-
-def _suggest(trial: optuna.Trial, name: str, distribution: Distribution) -> None:
-    """Suggest a value, or find the one that was suggested before."""
-    if isinstance(distribution, FloatDistribution):
-        trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
-    else:
-        trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step)
-
-
-def _number(trial_id: str) -> int:
-    return int(trial_id.rpartition("-")[2])
+        """Return a sampler with a seed for one trial, so that a resumed sweep suggests the same values."""
+        seed = sub_seed(self.space.seed, "suggestion", number)
+        if self.kind == "finalist":
+            return RandomSampler(seed)  # samples nothing
+        return TPESampler(seed=seed, n_startup_trials=min(10, self.total // 3))

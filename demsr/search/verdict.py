@@ -1,4 +1,4 @@
-"""What the finalists say: which choice is best, and whether the reference differs from it beyond the seeds' spread."""
+"""Verdict on the finalists: the best, and which differences exceed the spread between seeds."""
 
 import math
 from collections.abc import Sequence
@@ -10,17 +10,18 @@ from scipy import stats
 from demsr.errors import WorkerError
 
 _LEVEL = 0.95
+_MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
 class Finalist:
-    """A choice that was trained with several seeds.
+    """A candidate that was trained with several seeds.
 
     Attributes
     ----------
-    label : how the verdict calls it, such as "42 ResBlocks"
-    rmse : validation RMSE by seed; a seed that failed is absent
-    flop_per_lr_px : forward
+    label : name in the verdict, such as "42 ResBlocks"
+    rmse : validation RMSE by seed, without failed seeds
+    flop_per_lr_px : operations of a forward pass
     """
 
     label: str
@@ -29,28 +30,25 @@ class Finalist:
 
     @property
     def mean(self) -> float:
-        """Mean over the seeds."""
+        """Mean RMSE over the seeds, infinity without any."""
         return float(np.mean(list(self.rmse.values()))) if self.rmse else math.inf
 
     @property
     def half_width(self) -> float:
-        """Half of the 95 % interval of the mean, by Student's t; NaN with less than two seeds."""
-        values = list(self.rmse.values())
-        if len(values) < 2:
-            return math.nan
-        spread = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-        return float(stats.t.ppf((1 + _LEVEL) / 2, len(values) - 1)) * spread
+        """Half the width of Student's 95 % interval of the mean; NaN with fewer than two seeds."""
+        return _half_width(list(self.rmse.values()), _LEVEL) if len(self.rmse) > 1 else math.nan
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much worse one finalist is than another, by pairs of the same seed.
+    """RMSE of a finalist minus RMSE of the best, paired by seed.
 
     Attributes
     ----------
-    mean, low, high : with the interval that holds for all comparisons with the best at once
-    seeds_needed : at how many seeds the interval of a difference of this size would leave out zero, if the spread
-        stays as it is; None where it is resolved
+    mean : mean over the common seeds
+    low, high : interval that holds simultaneously for all comparisons with the best
+    seeds_needed : number of seeds with which the interval would exclude zero, for the same mean and spread; None where
+        it does, and where a thousand would not do
     """
 
     mean: float
@@ -60,20 +58,21 @@ class Difference:
 
     @property
     def resolved(self) -> bool:
-        """Whether zero is outside."""
+        """Whether the interval excludes zero."""
         return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
 class SweepVerdict:
-    """The outcome of a sweep.
+    """Comparison of the finalists with the best of them.
 
     Attributes
     ----------
-    best : index of the finalist with the least mean, of those that lost the fewest seeds
-    reference : index of the one under examination
-    cheaper : index of the cheapest finalist of which it is not resolved that it is worse; None if there is none
-    differences : of each finalist to the best; None for the best, and where fewer than two seeds are common
+    finalists : all finalists
+    best : index of the lowest mean among those with the fewest failed seeds
+    reference : index of the reference
+    cheaper : index of the cheapest finalist whose difference from the best is not resolved; None if there is none
+    differences : differences from the best; None for the best itself, and with fewer than two common seeds
     """
 
     finalists: tuple[Finalist, ...]
@@ -83,119 +82,129 @@ class SweepVerdict:
     differences: tuple[Difference | None, ...]
 
     def sentences(self, unit: str) -> list[str]:
-        """Say it in words."""
+        """Return the verdict in words.
+
+        Parameters
+        ----------
+        unit : unit of the RMSE
+        """
         best = self.finalists[self.best]
-        lines = [f"Best: {best.label}, {_with_interval(best, unit)}.", self._of_reference(unit)]
-        if any(one.flop_per_lr_px != best.flop_per_lr_px for one in self.finalists):
-            lines.append(self._of_cheaper(unit))
-        most = max(len(one.rmse) for one in self.finalists)
-        lines += [f"{one.label}: {_lost(len(one.rmse), most)}." for one in self.finalists if len(one.rmse) < most]
+        if len(best.rmse) < 2:
+            interval = f"{best.mean:.4g} {unit} (one seed, so no interval)"
+        else:
+            interval = f"{best.mean:.4g} ± {best.half_width:.2g} {unit} (95 % interval of {len(best.rmse)} seeds)"
+        lines = [f"Best: {best.label}, {interval}.", self._on_reference(unit)]
+        if any(finalist.flop_per_lr_px != best.flop_per_lr_px for finalist in self.finalists):
+            lines.append(self._on_cheaper(unit))
+        seeds = max(len(finalist.rmse) for finalist in self.finalists)
+        for finalist in self.finalists:
+            if failed := seeds - len(finalist.rmse):
+                lines.append(f"{finalist.label}: {failed} of {seeds} seeds failed.")
         return lines
 
-    def _of_reference(self, unit: str) -> str:
-        reference = self.finalists[self.reference]
-        if self.reference == self.best:
-            others = [one for one in range(len(self.finalists)) if one != self.best]
-            if not others:
-                return f"{reference.label}, the reference, had no rival."
-            rival = min(others, key=lambda one: self.finalists[one].mean)
-            return f"The reference is the best. Next: {self._compared(rival, unit)}"
-        return f"The reference: {self._compared(self.reference, unit)}"
+    def _on_reference(self, unit: str) -> str:
+        if self.reference != self.best:
+            return f"The reference: {self._comparison(self.reference, unit)}"
+        if len(self.finalists) == 1:
+            return f"{self.finalists[self.best].label}, the reference, is the only finalist."
+        others = [n for n in range(len(self.finalists)) if n != self.best]
+        second = min(others, key=lambda n: self.finalists[n].mean)
+        return f"The reference is the best. Second: {self._comparison(second, unit)}"
 
-    def _compared(self, index: int, unit: str) -> str:
-        one, difference = self.finalists[index], self.differences[index]
+    def _comparison(self, index: int, unit: str) -> str:
+        label, difference = self.finalists[index].label, self.differences[index]
         if difference is None:
-            return f"{one.label} cannot be compared: it has fewer than two seeds in common with the best."
-        share = 100 * difference.mean / self.finalists[self.best].mean
+            return f"{label} cannot be compared: it has fewer than two seeds in common with the best."
+        percent = 100 * difference.mean / self.finalists[self.best].mean
         text = (
-            f"{one.label} is worse by {difference.mean:.3g} {unit} ({share:.1f} %), "
+            f"{label} is worse by {difference.mean:.3g} {unit} ({percent:.1f} %), "
             f"95 % interval {difference.low:.2g} to {difference.high:.2g} {unit}: "
         )
         if difference.resolved:
-            return text + "it differs beyond the spread between seeds."
-        needed = difference.seeds_needed
-        return text + (
-            "not resolved by this budget"
-            + (f"; {needed} seeds would be about even odds for a difference of this size." if needed else ".")
-        )
+            return text + "the difference exceeds the spread between seeds."
+        text += "not resolved by this budget"
+        if difference.seeds_needed:
+            text += f"; {difference.seeds_needed} seeds would have about even odds of resolving such a difference"
+        return text + "."
 
-    def _of_cheaper(self, unit: str) -> str:
-        best = self.finalists[self.best]
-        if self.cheaper is None:
-            cheaper = [one for one in self.finalists if one.flop_per_lr_px < best.flop_per_lr_px and one.rmse]
+    def _on_cheaper(self, unit: str) -> str:
+        best, index, prefix = self.finalists[self.best], self.cheaper, "Cheapest that is not resolved as worse"
+        if index is None:
+            price = best.flop_per_lr_px
+            cheaper = [n for n, other in enumerate(self.finalists) if other.rmse and other.flop_per_lr_px < price]
             if not cheaper:
                 return "No finalist is cheaper than the best."
-            next_one = min(cheaper, key=lambda one: one.mean)
-            return f"Next among the cheaper: {self._price(self.finalists.index(next_one), unit)}"
-        return f"Cheapest whose loss is not resolved: {self._price(self.cheaper, unit)}"
-
-    def _price(self, index: int, unit: str) -> str:
-        one, difference, best = self.finalists[index], self.differences[index], self.finalists[self.best]
-        share = 100 * one.flop_per_lr_px / best.flop_per_lr_px
-        text = f"{one.label} needs {share:.0f} % of the operations"
+            index, prefix = min(cheaper, key=lambda n: self.finalists[n].mean), "Best of the cheaper finalists"
+        finalist, difference = self.finalists[index], self.differences[index]
+        percent = 100 * finalist.flop_per_lr_px / best.flop_per_lr_px
+        text = f"{prefix}: {finalist.label} needs {percent:.0f} % of the operations"
         if difference is None:
-            return f"{text}; what it gives up is not measured."
-        return f"{text} and gives up {difference.mean:.3g} {unit}, at most {difference.high:.2g} {unit}."
+            return f"{text}; its loss in RMSE is not measured."
+        return f"{text} and loses {difference.mean:.3g} {unit}, at most {difference.high:.2g} {unit}."
 
 
-def judge(finalists: Sequence[Finalist], *, reference: int) -> SweepVerdict:
+def compare_finalists(finalists: Sequence[Finalist], *, reference: int) -> SweepVerdict:
     """Compare finalists with the best of them.
 
-    Intervals are Student's of the paired differences, at a level that holds for all comparisons with the best at once
-    (Bonferroni). That the best was chosen by the same numbers makes its own mean a little optimistic.
+    Intervals are Student's intervals of the paired differences, at a level that holds simultaneously for all
+    comparisons with the best (Bonferroni). The same numbers select the best, which makes its own mean a little
+    optimistic.
 
     Parameters
     ----------
-    reference : index of the finalist under examination
+    finalists : finalists with their RMSE
+    reference : index of the reference
+
+    Returns
+    -------
+    the verdict
 
     Raises
     ------
     WorkerError : no finalist has a result
     """
-    best = min(range(len(finalists)), key=lambda one: (-len(finalists[one].rmse), finalists[one].mean))
-    if not finalists[best].rmse:
-        message = "all finalists failed; look at the error of their runs"
+    index = min(range(len(finalists)), key=lambda n: (-len(finalists[n].rmse), finalists[n].mean))
+    best = finalists[index]
+    if not best.rmse:
+        message = "all finalists failed; see the errors of their runs"
         raise WorkerError(message)
-    comparisons = max(1, sum(bool(one.rmse) for one in finalists) - 1)
+    comparisons = max(1, sum(bool(finalist.rmse) for finalist in finalists) - 1)
     level = 1 - (1 - _LEVEL) / comparisons
     differences = tuple(
-        None if place == best else difference_of(one.rmse, finalists[best].rmse, level=level)
-        for place, one in enumerate(finalists)
+        None if finalist is best else paired_difference(finalist.rmse, best.rmse, level=level) for finalist in finalists
     )
-    level_ones = [
-        place
-        for place, (one, difference) in enumerate(zip(finalists, differences, strict=True))
-        if difference is not None and not difference.resolved and one.flop_per_lr_px < finalists[best].flop_per_lr_px
-    ]
-    cheaper = min(level_ones, key=lambda place: finalists[place].flop_per_lr_px, default=None)
-    return SweepVerdict(tuple(finalists), best, reference, cheaper, differences)
+    level_with_best = [n for n, difference in enumerate(differences) if difference and not difference.resolved]
+    cheaper = [n for n in level_with_best if finalists[n].flop_per_lr_px < best.flop_per_lr_px]
+    cheapest = min(cheaper, key=lambda n: finalists[n].flop_per_lr_px, default=None)
+    return SweepVerdict(tuple(finalists), index, reference, cheapest, differences)
 
 
-def difference_of(one: dict[int, float], best: dict[int, float], *, level: float) -> Difference | None:
-    """Return how much worse `one` is, None with fewer than two seeds in common."""
-    seeds = sorted(one.keys() & best.keys())
+def paired_difference(rmse: dict[int, float], best: dict[int, float], *, level: float) -> Difference | None:
+    """Compute the interval of the mean difference over the common seeds.
+
+    Parameters
+    ----------
+    rmse : RMSE by seed
+    best : RMSE of the best finalist by seed
+    level : confidence level, 0 to 1
+
+    Returns
+    -------
+    the difference; None with fewer than two common seeds
+    """
+    seeds = sorted(rmse.keys() & best.keys())
     if len(seeds) < 2:
         return None
-    differences = np.array([one[seed] - best[seed] for seed in seeds])
-    mean, spread = float(differences.mean()), float(differences.std(ddof=1))
-    half = float(stats.t.ppf((1 + level) / 2, len(seeds) - 1)) * spread / math.sqrt(len(seeds))
-    resolved = abs(mean) > half
-    return Difference(mean, mean - half, mean + half, None if resolved else _seeds_needed(mean, spread, level))
+    differences = [rmse[seed] - best[seed] for seed in seeds]
+    mean, half_width = float(np.mean(differences)), _half_width(differences, level)
+    needed = None
+    if abs(mean) <= half_width:
+        numbers = range(3, _MOST_SEEDS)
+        needed = next((n for n in numbers if abs(mean) > _half_width(differences, level, seeds=n)), None)
+    return Difference(mean, mean - half_width, mean + half_width, needed)
 
 
-def _seeds_needed(mean: float, spread: float, level: float) -> int | None:
-    """Return the least number of seeds whose interval would leave out zero, None beyond a thousand."""
-    for seeds in range(3, 1000):
-        if abs(mean) > float(stats.t.ppf((1 + level) / 2, seeds - 1)) * spread / math.sqrt(seeds):
-            return seeds
-    return None
-
-
-def _lost(seeds: int, of: int) -> str:
-    return f"{of - seeds} of {of} seeds failed"
-
-
-def _with_interval(one: Finalist, unit: str) -> str:
-    if len(one.rmse) < 2:
-        return f"{one.mean:.4g} {unit} (one seed, so no interval)"
-    return f"{one.mean:.4g} ± {one.half_width:.2g} {unit} (95 % interval of {len(one.rmse)} seeds)"
+def _half_width(values: Sequence[float], level: float, *, seeds: int | None = None) -> float:
+    """Return half the width of Student's interval of a mean, for as many values or for another number of seeds."""
+    n = seeds or len(values)
+    return float(stats.t.ppf((1 + level) / 2, n - 1)) * float(np.std(values, ddof=1)) / math.sqrt(n)

@@ -1,1 +1,1 @@
-"""Where rasters come from."""
+"""Input rasters: the embedded sample, local files, downloaded products, and their harmonisation."""

@@ -63,9 +63,9 @@ def fetch_all(request: FetchRequest, cache: Cache | None = None) -> dict[str, li
     cache = cache or Cache(logins=logins, mirrors=request.mirrors)
     rasters = region_rasters(request, credentials, cache)
     inputs = request.inputs()
-    wanted = [(raster.request, raster.sheet) for raster in rasters]
-    wanted += [(one, each.sheet) for each in inputs for one in each.requests]
-    missing = {one.download_key: (one, sheet) for one, sheet in wanted if cache.find(one.download_key) is None}
+    needed = [(raster.request, raster.sheet) for raster in rasters]
+    needed += [(one, each.sheet) for each in inputs for one in each.requests]
+    missing = {one.download_key: (one, sheet) for one, sheet in needed if cache.find(one.download_key) is None}
     for one, sheet in missing.values():
         check_login(one, sheet, credentials, cache)
     cache.check_free_space(sum(one.disk_bytes for one, _ in missing.values()))

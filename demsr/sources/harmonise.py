@@ -69,7 +69,7 @@ class HarmoniseRecord:
     grid : grid in words
     vertical_datum : datum of the harmonised raster
     void_percent : share of void pixels
-    assumptions : what the file does not state and was assumed
+    assumptions : properties that the file does not state
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Description of a raster: its properties, the assumptions made about it, and what it can be used for."""
+"""Description of a raster: its properties, the assumptions made about it, and its possible uses."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +31,8 @@ class Inspection:
     ----------
     path : raster file
     facts : label -> value
-    assumptions : what the file does not state and was assumed
-    uses : what the raster can be used for, and reasons why not
+    assumptions : properties that the file does not state
+    uses : possible uses, and reasons against others
     """
 
     path: Path

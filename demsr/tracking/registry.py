@@ -44,14 +44,27 @@ class RegisteredVersion:
 
 
 def find_version(client: MlflowClient, name: str, weights_sha256: str) -> RegisteredVersion | None:
-    """Return the version with these weights, None if there is none or the artifact store has lost its files."""
+    """Return the version with these weights, None if there is none or the artifact store has lost its files.
+
+    Parameters
+    ----------
+    client : client of the store
+    name : registered model
+    weights_sha256 : SHA-256 of weights.safetensors
+    """
     found = client.search_model_versions(f"name = '{name}' and tags.`{WEIGHTS_TAG}` = '{weights_sha256}'")
     versions = (_registered(client, version) for version in found)
     return next((version for version in versions if _has_files(version)), None)
 
 
 def champion(client: MlflowClient, name: str) -> RegisteredVersion | None:
-    """Return the champion, None if there is none or the artifact store has lost its files."""
+    """Return the champion, None if there is none or the artifact store has lost its files.
+
+    Parameters
+    ----------
+    client : client of the store
+    name : registered model
+    """
     try:
         version = _registered(client, client.get_model_version_by_alias(name, CHAMPION))
     except MlflowException as error:

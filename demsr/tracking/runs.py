@@ -79,7 +79,13 @@ class Run:
         self.logged_epochs = int(row["epoch"])
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
-        """Log metrics in one request."""
+        """Log metrics in one request.
+
+        Parameters
+        ----------
+        metrics : values by name
+        step : epoch
+        """
         now = int(time.time() * 1000)
         self.client.log_batch(self.id, metrics=[Metric(name, value, now, step) for name, value in metrics.items()])
 
@@ -109,7 +115,13 @@ class Run:
             self.client.log_inputs(self.id, datasets=[data.as_mlflow() for data in inputs])
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
-        """Store a copy of a file with the run."""
+        """Store a copy of a file with the run.
+
+        Parameters
+        ----------
+        path : file to copy
+        folder : folder among the artifacts of the run, by default the top one
+        """
         self.client.log_artifact(self.id, str(path), folder)
 
 
@@ -177,7 +189,13 @@ def tracked_run(
 
 
 def find_run(client: MlflowClient, weights_sha256: str) -> str | None:
-    """Return the id of the latest run that has produced these weights, None if the store has none."""
+    """Return the id of the latest run that has produced these weights, None if the store has none.
+
+    Parameters
+    ----------
+    client : client of the store
+    weights_sha256 : SHA-256 of weights.safetensors
+    """
     found = client.search_runs([experiment_id(client)], f"tags.{WEIGHTS_TAG} = '{weights_sha256}'", max_results=1)
     return str(found[0].info.run_id) if found else None
 

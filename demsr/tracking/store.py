@@ -52,7 +52,13 @@ def connect(*, create: bool = True) -> MlflowClient:
 
 
 def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
-    """Return the id of an experiment, which is created if it does not exist."""
+    """Return the id of an experiment, which is created if it does not exist.
+
+    Parameters
+    ----------
+    client : client of the store
+    name : name of the experiment
+    """
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)

@@ -271,10 +271,10 @@ def test_profile_local_takes_folders_of_mixed_formats_and_real_lr(demsr, mixed, 
     [
         (["--land", "nowhere"], "nowhere: there is no such folder", "name one in params.yaml"),
         (["--land", "land", "--lr", "nowhere"], "nowhere: there is no such folder", "name one"),
-        (["--land", "land", "--valid", "z"], "no file is called 'z'", "there are N43E007, a, b, c, d, e, f, g"),
+        (["--land", "land", "--valid", "z"], "no file is named 'z'", "there are N43E007, a, b, c, d, e, f, g"),
         (
             ["--land", "land", "--exclude", "c*"],
-            "land: 3 rasters of enough size on 3 arc-second grids are",
+            "land: 3 rasters of sufficient size on 3 arc-second grids are",
             "give four",
         ),
     ],

@@ -4,49 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from command_line import refused
 from typer.testing import CliRunner
 
 from demsr.cli import app
 from demsr.errors import CheckpointError, ParamsError
 from demsr.inference.load import load_model
-from demsr.params import Params
-
-
-def test_an_empty_folder_of_rasters_is_named(demsr, params_yaml):
-    (params_yaml.parent / "tiles").mkdir()
-    before = params_yaml.read_bytes()
-    done = demsr("profile", "local", "--land", "tiles")
-    assert refused(done, start="tiles: no file matches ['*.tif', '*.tiff', '*.hgt'", way_out="")
-    assert params_yaml.read_bytes() == before
-
-
-def test_profile_mindearth_points_both_domains_at_the_same_pairs(root, tmp_path, monkeypatch):
-    (tmp_path / "params.yaml").write_text((root / "params.yaml").read_text())
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "theirs").mkdir()
-    done = CliRunner().invoke(app, ["profile", "mindearth", "--pairs", "theirs"])
-    assert (done.exit_code, done.exception) == (0, None)
-    assert "params.yaml now holds the profile mindearth" in done.output
-    params = Params.read(tmp_path / "params.yaml")
-    assert (params.base.profile, params.fetch.source) == ("mindearth", "pairs")
-    assert params.fetch.land.folder == params.fetch.marine.folder == Path("theirs")
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ([], "profile mindearth needs --pairs, a folder or .zip with train.h5, valid.h5 and test.h5"),
-        (["--pairs", "no.zip"], "no.zip: there is no such folder or .zip; give one with train.h5"),
-    ],
-)
-def test_profile_mindearth_needs_pairs_that_are_there(root, tmp_path, monkeypatch, options, message):
-    (tmp_path / "params.yaml").write_text((root / "params.yaml").read_text())
-    monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(app, ["profile", "mindearth", *options])
-    assert isinstance(done.exception, ParamsError)
-    assert str(done.exception).startswith(message)
-    assert (tmp_path / "params.yaml").read_text() == (root / "params.yaml").read_text()
 
 
 def test_imported_net_gives_the_output_of_the_reference_implementation(shared, tmp_path):
@@ -118,42 +80,8 @@ def test_the_plan_counts_the_regions_of_params_yaml_once_they_are_its_own(params
     assert ["alps", "nasadem", "land", "train", "8", "0.06", "392"] in [line.split() for line in said.splitlines()]
 
 
-def test_a_profile_that_fetches_nothing_has_no_such_plan(params):
-    done = CliRunner().invoke(app, ["plan", "--profile", "sample"])
-    assert "fetches nothing, its source is 'sample'; paper is one that does" in str(done.exception)
-
-
-def test_profiles_come_and_go_with_their_regions(params):
-    for name in ("paper", "sample", "paper"):
-        assert CliRunner().invoke(app, ["profile", name]).exit_code == 0
-        found = Params.read(params)
-        assert (found.fetch.source == "remote") == (name == "paper")
-        assert len(found.fetch.remote.regions) == (43 if name == "paper" else 0)
-    held_out = [*found.pairs.land.valid, *found.pairs.land.test, *found.pairs.marine.valid, *found.pairs.marine.test]
-    assert {pattern.removesuffix("__*") for pattern in held_out} <= set(found.fetch.remote.regions)
-    assert (found.pairs.land.count, found.pairs.marine.count) == (579_900, 28_500)
-
-
 def test_the_documentation_has_the_data_sheets_as_they_are(root):
     said = CliRunner().invoke(app, ["sources", "--markdown"]).output
     documented = (root / "docs" / "sources.md").read_text(encoding="utf-8").partition("<!-- data sheets -->\n")[2]
     assert documented == said  # else: demsr sources --markdown
     assert documented.count("| `nasadem` |") == 2
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["profile", "paper", "--lr", "gebco"], "--lr means nothing to paper; it is for rasters of your own"),
-        (["profile", "sample", "--valid", "a"], "--valid means nothing to sample; it is for rasters of your own"),
-        (["profile", "sample", "--land", "a"], "--land means nothing to sample"),
-        (["profile", "paper", "--pairs", "a"], "--pairs means nothing to paper; it is for pairs of others"),
-        (["plan", "--profile", "paper", "--globe"], "--profile estimates downloads; give it alone"),
-    ],
-)
-def test_options_that_would_be_ignored_are_refused(params, words, message):
-    before = params.read_text()
-    done = CliRunner().invoke(app, words)
-    assert isinstance(done.exception, ParamsError)
-    assert str(done.exception).startswith(message)
-    assert params.read_text() == before

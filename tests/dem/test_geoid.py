@@ -14,7 +14,8 @@ from rasterio.transform import Affine
 from synthetic import dem, plane, rough
 
 from demsr.dem import geoid
-from demsr.dem.geoid import convert_datum, geoid_undulation_m
+from demsr.dem.geoid import convert_datum
+from demsr.dem.geotiff import write_dem
 from demsr.dem.read.raster import read_dem
 from demsr.errors import DatumError
 
@@ -61,6 +62,18 @@ def nodes():
     return np.frombuffer(content, ">f4", offset=40).reshape(721, 1440)
 
 
+def undulation_m(lon, lat, *, datum="EGM96", **options):
+    """Return N = h - H: heights of 0 above a datum, converted to heights above the ellipsoid."""
+
+    def at(lon, lat):
+        place = {"west": lon - 5e-7, "north": lat + 5e-7, "pixel_width": 1e-6, "pixel_height": 1e-6}
+        return convert_datum(dem(np.zeros((1, 1)), vertical_datum=datum, **place), ELLIPSOID, **options).elevation_m[
+            0, 0
+        ]
+
+    return np.vectorize(at)(lon, lat)
+
+
 def write_gtx(path, undulation, *, south=-90.0, west=-180.0, step=5.0, rows=37, cols=72):
     """Write a grid in NOAA's format from a function of longitude and latitude."""
     lat, lon = np.meshgrid(south + step * np.arange(rows), west + step * np.arange(cols), indexing="ij")
@@ -92,7 +105,7 @@ def made(tmp_path):
 )
 def test_well_known_nodes_of_egm96_come_back(egm96, nodes, lon, lat, undulation):
     assert nodes[round((lat + 90) * 4), round((lon + 180) * 4)] == pytest.approx(undulation, abs=0.006)
-    assert geoid_undulation_m(lon, lat, datum="EGM96", grids=egm96) == pytest.approx(undulation, abs=0.006)
+    assert undulation_m(lon, lat, grids=egm96) == pytest.approx(undulation, abs=0.006)
 
 
 def bilinear(nodes, lon, lat):
@@ -107,7 +120,7 @@ def bilinear(nodes, lon, lat):
 
 def test_ten_places_equal_the_bilinear_interpolation_by_hand(egm96, nodes):
     expected = [bilinear(nodes, lon, lat) for lon, lat in TEN_PLACES]
-    got = geoid_undulation_m(*np.transpose(TEN_PLACES), datum="EGM96", grids=egm96)
+    got = undulation_m(*np.transpose(TEN_PLACES), grids=egm96)
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4)
 
 
@@ -122,17 +135,7 @@ def test_places_that_nga_published_come_back(egm96):
         (-0.4667440, 0.0023000, 17.329),
     ]
     lat, lon, expected = np.transpose(published)
-    np.testing.assert_allclose(geoid_undulation_m(lon, lat, datum="EGM96", grids=egm96), expected, rtol=0, atol=0.06)
-
-
-def test_ellipsoid_has_no_undulation():
-    np.testing.assert_array_equal(geoid_undulation_m([0, 10], 50, datum=ELLIPSOID), [0, 0])
-
-
-@pytest.mark.parametrize("lon", [[], [1, np.nan], np.inf])
-def test_places_that_are_none_are_refused(lon):
-    with pytest.raises(DatumError, match="undulation of EGM96: .* places .*; give finite degrees"):
-        geoid_undulation_m(lon, 50, datum="EGM96")
+    np.testing.assert_allclose(undulation_m(lon, lat, grids=egm96), expected, rtol=0, atol=0.06)
 
 
 def test_orthometric_height_is_ellipsoidal_height_less_a_tilted_geoid(made):
@@ -155,7 +158,7 @@ def test_a_grid_is_found_under_both_its_names(tmp_path, name):
         write_tif(tmp_path / name, 7, south=40, west=0, rows=20, cols=20)
     else:
         write_gtx(tmp_path / name, lambda lon, lat: 7)
-    assert geoid_undulation_m(10.3, 50.7, datum="EGM2008", grids=tmp_path) == pytest.approx(7)
+    assert undulation_m(10.3, 50.7, datum="EGM2008", grids=tmp_path) == pytest.approx(7)
 
 
 def test_there_and_back_is_the_same_to_a_millimetre_and_voids_stay(egm96):
@@ -181,10 +184,7 @@ def test_projected_raster_gets_the_undulation_of_each_centre(egm96):
     )
     to_lonlat = pyproj.Transformer.from_crs("EPSG:32633", "EPSG:4326", always_xy=True)
     expected = [
-        [
-            geoid_undulation_m(*to_lonlat.transform(*raster.grid.centre(row, col)), datum="EGM96", grids=egm96)
-            for col in range(7)
-        ]
+        [undulation_m(*to_lonlat.transform(*raster.grid.centre(row, col)), grids=egm96) for col in range(7)]
         for row in range(6)
     ]
     assert np.ptp(expected) > 1
@@ -237,11 +237,14 @@ def test_tidal_datums_are_not_converted(made, tidal, to_tidal):
         convert_datum(dem(plane(3, 3), vertical_datum=start), end, grids=made)
 
 
+def test_raster_that_states_no_datum_is_not_converted():
+    with pytest.raises(DatumError, match="made: the file names no vertical datum; declare it"):
+        convert_datum(dem(plane(3, 3), vertical_datum=None), "EGM96")
+
+
 def test_unknown_datum_is_refused():
     with pytest.raises(DatumError, match="made: vertical datum is 'EGM84'; it must be one of EGM96"):
         convert_datum(dem(plane(3, 3)), "EGM84")
-    with pytest.raises(DatumError, match="undulation: vertical datum is 'egm'"):
-        geoid_undulation_m(0, 0, datum="egm")
 
 
 def test_folder_that_is_none_is_refused(tmp_path):
@@ -275,8 +278,9 @@ def test_measured_pixels_outside_the_grid_are_refused_with_their_number_and_plac
     )
     with pytest.raises(DatumError, match=pattern):
         convert_datum(raster, ELLIPSOID, grids=tmp_path)
-    with pytest.raises(DatumError, match="1 of 2 places, the first at longitude 20.0000"):
-        geoid_undulation_m([5, 20], 45, datum="EGM96", grids=tmp_path)
+    raster = dem(np.zeros((1, 2)), west=-2.5, north=45.5, pixel_width=15, pixel_height=1)
+    with pytest.raises(DatumError, match="1 of 2 measured pixels, the first at longitude 20.0000"):
+        convert_datum(raster, ELLIPSOID, grids=tmp_path)
 
 
 def test_pixels_outside_both_grids_are_refused(tmp_path):
@@ -312,8 +316,8 @@ def test_navd88_is_not_taken_from_an_older_grid(tmp_path):
     older = "us_noaa_geoid09_conus.tif", "us_noaa_nadcon5_nad83_2007_nad83_2011_conus.tif"
     for name, bands in zip(older, (1, 2), strict=True):
         write_tif(tmp_path / name, 0, south=24, west=-130, rows=20, cols=40, bands=bands)
-    with pytest.raises(DatumError, match="undulation of NAVD88 needs us_noaa_g2018u0.tif, "):
-        geoid_undulation_m(-118, 34, datum="NAVD88", grids=tmp_path)
+    with pytest.raises(DatumError, match=f"NAVD88 to {ELLIPSOID} needs us_noaa_g2018u0.tif, "):
+        undulation_m(-118, 34, datum="NAVD88", grids=tmp_path)
 
 
 def test_navd88_is_refused_in_europe(tmp_path):
@@ -327,20 +331,20 @@ def test_navd88_counts_the_shift_from_nad83_to_itrf2014(tmp_path):
     up = np.array([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
     shift_m = np.array([1.0053, -1.90921, -0.54157])  # ITRF2014 to NAD83(2011) in 2010, EPSG:8970; rotations are
     expected = -33 - up @ shift_m - 6_371_000 * 0.00036891e-6  # about the centre and hardly change heights
-    got = geoid_undulation_m(-118, 34, datum="NAVD88", grids=tmp_path)
+    got = undulation_m(-118, 34, datum="NAVD88", grids=tmp_path)
     assert expected == pytest.approx(-33.7, abs=0.1)
     assert got == pytest.approx(expected, abs=0.02)
 
 
 def test_proj_is_left_as_it_was(made):
     before = pyproj.datadir.get_data_dir(), pyproj.network.is_network_enabled()
-    geoid_undulation_m(0, 0, datum="EGM96", grids=made, network=True)
+    undulation_m(0, 0, grids=made, network=True)
     assert (pyproj.datadir.get_data_dir(), pyproj.network.is_network_enabled()) == before
     with pytest.raises(DatumError, match="no surface"):
-        geoid_undulation_m(0, 0, datum="MSL", grids=made, network=True)
+        undulation_m(0, 0, datum="MSL", grids=made, network=True)
     assert (pyproj.datadir.get_data_dir(), pyproj.network.is_network_enabled()) == before
     with pytest.raises(DatumError, match="needs us_nga_egm08_25.tif"):
-        geoid_undulation_m(0, 0, datum="EGM2008", grids=made.parent)
+        undulation_m(0, 0, datum="EGM2008", grids=made.parent)
 
 
 @pytest.fixture
@@ -364,11 +368,15 @@ def mirror():
 
 @pytest.mark.parametrize(
     ("consent", "message"),
-    [(False, "needs us_nga_egm08_25.tif"), (True, "gives no height to 1 of 1 places.*Network error")],
+    [(False, "needs us_nga_egm08_25.tif"), (True, "gives no height to 1 of 1 measured pixels.*Network error")],
 )
 def test_network_is_used_only_by_consent_even_if_the_environment_turns_it_on(mirror, tmp_path, consent, message):
     url, asked = mirror
-    code = f"from demsr.dem.geoid import geoid_undulation_m as n; n(0, 0, datum='EGM2008', network={consent})"
+    write_dem(tmp_path / "a.tif", dem(np.zeros((1, 1)), vertical_datum="EGM2008"))
+    code = (
+        "from demsr.dem.geoid import convert_datum; from demsr.dem.read.raster import read_dem; "
+        f"convert_datum(read_dem({os.fspath(tmp_path / 'a.tif')!r}), {ELLIPSOID!r}, network={consent})"
+    )
     settings = {"PROJ_NETWORK": "ON", "PROJ_NETWORK_ENDPOINT": url, "PROJ_USER_WRITABLE_DIRECTORY": str(tmp_path)}
     run = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, **settings}, capture_output=True, text=True, check=False

@@ -42,17 +42,11 @@ def test_refined_cell_has_its_centre_in_the_middle_pixel_of_its_block():
     assert (fine.south, fine.east) == pytest.approx((coarse.south, coarse.east))
 
 
-def test_coarsen_undoes_refine():
+def test_refined_grid_keeps_edges_and_registration():
     made = grid(3, 4, registration="point")
-    back = made.refine(5).coarsen(5)
-    assert (back.rows, back.cols, back.west, back.north, back.registration) == (3, 4, made.west, made.north, "point")
-    assert back.pixel_width == pytest.approx(made.pixel_width)
-
-
-def test_coarsen_drops_the_remainder_in_the_south_and_the_east():
-    coarse = grid(13, 11).coarsen(5)
-    assert (coarse.rows, coarse.cols) == (2, 2)
-    assert (coarse.west, coarse.north) == (10, 50)
+    fine = made.refine(5)
+    assert (fine.west, fine.north, fine.registration) == (made.west, made.north, "point")
+    assert (fine.pixel_width, fine.pixel_height) == pytest.approx((made.pixel_width / 5, made.pixel_height / 5))
 
 
 def test_spacing_of_three_arc_seconds_is_three():

@@ -28,3 +28,8 @@ def test_window_is_clipped_to_its_raster_and_around_the_globe_to_its_rows():
 def test_place_in_another_window_and_in_finer_cells():
     assert Window(5, 7, 2, 3).relative_to(4, 1) == Window(1, 6, 2, 3)
     assert Window(5, 7, 2, 3).refine(5) == Window(25, 35, 10, 15)
+
+
+def test_intersection_holds_the_shared_cells_or_none():
+    assert Window(2, 3, 4, 5).intersect(Window(4, 0, 9, 5)) == Window(4, 3, 2, 2)
+    assert Window(2, 3, 4, 5).intersect(Window(6, 3, 1, 1)).cells == 0

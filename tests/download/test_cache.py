@@ -26,7 +26,7 @@ def cache(folder: Path, **more) -> Cache:
     return Cache(folder, retry=QUICK, **more)
 
 
-def test_files_lie_under_the_checksum_of_their_content_and_come_in_order(server, tmp_path):
+def test_files_are_stored_by_checksum_and_returned_in_order(server, tmp_path):
     wanted = remotes(server, 5)
     found = cache(tmp_path).fetch(wanted)
     assert [one.path.name for one in found] == [remote.name for remote in wanted]
@@ -37,14 +37,14 @@ def test_files_lie_under_the_checksum_of_their_content_and_come_in_order(server,
         assert (one.origin, one.bytes) == (remote.url, len(content))
 
 
-def test_what_is_here_is_not_asked_for_again_by_another_clone_neither(server, tmp_path):
+def test_a_cached_file_is_not_downloaded_again(server, tmp_path):
     first = cache(tmp_path).fetch(remotes(server, 3))
     asked = len(server.seen)
     assert cache(tmp_path).fetch(remotes(server, 3)) == first
     assert len(server.seen) == asked == 3
 
 
-def test_a_file_that_was_cut_off_or_is_not_the_one_wanted_is_fetched_again(server, tmp_path):
+def test_a_truncated_or_different_file_is_downloaded_again(server, tmp_path):
     (remote,) = remotes(server, 1)
     (found,) = cache(tmp_path).fetch([remote])
     found.path.write_bytes(b"cut off")
@@ -54,7 +54,7 @@ def test_a_file_that_was_cut_off_or_is_not_the_one_wanted_is_fetched_again(serve
     assert cache(tmp_path).find(remote.url, sha256="0" * 64) is None
 
 
-def test_absent_files_are_none_and_a_failure_keeps_what_has_come(server, tmp_path):
+def test_absent_files_are_none_and_a_failure_keeps_finished_files(server, tmp_path):
     wanted = remotes(server, 3)
     del server.files["/1.bin"]
     found = cache(tmp_path / "absent").fetch(wanted)
@@ -70,7 +70,7 @@ def test_absent_files_are_none_and_a_failure_keeps_what_has_come(server, tmp_pat
 
 
 @pytest.mark.parametrize(("computed", "least", "most"), [(False, 5, 8), (True, 2, 4)])
-def test_many_come_at_a_time_from_services_that_compute_few(server, tmp_path, computed, least, most):
+def test_downloads_run_in_parallel_and_computing_services_get_few_requests(server, tmp_path, computed, least, most):
     together = 0
 
     class Counting(dict):
@@ -86,7 +86,7 @@ def test_many_come_at_a_time_from_services_that_compute_few(server, tmp_path, co
     assert least <= together <= most
 
 
-def test_the_folder_is_the_user_s_unless_one_is_named(monkeypatch, tmp_path):
+def test_the_cache_is_in_the_user_s_folder_unless_one_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("DEMSR_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
     monkeypatch.delenv("DEMSR_CACHE")
@@ -94,7 +94,7 @@ def test_the_folder_is_the_user_s_unless_one_is_named(monkeypatch, tmp_path):
     assert cache_folder().name == "demsr"
 
 
-def test_a_cache_that_was_copied_is_hashed_once_and_then_believed(server, tmp_path, monkeypatch):
+def test_a_copied_cache_is_hashed_once(server, tmp_path, monkeypatch):
     (remote,) = remotes(server, 1)
     (found,) = cache(tmp_path).fetch([remote])
     os.utime(found.path, ns=(1, 1))
@@ -104,7 +104,7 @@ def test_a_cache_that_was_copied_is_hashed_once_and_then_believed(server, tmp_pa
 
 
 @pytest.mark.parametrize("note", ["", "[]", "{}", '{"path": 1}'])
-def test_a_note_of_another_time_is_no_note(server, tmp_path, note):
+def test_an_invalid_note_is_ignored(server, tmp_path, note):
     (remote,) = remotes(server, 1)
     cache(tmp_path).fetch([remote])
     (path,) = (tmp_path / "notes").iterdir()
@@ -113,7 +113,7 @@ def test_a_note_of_another_time_is_no_note(server, tmp_path, note):
     assert cache(tmp_path).fetch([remote])[0] is not None
 
 
-def test_the_first_failure_ends_the_rest_also_those_that_wait_for_another_process(server, tmp_path):
+def test_the_first_failure_cancels_all_downloads_even_those_that_wait_for_another_process(server, tmp_path):
     wanted = remotes(server, 3)
     server.files["/0.bin"] = Served(b"", faults=["401"] * 9)
     server.files["/1.bin"].faults = ["drip"]

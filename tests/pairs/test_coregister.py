@@ -1,3 +1,8 @@
+import os
+import pickle
+import subprocess
+import sys
+
 import numpy as np
 import pyproj
 import pytest
@@ -212,3 +217,19 @@ def test_gebco_lies_off_the_multibeam_grid_of_balanus_seamount(shared):
     found = coregister(gebco, gmrt)
     np.testing.assert_allclose(shift_px(found, gebco), (0.71, -0.43), atol=0.02)
     assert found.verdict == "applied: standard deviation falls from 34.7 to 5.8 m"
+
+
+def test_last_bits_depend_neither_on_blas_kernels_nor_on_threads():
+    lr, hr = displaced(sea_floor(), 0.3, -0.6)
+    script = (
+        "import pickle, sys; from demsr.pairs.coregister import coregister\n"
+        "print(coregister(*pickle.load(sys.stdin.buffer)))"
+    )
+    found = set()
+    for kernel, threads in (("Nehalem", "1"), ("Haswell", "2")):
+        changes = {"OPENBLAS_CORETYPE": kernel, "OPENBLAS_NUM_THREADS": threads}
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, input=pickle.dumps((lr, hr)), env=os.environ | changes, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+        found.add(done.stdout)
+    assert len(found) == 1

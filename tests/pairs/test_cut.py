@@ -3,10 +3,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic import dem, grid, plane, rough
+from synthetic import dem, plane, rough
 
 from demsr.dem.dem import Dem
-from demsr.pairs.area import pair_kind
 from demsr.pairs.cut import CutRule, Patch, cut_patches
 from demsr.pairs.degradations.block_mean import BlockMean
 from demsr.pairs.degrade import block_mean
@@ -113,17 +112,3 @@ def test_lr_has_no_void_and_hr_is_not_scored_under_a_filled_one():
     expected[:5, :5] = True
     np.testing.assert_array_equal(np.isnan(patch.hr), expected)
     np.testing.assert_array_equal(patch.hr[~expected], elevation[~expected])
-
-
-@pytest.mark.parametrize(
-    ("options", "kind"),
-    [
-        ({}, "3 arc-second"),
-        ({"pixel_width": 1.0000001 / 1200, "registration": "point"}, "3 arc-second"),
-        ({"pixel_width": 4 / 3600}, "scale-free"),
-        ({"pixel_width": 1 / 3600, "pixel_height": 1 / 3600}, "scale-free"),
-        ({"crs": "EPSG:32633", "pixel_width": 3, "pixel_height": 3}, "scale-free"),
-    ],
-)
-def test_kind_of_pairs_follows_from_the_spacing(options, kind):
-    assert pair_kind(grid(5, 5, **options)) == kind

@@ -55,3 +55,9 @@ def test_stage_of_models_depends_on_the_code_that_it_imports(root, stage, graph)
     used = imported_by(root / "pipelines" / f"{stage}.py", graph)
     assert used
     assert not_listed(stage, used, root) == set()
+
+
+def test_no_stage_depends_on_code_that_only_renders_or_writes_products(root):
+    stages = YAML(typ="safe").load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    deps = {dep for stage in stages.values() for dep in stage["deps"]}
+    assert not [dep for dep in deps if dep.startswith(("demsr/reporting", "demsr/output", "demsr/cli"))]

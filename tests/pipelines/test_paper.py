@@ -50,8 +50,8 @@ def serve_products(server: FaultServer, data: Path) -> dict[str, object]:
     marine = {name: dict(region) for name, region in SEA.items()}
     gmrt = read_dem(data / "marine" / "gmrt_balanus_seamount.tif", vertical_datum="MSL")
     balanus = FetchRegion(name="balanus", domain="marine", product="gmrt", box=cell_at(-65.5, 39.5))
-    (piece,) = raster_requests(data_sheet("gmrt"), balanus)
-    server.files[path_of(piece.file.url)] = Served((data / "marine" / "gmrt_balanus_seamount.tif").read_bytes())
+    (request,) = raster_requests(data_sheet("gmrt"), balanus)
+    server.files[path_of(request.file.url)] = Served((data / "marine" / "gmrt_balanus_seamount.tif").read_bytes())
     sabine = (data / "marine" / "cudem_sabine_lake.tif").read_bytes()
     server.files["/cudem/sabine.tif"] = Served(sabine)
     marine["sabine"]["urls"] = [f"{server.url}/cudem/sabine.tif"]
@@ -148,14 +148,14 @@ def test_provenance_names_products_licences_and_checksums_and_is_in_runs_and_car
     assert "Global Multi-Resolution" not in land.description
 
 
-def test_what_does_not_exist_is_not_asked_for_and_the_token_stays_at_home(fetched, server):
+def test_unlisted_tiles_are_not_requested_and_mirrors_receive_no_token(fetched, server):
     asked = [path for path, _ in server.seen]
     assert not any("n43w072" in path for path in asked)
     assert all("Authorization" not in headers for _, headers in server.seen)  # mirrors are never given a token
     assert asked.count("/boem/west.zip") == 3  # a reset and a 503 in between
 
 
-def test_licences_are_shown_and_a_second_clone_asks_for_nothing_but_the_catalogue(fetched, server, tmp_path):
+def test_licences_are_shown_and_a_second_clone_requests_only_the_catalogue(fetched, server, tmp_path):
     assert "nasadem: open without restriction" in fetched.printed
     server.seen.clear()
     fetched.run("git", "clone", "-q", str(fetched.folder), str(tmp_path / "second"))
@@ -167,7 +167,7 @@ def test_licences_are_shown_and_a_second_clone_asks_for_nothing_but_the_catalogu
     assert len({path.read_text() for path in listed}) == 1
 
 
-def test_a_file_that_was_lost_from_the_cache_is_told_with_the_way_to_get_it_back(fetched):
+def test_a_file_missing_from_the_cache_is_reported_with_the_command_that_restores_it(fetched):
     lost = next((Path(fetched.env["DEMSR_CACHE"]) / "files").rglob("NASADEM_HGT_n44w072.zip"))
     content = lost.read_bytes()
     lost.unlink()

@@ -11,7 +11,7 @@ from demsr.evaluation.examples import Comparison
 from demsr.model.baselines import Bicubic
 from demsr.pairs.degrade import block_mean
 from demsr.reporting import figures
-from demsr.reporting.figures import save_comparison, save_sweep
+from demsr.reporting.figures import save_comparison
 
 SHOWN_DPI = 80
 UNKNOWN = (float("nan"), float("nan"))
@@ -114,32 +114,3 @@ def test_same_rows_give_the_same_bytes_and_leave_no_figure_open(tmp_path):
         save_comparison(tmp_path / name, [comparison()])
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert figures.plt.get_fignums() == []
-
-
-def sweep_row(value: float, rmse: float, axis: str, **more: Any) -> dict[str, Any]:
-    cost = {"flop_per_lr_px": 1e5, "samples_per_second": 50.0}
-    return {axis: value, "rmse": rmse, "role": "trial", "state": "finished", "half_width": 0.1, **cost, **more}
-
-
-@pytest.mark.parametrize(("axis", "values"), [("num_blocks", [2, 8, 12]), ("learning_rate", [1e-5, 1e-3, 1e-2])])
-def test_a_sweep_s_trials_lie_within_both_panels_and_baselines_outside_are_named(tmp_path, kept, axis, values):
-    trials = [sweep_row(value, 15 + place / 10, axis) for place, value in enumerate(values)]
-    trials.append(sweep_row(values[0], 16.0, axis, state="stopped early"))
-    save_sweep(
-        tmp_path / "sweep.png",
-        axis=axis,
-        unit="m",
-        reference=values[1],
-        trials=trials,
-        finalists=trials[:2],
-        baselines={"linear_7x7": 15.5, "bicubic": 17.6},
-        title="a budget",
-    )
-    left, right = kept[0].axes[:2]
-    for panel in (left, right):
-        low, high = panel.transData.inverted().transform(panel.transAxes.transform([(0.02, 0), (0.98, 0)]))[:, 0]
-        assert low < min(values)
-        assert max(values) < high
-    assert [line.get_ydata()[0] for line in left.get_lines() if "linear" in str(line.get_label())] == [15.5]
-    assert left.get_title(loc="left") == "outside: bicubic 17.6"
-    assert "reference" in " ".join(text.get_text() for text in left.get_legend().get_texts())

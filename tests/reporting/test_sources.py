@@ -4,7 +4,7 @@ from demsr.reporting.sources import print_licences
 from demsr.sources.data_sheet import data_sheet, data_sheets
 
 
-def test_licences_are_shown_on_stderr_those_that_forbid_commercial_use_above_all(capsys):
+def test_licences_are_printed_on_stderr_and_forbidden_commercial_use_is_marked(capsys):
     print_licences([data_sheet("gmrt"), data_sheet("tandem-x-90"), data_sheet("nonna-10")])
     shown = capsys.readouterr()
     assert shown.out == ""

@@ -1,69 +1,17 @@
 import shutil
-import textwrap
 from pathlib import Path
 
 import pytest
-from pair_files import make_pairs
-
-from demsr.model.checkpoint import save_model
-from demsr.profiles import write_changes
-from demsr.training.prepare import new_net
-
-SPACES = {
-    "resblocks": """
-        sample:
-          num_blocks: {low: 1, high: 3, reference: 2, enqueue: [1]}
-          features: 4
-          learning_rate: {low: 1.0e-3, high: 1.0e-2}
-          trials: 4
-          epochs: 3
-          steps_per_epoch: 2
-          halving: {grace_epochs: 1, keep_one_of: 2}
-          seed: 1
-          finalists: {best: 1, always: [1], seeds: [1, 2]}
-    """,
-    "finetune": """
-        sample:
-          learning_rate: {low: 1.0e-4, high: 1.0e-2}
-          trials: 3
-          epochs: 2
-          seed: 1
-          finalists: {best: 1, seeds: [1, 2]}
-    """,
-}
+from sweep_project import enter, make_project
 
 
 @pytest.fixture(scope="session")
 def small_project(root, empty_store, tmp_path_factory) -> Path:
-    """A project after `dvc repro` in miniature: pairs, a pretrained model, spaces."""
-    folder = tmp_path_factory.mktemp("project")
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(root / name, folder)
-    shutil.copy(empty_store, folder / "mlflow.db")
-    for place, domain in enumerate(("land", "marine")):
-        for number, split in enumerate(("train", "valid")):
-            path = folder / "data/pairs" / domain / f"{split}.h5"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            make_pairs(path, count=4 - 2 * number, seed=10 * place + number, domain=domain)
-    save_model(new_net(seed=1, num_blocks=1, features=4), folder / "models/pretrained", training={"unit": "m"})
-    changes = {"batch_size": 2, "learning_rate": 0.003}
-    write_changes(folder / "params.yaml", {"pretrain": changes, "finetune": changes | {"learning_rate": 0.001}})
-    shutil.copytree(root / "sweeps", folder / "sweeps", ignore=shutil.ignore_patterns("*.yaml", "__pycache__"))
-    for name, space in SPACES.items():
-        (folder / "sweeps" / f"{name}.yaml").write_text(textwrap.dedent(space))
-    return folder
+    """A project that tests copy, not the current one."""
+    return make_project(tmp_path_factory.mktemp("sweeps") / "project", root, empty_store)
 
 
 @pytest.fixture
 def project(small_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Such a project of one's own, also the current folder."""
-    return entered(small_project, tmp_path / "project", monkeypatch)
-
-
-def entered(small_project: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(small_project, folder)
-    monkeypatch.setenv("DVC_ROOT", str(folder))
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.chdir(folder)
-    return folder
+    """A copy of the small project for one test, also the current folder."""
+    return enter(Path(shutil.copytree(small_project, tmp_path / "project")), monkeypatch)

@@ -5,9 +5,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from demsr.errors import ParamsError
-from demsr.params import Params
 from demsr.search.space import Space, read_space
-from demsr.search.sweep_plan import with_training_of
 
 SPACE = {
     "num_blocks": {"low": 2, "high": 12, "step": 2, "reference": 8, "enqueue": [2, 12, 8]},
@@ -26,16 +24,16 @@ def written(folder: Path, content: object) -> Path:
     return path
 
 
-def test_reference_is_tried_first_and_then_what_is_enqueued_each_once():
-    choices = Space.model_validate(SPACE).first_choices(3e-3)
-    assert choices == [{"num_blocks": depth, "learning_rate": 3e-3} for depth in (8, 2, 12)]
+def test_the_reference_is_the_first_candidate_and_each_enqueued_depth_comes_once():
+    candidates = Space.model_validate(SPACE).first_candidates(3e-3)
+    assert candidates == [{"num_blocks": depth, "learning_rate": 3e-3} for depth in (8, 2, 12)]
     alone = Space.model_validate({**SPACE, "num_blocks": None, "finalists": {"best": 1, "seeds": [1, 2]}})
-    assert alone.first_choices(3e-3) == [{"learning_rate": 3e-3}]
+    assert alone.first_candidates(3e-3) == [{"learning_rate": 3e-3}]
 
 
 def test_the_present_learning_rate_must_be_in_the_space():
-    with pytest.raises(ParamsError, match=r"learning_rate of params.yaml is 0.5, the sweep's from 0.001 to 0.01"):
-        Space.model_validate(SPACE).first_choices(0.5)
+    with pytest.raises(ParamsError, match=r"learning_rate of params.yaml is 0.5, the space has 0.001 to 0.01; widen"):
+        Space.model_validate(SPACE).first_candidates(0.5)
 
 
 @pytest.mark.parametrize(
@@ -43,12 +41,12 @@ def test_the_present_learning_rate_must_be_in_the_space():
     [
         (("num_blocks", "reference"), 7, "reference has 7; it must be one of 2, 4 ... 12"),
         (("num_blocks", "enqueue"), [4, 5], "enqueue has 5"),
-        (("num_blocks", "high"), 11, "high is 11; from low, 2, it must be a number of steps of 2 away"),
+        (("num_blocks", "high"), 11, "high is 11; it must be low, 2, plus a multiple of step, 2"),
         (("learning_rate", "low"), 0.01, "low is 0.01 and high is 0.01; low must be less"),
         (("learning_rate", "low"), float("nan"), "learning_rate.low"),
         (("halving", "grace_epochs"), 11, "grace_epochs is 11; it must not exceed epochs, 10"),
         (("halving", "keep_one_of"), 1, "keep_one_of is 1"),
-        (("finalists", "seeds"), [1, 1], "seeds are (1, 1); no seed may come twice"),
+        (("finalists", "seeds"), [1, 1], "seeds are (1, 1); they must be distinct"),
         (("finalists", "seeds"), [1], "seeds is [1]"),
         (("trials",), 0, "trials is 0"),
         (("epoch",), 3, "epoch is 3: unknown key"),
@@ -69,18 +67,18 @@ def test_mistakes_are_named_with_file_profile_key_and_value(tmp_path, place, val
 
 def test_finalists_that_are_never_tried_are_refused(tmp_path):
     path = written(tmp_path, {**SPACE, "finalists": {"best": 1, "always": [4], "seeds": [1, 2]}})
-    with pytest.raises(ParamsError, match=r"finalists.always has \[4\]; name them in num_blocks.enqueue"):
+    with pytest.raises(ParamsError, match=r"finalists.always has \[4\]; add them to num_blocks.enqueue"):
         read_space(path, "sample")
 
 
-def test_file_or_profile_that_is_not_there_is_named(tmp_path):
+def test_a_missing_file_or_section_is_named(tmp_path):
     with pytest.raises(ParamsError, match=r"space.yaml: cannot be read as YAML"):
         read_space(tmp_path / "space.yaml", "sample")
     with pytest.raises(ParamsError, match="has no section 'paper', it has sample; add one"):
         read_space(written(tmp_path, SPACE), "paper")
 
 
-def test_command_line_replaces_values_and_they_are_checked(tmp_path):
+def test_overrides_replace_values_and_are_checked(tmp_path):
     path = written(tmp_path, SPACE)
     changed = read_space(path, "sample", {"trials": 20, "halving": None})
     assert (changed.trials, changed.halving) == (20, None)
@@ -88,17 +86,8 @@ def test_command_line_replaces_values_and_they_are_checked(tmp_path):
         read_space(path, "sample", {"trials": 0})
 
 
-@pytest.mark.parametrize("profile", ["sample", "local", "paper"])
-def test_spaces_that_come_along_fit_their_profiles(root, profile):
-    params = with_training_of(profile, Params.read(root / "params.yaml"), root / "params.yaml")
-    depths = read_space(root / "sweeps/resblocks.yaml", profile)
-    assert depths.num_blocks.reference == params.model.num_blocks
-    assert depths.first_choices(params.pretrain.learning_rate)
-    assert read_space(root / "sweeps/finetune.yaml", profile).first_choices(params.finetune.learning_rate)
-
-
 def test_the_paper_s_space_has_its_depth_edsr_s_and_learning_rates_around_its_own(root):
     space = read_space(root / "sweeps/resblocks.yaml", "paper")
-    assert [choice["num_blocks"] for choice in space.first_choices(1e-4)] == [42, 32]
+    assert [candidate["num_blocks"] for candidate in space.first_candidates(1e-4)] == [42, 32]
     assert (space.num_blocks.low, space.num_blocks.high, space.features) == (8, 64, 256)
     assert (space.learning_rate.low, space.learning_rate.high) == (1e-5, 1e-3)

@@ -6,35 +6,51 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from mlflow import MlflowClient
+from sweep_project import enter
 
 pytest.importorskip("ray", reason="ray is not installed; `pip install 'demsr[sweep]'` installs it")
 
-from demsr.errors import CheckpointError, ParamsError, TrackingError, WorkerError
-from demsr.params import Params
+import ray
+from ray.cluster_utils import Cluster
+
+from demsr.cli.sweep_config import read_plan
+from demsr.errors import ParamsError, TrackingError, WorkerError
 from demsr.profiles import write_changes
 from demsr.search import sweep
+from demsr.search.monitor import TrialMonitor
 from demsr.search.nodes import TrialResources
-from demsr.search.sweep import _books, choose_finalists, run_sweep
-from demsr.search.sweep_plan import SweepPlan, read_plan
-from demsr.search.trial import check_node, train_trial
+from demsr.search.sweep import _trial_logs, choose_finalists, run_sweep
+from demsr.search.sweep_plan import SweepPlan
 from demsr.search.trial_log import TrialRecord
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray, about files and sockets of its own
 ONE = TrialResources(max_concurrent=1)
 
 
-def plan_of(name: str = "resblocks", **changes) -> SweepPlan:
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A Ray cluster of one node with one CPU; tests may add nodes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        started = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        yield started
+        started.shutdown()
+
+
+def read(name: str = "resblocks", **overrides) -> SweepPlan:
     stage = "pretrain" if name == "resblocks" else "finetune"
-    return read_plan(name, stage, Path("sweeps") / f"{name}.yaml", changes=changes)
+    return read_plan(name, stage, Path("sweeps") / f"{name}.yaml", overrides=overrides)
 
 
-def started(project: Path, *words: str) -> subprocess.Popen:
+def start_command(project: Path, *words: str) -> subprocess.Popen:
     command = [sys.executable, "-u", "sweeps/resblocks.py", "--max-concurrent", "1", *words]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
@@ -47,8 +63,8 @@ def started(project: Path, *words: str) -> subprocess.Popen:
     )
 
 
-def stopped_after(process: subprocess.Popen, line: str, how: signal.Signals) -> int:
-    """Send a signal as soon as a line was printed; processes that the command has begun may still live."""
+def stop_after(process: subprocess.Popen, line: str, how: signal.Signals) -> int:
+    """Send a signal once a line is printed; child processes may outlive the command."""
     for printed in process.stdout:
         if line in printed:
             process.send_signal(how)
@@ -71,23 +87,23 @@ def outcome(project: Path) -> list[dict]:
 
 
 @pytest.mark.slow
-def test_a_sweep_that_is_killed_and_interrupted_ends_as_an_unbroken_one(project, small_project):
-    unbroken = project.parent / "unbroken"
-    shutil.copytree(small_project, unbroken)
-    os.environ["DVC_ROOT"] = str(unbroken)  # the fixture restores it
-    assert started(unbroken).wait() == 0
+def test_a_killed_and_interrupted_sweep_ends_as_an_unbroken_one(project, small_project, cluster, monkeypatch):
+    unbroken = Path(shutil.copytree(small_project, project.parent / "unbroken"))
+    enter(unbroken, monkeypatch)
+    run_sweep(read(), ONE, address=cluster.address)
 
-    os.environ["DVC_ROOT"] = str(project)
-    assert stopped_after(started(project), "2 of 4  trial-001", signal.SIGKILL) == -signal.SIGKILL
+    enter(project, monkeypatch)
+    assert stop_after(start_command(project), "2 of 4  trial-001", signal.SIGKILL) == -signal.SIGKILL
     first = {name: run.info.run_id for name, run in runs_of(project).items()}
     assert {"resblocks sample", "trial-000", "trial-001"} <= first.keys()
-    with pytest.raises(ParamsError, match="an unfinished sweep is there; go on with --resume, or throw it away"):
-        begin(plan_of())
-    assert stopped_after(started(project, "--resume"), "1 of 4  finalist-000", signal.SIGINT) == 130
+    with pytest.raises(ParamsError, match="an unfinished sweep exists; continue it with --resume, or discard it"):
+        start(read())
+    resumed = start_command(project, "--resume", "--address", cluster.address)
+    assert stop_after(resumed, "1 of 4  finalist-000", signal.SIGINT) == 130
     interrupted = runs_of(project)
     assert interrupted["resblocks sample"].info.status == "KILLED"
     assert {run.info.status for run in interrupted.values()} <= {"KILLED", "FINISHED"}
-    assert started(project, "--resume").wait() == 0
+    run_sweep(read(), ONE, address=cluster.address, resume=True)
 
     assert outcome(project) == outcome(unbroken)
     runs = runs_of(project)
@@ -106,27 +122,39 @@ def test_a_sweep_that_is_killed_and_interrupted_ends_as_an_unbroken_one(project,
     assert left == {"optuna.db", "sweep.json"}  # no checkpoint
 
 
-@pytest.mark.slow
-def test_trials_run_on_all_nodes_of_a_cluster_and_a_failed_one_does_not_stop_the_others(project, monkeypatch):
-    from ray.cluster_utils import Cluster
+def waiting_for_two_nodes(call):
+    """Hold the first trial after its first epoch until another node has a worker, which takes seconds to start."""
 
-    plan = plan_of(trials=5, epochs=60, halving=None)  # long enough for the slower node to come in
-    identity, trials = "a" * 16, _books(plan)[0]
-    began = {"identity": identity, "reference": plan.reference, "trials": 5}
-    monkeypatch.setattr(sweep, "_begin", lambda *_, **__: began)
-    broken = plan.folder / identity / "trial-002"
+    def call_and_wait(self, record: TrialRecord) -> None:
+        call(self, record)
+        deadline = time.monotonic() + 120
+        while record.id == "trial-000" and len(record.rows) == 1 and time.monotonic() < deadline:
+            actors = ray._private.state.actors().values()
+            if len({actor["Address"]["NodeID"] for actor in actors if actor["State"] == "ALIVE"}) > 1:
+                return
+            time.sleep(0.2)
+
+    return call_and_wait
+
+
+@pytest.mark.slow
+def test_trials_run_on_all_nodes_and_a_failed_one_does_not_stop_the_others(project, cluster, monkeypatch):
+    plan = read(halving=None, finalists={"best": 1, "seeds": [1, 2]})
+    started = {"identity": "a" * 16, "reference": plan.reference, "trials": 4}
+    monkeypatch.setattr(sweep, "_start", lambda *_, **__: started)
+    monkeypatch.setattr(TrialMonitor, "__call__", waiting_for_two_nodes(TrialMonitor.__call__))
+    broken = plan.folder / started["identity"] / "trial-002"
     broken.mkdir(parents=True)
     (broken / "last-epoch=0.ckpt").write_text("no checkpoint")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    (plan.folder / "sweep.json").write_text("{}")
+    node = cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
     try:
-        cluster.add_node(num_cpus=1)
-        cluster.wait_for_nodes()
-        (plan.folder / "sweep.json").write_text("{}")
-        report = run_sweep(plan, share=TrialResources(), address=cluster.address)
+        report = run_sweep(plan, TrialResources(), address=cluster.address)
     finally:
-        cluster.shutdown()
-    entries = trials.entries()
-    assert [entry.state == "failed" for entry in entries] == [False, False, True, False, False]
+        cluster.remove_node(node)
+    entries = _trial_logs(plan)[0].records()
+    assert [entry.state == "failed" for entry in entries] == [False, False, True, False]
     assert len({entry.node for entry in entries if entry.node}) == 2
     assert f"1 of {len(report.trials)} trials failed; first: UnpicklingError" in report.sentences[-1]
     runs = runs_of(project)
@@ -138,32 +166,33 @@ def test_trials_run_on_all_nodes_of_a_cluster_and_a_failed_one_does_not_stop_the
 
 
 @pytest.mark.slow
-def test_fine_tuning_is_searched_the_same_way_and_mlflow_may_be_away_meanwhile(project, monkeypatch, capsys):
+def test_fine_tuning_is_searched_the_same_way_and_mlflow_may_be_down_meanwhile(project, cluster, monkeypatch, capsys):
     from demsr.tracking.child_runs import ChildRuns
 
-    plan, update, failures = plan_of("finetune"), ChildRuns.update, []
+    plan, update, failures = read("finetune"), ChildRuns.update, []
 
-    def away(self, trial_id, **what):
+    def failing_once(self, trial_id, **what):
         if not failures and what["rows"]:
             failures.append(trial_id)
-            raise TrackingError("MLflow is away")
+            raise TrackingError("MLflow is down")
         update(self, trial_id, **what)
 
-    monkeypatch.setattr(ChildRuns, "update", away)
-    report = run_sweep(plan, share=ONE)
+    monkeypatch.setattr(ChildRuns, "update", failing_once)
+    report = run_sweep(plan, ONE, address=cluster.address)
     assert failures
-    assert "MLflow is away; runs are written at the end" in capsys.readouterr().err
+    assert "MLflow is down; runs are written at the end" in capsys.readouterr().err
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiment = client.get_experiment_by_name("dem-srnet-finetune").experiment_id
     runs = client.search_runs([experiment])
     assert len(runs) == 1 + len(report.trials)
     assert {run.info.status for run in runs} == {"FINISHED"}
-    assert {entry.choice["learning_rate"] for entry in _books(plan)[0].entries()} >= {0.001}
+    assert {entry.candidate["learning_rate"] for entry in _trial_logs(plan)[0].records()} >= {0.001}
     assert report.reference == 0.001
     assert set(report.changes) == {"finetune"}
 
     more_seeds = {"best": 1, "seeds": [1, 2, 3]}
-    more = run_sweep(plan_of("finetune", finalists=more_seeds), share=ONE, resume=True, trials=4)
+    extended = read("finetune", finalists=more_seeds)
+    more = run_sweep(extended, ONE, address=cluster.address, resume=True, trials=4)
     assert {len(row["rmse_by_seed"]) for row in more.finalists} == {3}
     assert [row["trial_id"] for row in more.trials if row["role"] == "trial"][:4] == [
         f"trial-{n:03d}" for n in range(4)
@@ -173,134 +202,61 @@ def test_fine_tuning_is_searched_the_same_way_and_mlflow_may_be_away_meanwhile(p
     assert {run.info.run_id for run in runs} <= {run.info.run_id for run in again}
 
 
-def begin(plan: SweepPlan, **how) -> dict:
-    return sweep._begin(plan, **{"resume": False, "anew": False, "accept_changes": False, "trials": None, **how})
+def start(plan: SweepPlan, **how) -> dict:
+    return sweep._start(plan, **{"resume": False, "anew": False, "accept_changes": False, "trials": None, **how})
 
 
-def test_what_a_sweep_goes_on_from_must_be_the_same(project):
-    plan = plan_of()
-    with pytest.raises(ParamsError, match="there is no sweep to go on with; leave --resume away"):
-        begin(plan, resume=True)
-    began = begin(plan, trials=7)
-    assert (began["trials"], began["reference"]) == (7, {"num_blocks": 2, "learning_rate": 0.003})
-    assert begin(plan, resume=True) == began  # and not the number of trials of the space
-    assert begin(plan, resume=True, trials=9) == began | {"trials": 9}
+def test_a_sweep_resumes_with_the_same_space_pairs_and_reference_only(project):
+    plan = read()
+    with pytest.raises(ParamsError, match="no sweep to resume; start one without --resume"):
+        start(plan, resume=True)
+    started = start(plan, trials=7)
+    assert (started["trials"], started["reference"]) == (7, {"num_blocks": 2, "learning_rate": 0.003})
+    assert start(plan, resume=True) == started  # and not the number of trials of the space
+    assert start(plan, resume=True, trials=9) == started | {"trials": 9}
     finalists = {"best": 2, "seeds": [1, 2, 3]}
-    assert begin(plan_of(finalists=finalists), resume=True)["identity"] == began["identity"]
+    assert start(read(finalists=finalists), resume=True)["identity"] == started["identity"]
     write_changes(Path("params.yaml"), {"pretrain": {"learning_rate": 0.005}, "model": {"num_blocks": 3}})
-    assert begin(plan_of(), resume=True)["reference"] == began["reference"]  # although the best was put there
-    with pytest.raises(ParamsError, match="since this sweep began its space changed"):
-        begin(plan_of(epochs=4), resume=True)
-    assert begin(plan_of(epochs=4), resume=True, accept_changes=True)["identity"] == began["identity"]
+    assert start(read(), resume=True)["reference"] == started["reference"]  # although the best was put there
+    with pytest.raises(ParamsError, match="the space changed since this sweep started"):
+        start(read(epochs=4), resume=True)
+    assert start(read(epochs=4), resume=True, accept_changes=True)["identity"] == started["identity"]
     pairs = project / "data/pairs/land/valid.h5"
     pairs.write_bytes((project / "data/pairs/marine/valid.h5").read_bytes())
-    with pytest.raises(ParamsError, match="its space and pairs changed"):
-        begin(plan_of(), resume=True)
+    with pytest.raises(ParamsError, match="the space and pairs changed"):
+        start(read(), resume=True)
     with pytest.raises(ParamsError, match="give one of them"):
-        begin(plan_of(), resume=True, anew=True)
-    assert begin(plan_of(), anew=True)["identity"] != began["identity"]
+        start(read(), resume=True, anew=True)
+    assert start(read(), anew=True)["identity"] != started["identity"]
 
 
 def test_one_process_at_a_time_runs_a_sweep(project):
-    plan = plan_of()
+    plan = read()
     plan.folder.parent.mkdir(parents=True)
     with FileLock(f"{plan.folder}.lock"), pytest.raises(ParamsError, match="another process runs this sweep"):
-        run_sweep(plan, share=ONE)
-    with pytest.raises(ParamsError, match="run this on a node of the cluster"):
-        run_sweep(plan, share=ONE, address="ray://head:10001")
+        run_sweep(plan, ONE)
+    with pytest.raises(ParamsError, match="run the sweep on a node of the cluster"):
+        run_sweep(plan, ONE, address="ray://head:10001")
 
 
 def test_finalists_are_the_reference_and_the_best_and_never_a_trial_that_failed(project):
-    def entry(number: int, depth: int, rate: float, rmse: float, state: str = "finished") -> TrialRecord:
-        choice = {"num_blocks": depth, "learning_rate": rate}
-        return TrialRecord(f"trial-{number:03d}", choice, 1, state, [{"epoch": 1, "valid_rmse_m": rmse}])
+    def record(number: int, depth: int, rate: float, rmse: float, state: str = "finished") -> TrialRecord:
+        candidate = {"num_blocks": depth, "learning_rate": rate}
+        return TrialRecord(f"trial-{number:03d}", candidate, 1, state, [{"epoch": 1, "valid_rmse_m": rmse}])
 
-    entries = [
-        entry(0, 2, 0.003, 9.0),
-        entry(1, 2, 0.001, 8.0),
-        entry(2, 2, 0.01, 1.0, "failed"),
-        entry(3, 3, 0.002, 7.0),
-        entry(4, 3, 0.004, 7.5, "stopped early"),
-        entry(5, 1, 0.003, 1.0, "failed"),
+    records = [
+        record(0, 2, 0.003, 9.0),
+        record(1, 2, 0.001, 8.0),
+        record(2, 2, 0.01, 1.0, "failed"),
+        record(3, 3, 0.002, 7.0),
+        record(4, 3, 0.004, 7.5, "stopped early"),
+        record(5, 1, 0.003, 1.0, "failed"),
     ]
-    plan = plan_of(finalists={"best": 1, "always": [1], "seeds": [1, 2]})
-    assert choose_finalists(plan, entries) == [
+    plan = read(finalists={"best": 1, "always": [1], "seeds": [1, 2]})
+    assert choose_finalists(plan, records) == [
         {"num_blocks": 2, "learning_rate": 0.001},  # the reference, at its best rate
         {"num_blocks": 1, "learning_rate": 0.003},  # always; its only trial failed, so the rate of the profile
         {"num_blocks": 3, "learning_rate": 0.002},
     ]
     with pytest.raises(WorkerError, match="all 1 trials failed: too high"):
-        choose_finalists(plan, [replace(entries[2], error="too high")])
-
-
-def test_another_profile_brings_its_net_and_training_to_the_pairs_that_are_there(project, root):
-    plan = read_plan("resblocks", "pretrain", root / "sweeps/resblocks.yaml", profile="paper")
-    assert plan.reference == {"num_blocks": 42, "learning_rate": 1e-4}
-    assert (plan.training.net["features"], plan.training.batch_size) == (256, 64)
-    assert plan.training.train == project / "data/pairs/land/train.h5"
-    assert plan.changes({"num_blocks": 32, "learning_rate": 2e-4}) == {
-        "model": {"num_blocks": 32, "features": 256},
-        "pretrain": {"learning_rate": 2e-4},
-    }
-
-
-def test_nodes_with_other_code_pairs_or_models_are_refused(project):
-    training = plan_of("finetune").training
-    check_node(training, whole=True)
-    with pytest.raises(WorkerError, match="has another version of demsr"):
-        check_node(replace(training, code="other"), whole=False)
-    with pytest.raises(WorkerError, match=r"valid.h5: the node .* lacks it or has another one"):
-        check_node(replace(training, sizes=(training.sizes[0], 1)), whole=False)
-    changed = replace(training, md5=(training.md5[0], "0"))
-    check_node(changed, whole=False)  # the size is the same
-    with pytest.raises(WorkerError, match=r"valid.h5: the node .* lacks it"):
-        check_node(changed, whole=True)
-    with pytest.raises(WorkerError, match="has another pretrained model"):
-        check_node(replace(training, start_sha256="0"), whole=False)
-
-
-def test_an_epoch_of_nan_ends_a_trial_with_its_reason(project):
-    seen = []
-    choice = {"num_blocks": 1, "learning_rate": 1e30}
-    with pytest.raises(CheckpointError, match="came out as NaN or infinite; the learning rate is too high"):
-        train_trial(plan_of().training, "trial-000", choice, seed=1, threads=1, on_epoch=seen.append)
-    assert all(row["valid_rmse_m"] == row["valid_rmse_m"] for row in seen)
-
-
-def test_the_best_goes_into_params_yaml_unless_it_was_found_for_another_profile(project):
-    folder = project / "results/sweeps/resblocks"
-    folder.mkdir(parents=True)
-    report = {
-        "name": "resblocks",
-        "profile": "sample",
-        "unit": "m",
-        "axis": "num_blocks",
-        "reference": 2,
-        "trials": [],
-        "finalists": [],
-        "best": {},
-        "baselines": {},
-        "equal_seconds": 1.0,
-        "budget": "",
-        "sentences": ["Best: 3."],
-        "changes": {"model": {"num_blocks": 3, "features": 4}, "pretrain": {"learning_rate": 0.0025}},
-    }
-    (folder / "verdict.json").write_text(json.dumps(report))
-
-    def command(*words: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "sweeps/resblocks.py", *words], cwd=project, capture_output=True, text=True, check=False
-        )
-
-    used = command("--verdict", "--use")
-    assert used.returncode == 0
-    assert "Best: 3." in used.stdout
-    params = Params.read()
-    assert (params.model.num_blocks, params.model.features, params.pretrain.learning_rate) == (3, 4, 0.0025)
-    assert "# The net. The paper has 42 blocks of 256 features." in Path("params.yaml").read_text()
-    (folder / "verdict.json").write_text(json.dumps(report | {"profile": "paper"}))
-    refused = command("--use")
-    assert refused.returncode == 1
-    assert "holds the profile sample, the sweep was of paper; run `demsr profile paper` first" in refused.stderr
-    (folder / "verdict.json").unlink()
-    assert "no sweep has come to its end here" in command("--verdict").stderr
+        choose_finalists(plan, [replace(records[2], error="too high")])

@@ -1,13 +1,9 @@
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
-from affine import Affine
 from fault_server import FaultServer, Served
 from providers import geotiff, zipped
 from synthetic import dem, rough
@@ -18,8 +14,6 @@ from demsr.download.remote_file import AbsentError, RetryPolicy
 from demsr.errors import FetchError, VoidError
 from demsr.sources.cutting import copy_window, cut, unpack
 from demsr.sources.data_sheet import DataSheet, data_sheet
-from demsr.sources.mosaic import write_mosaic
-from demsr.sources.raster_checks import checked_header
 
 QUICK = RetryPolicy(attempts=2, connect_s=2, stall_s=2, min_bytes_per_s=2000, window_s=1, first_wait_s=0.01)
 BOX = (10.0, 49.0, 11.0, 50.0)
@@ -39,7 +33,7 @@ def window(server: FaultServer, target: Path, box=(10.25, 49.5, 10.5, 49.75)) ->
         return dataset.read(1)
 
 
-def test_a_window_has_the_numbers_of_the_file_and_only_its_bytes_are_asked_for(server, tmp_path):
+def test_a_window_has_the_values_of_the_file_and_reads_only_its_bytes(server, tmp_path):
     server.files[PATH] = Served(CONTENT)
     found = window(server, tmp_path / "part.tif")
     np.testing.assert_array_equal(found, ROUGH[225:450, 225:450])
@@ -53,7 +47,7 @@ def test_a_window_has_the_numbers_of_the_file_and_only_its_bytes_are_asked_for(s
 @pytest.mark.parametrize(
     "faults", [["503"], ["", "", "503"], ["", "", "429 0"], ["", "", "drip"], ["", "", "shorter"], ["", "", "page"]]
 )
-def test_a_window_is_whole_whatever_came_in_between(server, tmp_path, faults):
+def test_a_window_is_complete_whatever_faults_occur(server, tmp_path, faults):
     server.files[PATH] = Served(CONTENT, faults=list(faults))
     np.testing.assert_array_equal(window(server, tmp_path / "part.tif"), ROUGH[225:450, 225:450])
 
@@ -72,7 +66,7 @@ def test_a_window_is_whole_whatever_came_in_between(server, tmp_path, faults):
         (Served(CONTENT[:20_000] + bytes(len(CONTENT) - 20_000)), "cannot be read"),
     ],
 )
-def test_a_window_that_does_not_come_leaves_no_file(server, tmp_path, served, message):
+def test_a_failed_window_leaves_no_file(server, tmp_path, served, message):
     server.files[PATH] = served
     with pytest.raises(FetchError, match=message) as raised:
         window(server, tmp_path / "part.tif")
@@ -80,7 +74,7 @@ def test_a_window_that_does_not_come_leaves_no_file(server, tmp_path, served, me
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_absent_file_and_a_window_beside_it_are_told_from_failures(server, tmp_path):
+def test_an_absent_file_and_a_window_outside_it_differ_from_failures(server, tmp_path):
     with pytest.raises(AbsentError, match="no such file"):
         window(server, tmp_path / "part.tif")
     server.files[PATH] = Served(CONTENT)
@@ -88,7 +82,7 @@ def test_an_absent_file_and_a_window_beside_it_are_told_from_failures(server, tm
         window(server, tmp_path / "part.tif", (12, 49, 13, 50))
 
 
-def test_a_window_takes_no_login_along(server, tmp_path, monkeypatch):
+def test_a_window_is_read_without_login(server, tmp_path, monkeypatch):
     (tmp_path / "netrc").write_text("default login me password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -117,7 +111,7 @@ def test_a_part_of_a_projected_raster_in_feet_becomes_metres_above_the_datum_of_
     assert 150 <= cut(tmp_path / "w.tif", half, sheet).elevation_m.shape[1] < 200
 
 
-def test_feet_in_the_place_of_metres_are_noticed(tmp_path):
+def test_feet_instead_of_metres_are_detected(tmp_path):
     feet = np.linspace(-131, -11_086, 400 * 300, dtype=np.float32).reshape(400, 300)
     box = (755_000, 7_470_000, 770_000, 7_490_000)
     (tmp_path / "w.tif").write_bytes(geotiff(feet, box, crs="EPSG:32749"))
@@ -135,28 +129,7 @@ def test_a_place_without_measured_pixels_is_absent(tmp_path):
             cut(tmp_path / "a.tif", box, product())
 
 
-@pytest.mark.parametrize(
-    ("crs", "sheet", "message"),
-    [
-        ("EPSG:4269", product(), "its CRS is 'EPSG:4269', gmrt has EPSG:4326; check that it is a file of gmrt"),
-        ("EPSG:4326", product(crs="projected"), "gmrt has projected"),
-        ("EPSG:4326", product(crs="EPSG:9354"), "gmrt has EPSG:9354"),
-    ],
-)
-def test_a_file_in_another_crs_than_the_sheet_says_is_refused(tmp_path, crs, sheet, message):
-    (tmp_path / "a.tif").write_bytes(geotiff(ROUGH, BOX, crs=crs))
-    with pytest.raises(FetchError, match=message):
-        checked_header(tmp_path / "a.tif", sheet)
-
-
-def test_a_unit_that_the_file_states_must_be_that_of_the_sheet(tmp_path):
-    write_dem(tmp_path / "a.tif", dem(rough(20, 20, seed=1)))
-    checked_header(tmp_path / "a.tif", product())
-    with pytest.raises(FetchError, match="its elevations are in units of 1 m, those of gmrt in ft"):
-        checked_header(tmp_path / "a.tif", product(unit="ft"))
-
-
-def test_the_one_member_that_matches_is_unpacked(tmp_path):
+def test_the_only_matching_member_is_unpacked(tmp_path):
     (tmp_path / "a.zip").write_bytes(zipped(GEBCO_2024__nc=b"grid", GEBCO_2024_terms__pdf=b"words"))
     unpack(tmp_path / "a.zip", "gebco_*.nc", tmp_path / "a.nc")
     assert (tmp_path / "a.nc").read_bytes() == b"grid"
@@ -167,67 +140,7 @@ def test_the_one_member_that_matches_is_unpacked(tmp_path):
     assert not (tmp_path / "b.tif").exists()
 
 
-def test_windows_go_back_to_their_place_on_the_globe(tmp_path):
-    spacing = 15 / 3600
-    corners = {"a": (10.0, 50.0), "b": (-180.0, 90.0), "c": (175.0, -85.0)}
-    values = {name: np.full((1200, 1200), number, np.int16) for number, name in enumerate(corners, 1)}
-    values["a"][0, 0] = 77
-    for name, (west, north) in corners.items():
-        box = (west, north - 5, west + 5, north)
-        (tmp_path / f"{name}.tif").write_bytes(geotiff(values[name], box))
-    write_mosaic([tmp_path / f"{name}.tif" for name in corners], tmp_path / "globe.tif")
-    with rasterio.open(tmp_path / "globe.tif") as globe:
-        assert (globe.width, globe.height) == (86400, 43200)
-        assert globe.transform.almost_equals(Affine(spacing, 0, -180, 0, -spacing, 90))
-        for (lon, lat), wanted in {
-            (10 + spacing / 2, 50 - spacing / 2): 77,
-            (12, 48): 1,
-            (-179.99, 89.99): 2,
-            (179.99, -89.99): 3,
-            (0.01, 0.01): globe.nodata,
-        }.items():
-            row, col = int((90 - lat) / spacing), int((lon + 180) / spacing)
-            assert globe.read(1, window=((row, row + 1), (col, col + 1)))[0, 0] == wanted
-    assert (tmp_path / "globe.tif").stat().st_size < 3e6
-
-
-def test_windows_of_other_cells_are_refused(tmp_path):
-    values = np.zeros((240, 240), np.int16)
-    (tmp_path / "a.tif").write_bytes(geotiff(values, (10, 49, 11, 50)))
-    (tmp_path / "b.tif").write_bytes(geotiff(values, (11.002, 49, 12.002, 50)))
-    with pytest.raises(FetchError, match=r"b\.tif: its cells do not match those of"):
-        write_mosaic([tmp_path / "a.tif", tmp_path / "b.tif"], tmp_path / "globe.tif")
-    assert not (tmp_path / "globe.tif").exists()
-
-
-def test_an_assembled_input_has_the_same_bytes_whatever_the_memory(tmp_path):
-    random = np.random.default_rng(0)
-    corners = [(west, north) for north in (50, 45) for west in (10, 15, 25)]
-    parts = []
-    for west, north in corners:
-        values = random.integers(-5000, 5000, (1200, 1200)).astype(np.int16)
-        parts.append(tmp_path / f"{west}_{north}.tif")
-        parts[-1].write_bytes(geotiff(values, (west, north - 5, west + 5, north)))
-    code = (
-        "import sys; from pathlib import Path; from demsr.sources.mosaic import write_mosaic; "
-        "*parts, target = map(Path, sys.argv[1:]); write_mosaic(parts, target)"
-    )
-    written = []
-    for number, (megabytes, some) in enumerate(((2, parts), (1000, parts), (50, parts[::-1]))):
-        target = tmp_path / f"globe{number}.tif"
-        env = {**os.environ, "GDAL_CACHEMAX": str(megabytes)}
-        subprocess.run([sys.executable, "-c", code, *map(str, some), str(target)], env=env, check=True)
-        written.append(target.read_bytes())
-    assert written[0] == written[1] == written[2]
-
-
-def test_windows_that_are_no_whole_numbers_are_refused(tmp_path):
-    (tmp_path / "a.tif").write_bytes(geotiff(np.zeros((240, 240), np.float32), (10, 49, 11, 50)))
-    with pytest.raises(FetchError, match="its values are float32, not integers"):
-        write_mosaic([tmp_path / "a.tif"], tmp_path / "globe.tif")
-
-
-def test_what_the_sheet_is_not_sure_of_the_file_may_know_better(tmp_path):
+def test_a_file_overrides_fields_that_the_sheet_is_unsure_of(tmp_path):
     raster = dem(rough(20, 20, seed=1))
     write_dem(
         tmp_path / "a.tif", replace(raster, grid=replace(raster.grid, registration="point"), vertical_datum="LAT")

@@ -69,7 +69,7 @@ def test_file_missing_or_there_twice_is_refused(tmp_path, write, names, found):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no archive at all"], ids=["nothing there", "empty", "other"])
-def test_what_is_no_archive_is_refused(tmp_path, content):
+def test_a_file_that_is_not_an_archive_is_refused(tmp_path, content):
     source = tmp_path / "dem.zip"
     if content is not None:
         source.write_bytes(content)

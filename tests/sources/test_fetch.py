@@ -11,9 +11,10 @@ from demsr.dem.dem import Dem
 from demsr.dem.read.declared import Declared
 from demsr.dem.read.raster import read_dem
 from demsr.download.cache import Cache
+from demsr.download.credentials import Credentials
 from demsr.errors import FetchError, ParamsError, RasterError
 from demsr.sources.data_sheet import data_sheet
-from demsr.sources.fetch import fetch_all, fetch_input
+from demsr.sources.fetch import check_login, fetch_all, fetch_input
 from demsr.sources.fetch_request import FetchInput, FetchRequest, input_requests, raster_requests
 from demsr.sources.manifest import InputFile, read_manifest, verified_path, write_manifest
 from demsr.sources.protocols.base import FetchRegion
@@ -28,7 +29,7 @@ def hgt(server: FaultServer, *tiles: str) -> None:
         serve_nasadem(server, tile, np.round(1000 + rough(1201, 1201, seed=sum(tile.encode()))))
 
 
-def test_tiles_are_listed_by_region_with_what_the_sheet_says(server, tmp_path):
+def test_tiles_are_listed_by_region_with_the_properties_of_the_sheet(server, tmp_path):
     hgt(server, "n46e010", "n46e011")
     found = fetched(server, ALPS)
     assert [entry.name for entry in found["land"]] == ["alps__n46e010", "alps__n46e011"]
@@ -42,7 +43,7 @@ def test_tiles_are_listed_by_region_with_what_the_sheet_says(server, tmp_path):
     assert (found["marine"], found["lr"]) == ([], [])
 
 
-def test_a_login_page_in_the_place_of_a_listed_tile_is_never_a_tile(server, tmp_path):
+def test_a_login_page_is_never_stored_as_a_tile(server, tmp_path):
     hgt(server, "n46e010", "n46e011")
     path = next(path for path in server.files if "n46e011" in path)
     server.files[path].faults = ["page"] * 99
@@ -53,7 +54,7 @@ def test_a_login_page_in_the_place_of_a_listed_tile_is_never_a_tile(server, tmp_
     assert len(fetched(server, ALPS)["land"]) == 2
 
 
-def test_a_missing_login_is_told_before_anything_is_asked_for(server, monkeypatch):
+def test_a_missing_login_is_reported_before_any_request(server, monkeypatch):
     monkeypatch.delenv("EARTHDATA_TOKEN")
     hgt(server, "n46e010")
     with pytest.raises(FetchError, match="nasadem: its server requires a login"):
@@ -68,7 +69,7 @@ def test_a_missing_login_is_told_before_anything_is_asked_for(server, monkeypatc
     assert cached == mirrored
 
 
-def test_a_region_of_which_nothing_exists_is_refused(server):
+def test_a_region_without_any_file_is_refused(server):
     sea = FetchRegion(name="sea", domain="marine", product="gmrt", box=(0.2, 0.2, 0.8, 0.8))
     with pytest.raises(FetchError, match="region sea: the server has none of its gmrt files, such as https://www.gmrt"):
         fetched(server, sea)
@@ -99,8 +100,8 @@ def test_windows_of_gebco_and_of_its_source_types_are_one_grid_each(server):
     hgt(server, "n46e010", "n46e011")
     serve_gebco(server, "gebco-2024", [ALPS.box], [], [])
     window = lr_grid(10, 50)
-    (piece,) = input_requests(data_sheet("gebco-2024"), [ALPS.box], whole=False)
-    server.files[path_of(piece.file.url)] = Served(netcdf(window, "elevation", tid=False))
+    (request,) = input_requests(data_sheet("gebco-2024"), [ALPS.box], whole=False)
+    server.files[path_of(request.file.url)] = Served(netcdf(window, "elevation", tid=False))
     found = fetched(server, ALPS, lr="gebco-2024", tid=True)
     (lr,), (types,) = found["lr"], found["lr_tid"]
     part = read_dem(verified_path(lr), declared=Declared(**lr.declared), within=(10, 46, 12, 47))
@@ -112,7 +113,7 @@ def test_windows_of_gebco_and_of_its_source_types_are_one_grid_each(server):
     assert np.isnan(everywhere.elevation_m).all()
 
 
-def test_the_whole_file_of_gebco_is_gone_on_with_and_unpacked(server, tmp_path):
+def test_the_whole_file_of_gebco_is_resumed_and_unpacked(server, tmp_path):
     content = zipped(GEBCO_2021__nc=netcdf(lr_grid(10, 50), "elevation", tid=False), GEBCO_Grid_terms__pdf=b"words")
     server.files["/data/open_download/gebco/gebco_2021/zip/"] = Served(content, faults=["reset"])
     found = fetched_lr(server, whole=True)
@@ -129,20 +130,12 @@ def fetched_lr(server: FaultServer, *, whole: bool) -> InputFile:
     return fetch_input(FetchInput(kind="lr", sheet=sheet, requests=requests), quick_cache(server, "gebco-2021"))
 
 
-def test_a_window_that_the_service_lacks_is_no_sea(server):
+def test_a_missing_window_of_an_input_is_an_error(server):
     with pytest.raises(FetchError, match="the server has no such file; the provider has moved it, choose another year"):
         fetched_lr(server, whole=False)
 
 
-def test_no_input_no_source_types_and_no_such_product():
-    assert FetchRequest(regions=(ALPS,)).inputs() == []
-    products = FetchRequest(regions=(ALPS, ALPS), lr="gebco-2021").data_sheets()
-    assert [product.name for product in products] == ["nasadem", "gebco-2021"]
-    with pytest.raises(ParamsError, match=r"product of region x is 'nasadm'; `demsr sources` lists .*nasadem"):
-        FetchRequest(regions=(replace(ALPS, name="x", product="nasadm"),)).data_sheets()
-
-
-def test_files_of_one_name_are_refused_and_so_are_files_of_another_place(server):
+def test_files_of_equal_names_or_wrong_positions_are_refused(server):
     content = geotiff((-10 + rough(50, 50, seed=1) / 1e3).astype(np.float32), (10, 49, 10.2, 49.2), crs="EPSG:4269")
     server.files |= {path: Served(content) for path in ("/a/bathy.tif", "/b/bathy.tif")}
     urls = tuple(server.url + path for path in ("/a/bathy.tif", "/b/bathy.tif"))
@@ -155,7 +148,7 @@ def test_files_of_one_name_are_refused_and_so_are_files_of_another_place(server)
     assert fetched(server, replace(region, urls=urls[:1]))["marine"][0].name == "gulf__bathy"
 
 
-def test_a_listed_tile_that_the_server_lacks_is_no_sea(server):
+def test_a_listed_but_missing_tile_is_an_error(server):
     hgt(server, "n46e010", "n46e011")
     del server.files[next(path for path in server.files if "n46e011" in path)]
     with pytest.raises(
@@ -166,12 +159,12 @@ def test_a_listed_tile_that_the_server_lacks_is_no_sea(server):
 
 def gmrt(server: FaultServer, content: bytes) -> FetchRegion:
     region = FetchRegion(name="rise", domain="marine", product="gmrt", box=(10.2, 49.2, 10.8, 49.8))
-    (piece,) = raster_requests(data_sheet("gmrt"), region)
-    server.files[path_of(piece.file.url)] = Served(content)
+    (request,) = raster_requests(data_sheet("gmrt"), region)
+    server.files[path_of(request.file.url)] = Served(content)
     return region
 
 
-def test_a_broken_answer_is_removed_and_one_with_impossible_heights_is_named(server, tmp_path):
+def test_an_unreadable_file_is_evicted_and_impossible_elevations_are_reported(server, tmp_path):
     depths = (-2000 + rough(300, 300, seed=1)).astype(np.float32)
     whole = geotiff(depths, (10, 49, 11, 50))
     with pytest.raises(
@@ -187,19 +180,19 @@ def test_a_broken_answer_is_removed_and_one_with_impossible_heights_is_named(ser
     assert len(entry.fetched_on) == 10  # a product without versions
 
 
-def test_a_window_of_another_size_than_asked_for_is_refused(server):
+def test_a_window_of_another_size_than_requested_is_refused(server):
     product = data_sheet("gebco-2021")
-    (piece,) = input_requests(product, [ALPS.box], whole=False)
+    (request,) = input_requests(product, [ALPS.box], whole=False)
     window = lr_grid(10, 50)
     small = replace(window, elevation_m=window.elevation_m[:480, :480], grid=window.grid.window(0, 0, 480, 480))
-    server.files[path_of(piece.file.url)] = Served(netcdf(small, "elevation", tid=False))
+    server.files[path_of(request.file.url)] = Served(netcdf(small, "elevation", tid=False))
     with pytest.raises(
         FetchError, match=r"covers .* requested was \(10.0, 45.0, 15.0, 50.0\); the service has changed"
     ):
         fetched_lr(server, whole=False)
 
 
-def test_a_damaged_file_of_the_cache_is_removed_and_comes_again(server):
+def test_a_damaged_cached_file_is_removed_and_downloaded_again(server):
     hgt(server, "n46e010", "n46e011")
     entry = fetched(server, ALPS)["land"][0]
     content = bytearray(entry.place.read_bytes())
@@ -216,39 +209,7 @@ def test_a_damaged_file_of_the_cache_is_removed_and_comes_again(server):
     verified_path(entry)
 
 
-@pytest.mark.parametrize(
-    ("wanted", "held_out", "message"),
-    [
-        (
-            FetchRequest(regions=(replace(ALPS, domain="marine"),)),
-            {},
-            "region alps is marine, nasadem is for land; choose",
-        ),
-        (FetchRequest(regions=(ALPS,), lr="gmrt"), {}, "fetch.remote.lr is 'gmrt', not a 15 arc-second input"),
-        (
-            FetchRequest(regions=(ALPS,)),
-            {"land": ["alp__*"]},
-            r"no raster matches 'alp__\*'; .* REGION__\* with one of alps",
-        ),
-    ],
-)
-def test_mistakes_that_can_be_told_before_are_told_before(wanted, held_out, message):
-    with pytest.raises(ParamsError, match=message):
-        wanted.check(held_out)
-    FetchRequest(regions=(ALPS,), lr="gebco-2021").check({"land": ["alps__*", "a*__n46*"], "marine": []})
-
-
-def test_held_out_patterns_must_fit_rasters_and_urls_be_of_use():
-    for pattern in ("alps", "alps__n99*"):
-        with pytest.raises(ParamsError, match="no raster matches"):
-            FetchRequest(regions=(ALPS,)).check({"land": [pattern]})
-    with pytest.raises(ParamsError, match="region alps: the addresses of nasadem are known; remove its `urls`"):
-        FetchRequest(regions=(replace(ALPS, urls=("https://example.org/a.zip",)),)).check({})
-    with pytest.raises(FetchError, match="name them under `urls`"):
-        FetchRequest(regions=(replace(ALPS, domain="marine", product="bag"),)).check({})
-
-
-def test_a_tile_of_the_neighbour_under_this_one_s_name_is_refused(server):
+def test_a_neighbouring_tile_under_the_wrong_name_is_refused(server):
     hgt(server, "n46e010", "n46e011", "n47e010")
     wrong, right = (next(path for path in server.files if tile in path) for tile in ("n46e010", "n47e010"))
     server.files[wrong] = Served(server.files[right].content)
@@ -256,7 +217,7 @@ def test_a_tile_of_the_neighbour_under_this_one_s_name_is_refused(server):
         fetched(server, ALPS)
 
 
-def test_a_full_disk_does_not_cost_the_file_that_was_fetched(server, tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_downloaded_file(server, tmp_path, monkeypatch):
     def full(path: Path, dem: Dem) -> None:
         raise RasterError(f"{path}: cannot be written (No space left on device)")
 
@@ -270,7 +231,7 @@ def test_a_full_disk_does_not_cost_the_file_that_was_fetched(server, tmp_path, m
     assert len(server.seen) == asked
 
 
-def test_files_beside_a_fetched_one_are_none_of_its_identity(server):
+def test_files_beside_a_fetched_one_do_not_change_its_checksum(server):
     entry = fetched(server, gmrt(server, geotiff(np.full((300, 300), -5, np.float32), (10, 49, 11, 50))))["marine"][0]
     entry.place.with_suffix(".tif.ovr").write_bytes(entry.place.read_bytes())
     assert verified_path(entry) == entry.place
@@ -283,3 +244,17 @@ def test_signatures_in_addresses_are_not_kept(server):
     region = FetchRegion(name="gulf", domain="marine", product="cudem", box=(10, 49, 11, 50), urls=(url,))
     (entry,) = fetched(server, region)["marine"]
     assert entry.origin == f"{server.url}/a.tif"
+
+
+def test_a_login_is_required_by_the_provider_only_and_an_unsupported_one_is_explained(own_cache):
+    sheet, cache = data_sheet("nasadem"), Cache()
+    (request, _) = raster_requests(sheet, ALPS)
+    check_login(request, sheet, {"earthdata": Credentials("token")}, cache)
+    check_login(request, sheet, {"earthdata": Credentials(None, {"urs.earthdata.nasa.gov": ("me", "secret")})}, cache)
+    with pytest.raises(FetchError, match="nasadem: its server requires a login and none was found; create an account"):
+        check_login(request, sheet, {"earthdata": Credentials()}, cache)
+    other = replace(sheet, access=replace(sheet.access, login="download the files by hand"))
+    with pytest.raises(FetchError, match="none was found; download the files by hand"):
+        check_login(request, other, {"earthdata": Credentials("token")}, cache)
+    check_login(request, data_sheet("tandem-x-90"), {}, cache)  # the user names addresses without logins
+    check_login(request, data_sheet("gmrt"), {}, cache)

@@ -17,17 +17,17 @@ def cache(tmp_path: Path) -> Cache:
 
 
 def test_a_region_takes_its_cells_at_the_mean_size_of_a_tile(cache):
-    (need,) = estimate_fetch(FetchRequest(regions=(ALPS,)), cache, patch_lr=32)
-    assert (need.region, need.product, need.domain) == ("alps", "nasadem", "land")
-    assert need.rasters == need.files == 16
-    assert need.bytes == pytest.approx(16 * 7.13e6)
-    assert need.pairs == 16 * 7 * 7
+    (estimate,) = estimate_fetch(FetchRequest(regions=(ALPS,)), cache, patch_lr=32)
+    assert (estimate.region, estimate.product, estimate.domain) == ("alps", "nasadem", "land")
+    assert estimate.rasters == estimate.files == 16
+    assert estimate.bytes == pytest.approx(16 * 7.13e6)
+    assert estimate.pairs == 16 * 7 * 7
 
 
 def test_a_part_of_a_tile_counts_by_its_share(cache):
     region = FetchRegion(name="here", domain="land", product="glo-30", box=(6, 44, 7.5, 45))
-    (need,) = estimate_fetch(FetchRequest(regions=(region,)), cache, patch_lr=32)
-    assert need.bytes == pytest.approx(1.5 * 35e6)
+    (estimate,) = estimate_fetch(FetchRequest(regions=(region,)), cache, patch_lr=32)
+    assert estimate.bytes == pytest.approx(1.5 * 35e6)
 
 
 def test_a_large_file_counts_once_however_many_cells_and_regions_it_serves(cache):
@@ -40,20 +40,20 @@ def test_a_large_file_counts_once_however_many_cells_and_regions_it_serves(cache
     assert (two.files, two.rasters, two.bytes) == (0, 1, 0)
 
 
-def test_windows_and_source_types_of_the_input_count_too(cache):
-    needs = estimate_fetch(FetchRequest(regions=(ALPS,), lr="gebco-2021", tid=True), cache, patch_lr=32)
-    windows = {need.domain: need.files for need in needs}
+def test_windows_and_source_types_of_the_input_are_counted(cache):
+    estimates = estimate_fetch(FetchRequest(regions=(ALPS,), lr="gebco-2021", tid=True), cache, patch_lr=32)
+    windows = {estimate.domain: estimate.files for estimate in estimates}
     assert windows == {"land": 16, "lr": 2, "lr_tid": 2}  # of 5 degrees, from 40 and from 45 north
     whole = estimate_fetch(FetchRequest(regions=(ALPS,), lr="gebco-2024", lr_whole=True), cache, patch_lr=32)
     assert (whole[1].files, whole[1].bytes) == (1, 4_267_373_073)
     unnamed = estimate_fetch(
         FetchRequest(regions=(ALPS,), lr="gebco-2021", lr_whole=True, tid=True), cache, patch_lr=32
     )
-    assert [need.bytes for need in unnamed[1:]] == pytest.approx([4.26e9, 92e6])
+    assert [estimate.bytes for estimate in unnamed[1:]] == pytest.approx([4.26e9, 92e6])
 
 
-def test_what_is_in_the_cache_is_told(cache, tmp_path):
+def test_cached_bytes_are_counted(cache, tmp_path):
     first = raster_requests(data_sheet("nasadem"), ALPS)[0].file
     cache.derive(first.url, first.name, lambda path: path.write_bytes(b"tile"))
-    (need,) = estimate_fetch(FetchRequest(regions=(ALPS,)), cache, patch_lr=32)
-    assert need.cached_bytes == pytest.approx(7.13e6)
+    (estimate,) = estimate_fetch(FetchRequest(regions=(ALPS,)), cache, patch_lr=32)
+    assert estimate.cached_bytes == pytest.approx(7.13e6)

@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rasterio
 from raster_files import write_hgt
 from rasterio.transform import Affine
-from synthetic import ARCSEC_3, NORTH_UP, plane, rough, write_raw
+from synthetic import ARCSEC_3, plane, rough, write_raw
 
 from demsr.dem.read.raster import read_dem
 from demsr.errors import DatumError, ParamsError
@@ -48,7 +47,7 @@ def test_harmonising_twice_changes_nothing(tmp_path, out):
     assert (first.grid, first.vertical_datum, first.source) == (again.grid, again.vertical_datum, again.source)
 
 
-def test_datum_of_the_options_is_for_files_that_name_none_and_what_is_declared_goes_before_both(tmp_path, out):
+def test_declared_datum_precedes_that_of_the_file_and_that_of_the_options(tmp_path, out):
     silent, other = (write_raw(tmp_path / f"{name}.tif", plane(4, 4)) for name in ("silent", "other"))
     speaking = write_raw(tmp_path / "speaking.tif", plane(4, 4), crs="EPSG:4326+3855")
     options = replace(OPTIONS, declared={"silent": {"vertical_datum": "NAVD88"}})
@@ -139,7 +138,7 @@ def test_two_processes_give_the_files_and_records_of_one(tmp_path):
         assert (tmp_path / "1/out" / path.name).read_bytes() == (tmp_path / "2/out" / path.name).read_bytes()
 
 
-def test_interrupted_run_goes_on_where_it_was(tmp_path, out, monkeypatch):
+def test_interrupted_run_resumes(tmp_path, out, monkeypatch):
     paths = [write_raw(tmp_path / f"{name}.tif", rough(30, 30, seed=ord(name))) for name in "abc"]
     unbroken = run(paths, tmp_path / "other" / "out")
     read: list[str] = []
@@ -182,36 +181,25 @@ def test_file_that_changed_since_it_was_listed_is_refused(tmp_path, out):
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_finished_file_of_another_options_is_not_taken(tmp_path, change):
+def test_finished_file_of_other_options_is_not_used(tmp_path, change):
     entry = describe_file(write_raw(tmp_path / "a.tif", rough(8, 8)))
     assert module._work_path(entry, tmp_path, OPTIONS) == module._work_path(entry, tmp_path, replace(OPTIONS))
     assert module._work_path(entry, tmp_path, OPTIONS) != module._work_path(entry, tmp_path, replace(OPTIONS, **change))
 
 
-def test_finished_file_of_other_geoid_grids_is_not_taken(tmp_path):
+def test_finished_file_of_other_geoid_grids_is_not_used(tmp_path):
     entry = describe_file(write_raw(tmp_path / "a.tif", rough(8, 8)))
     one, other = (module._work_path(entry, tmp_path, OPTIONS, sha256) for sha256 in ("one", "other"))
     assert one != other
 
 
-def test_finished_file_of_another_content_or_other_code_is_not_taken(tmp_path, monkeypatch):
+def test_finished_file_of_other_content_or_code_is_not_used(tmp_path, monkeypatch):
     entry = describe_file(write_raw(tmp_path / "a.tif", rough(8, 8)))
     other = describe_file(write_raw(tmp_path / "a.tif", rough(8, 8, seed=1)))
     before = module._work_path(entry, tmp_path, OPTIONS)
     assert module._work_path(other, tmp_path, OPTIONS) != before
     monkeypatch.setattr("demsr.runtime.fingerprint.code_sha256", lambda parts: "other" if "dem" in parts else "same")
     assert module._work_path(entry, tmp_path, OPTIONS) != before
-
-
-def test_what_gdal_reads_beside_a_file_belongs_to_it(tmp_path):
-    write_raw(tmp_path / "b.tif", rough(8, 8))
-    profile = {"driver": "EHdr", "height": 8, "width": 8, "count": 1, "dtype": "float32", "transform": NORTH_UP}
-    with rasterio.open(tmp_path / "a.bil", "w", **profile) as file:
-        file.write(rough(8, 8), 1)
-    before = describe_file(tmp_path / "a.bil").sha256
-    header = tmp_path / "a.hdr"
-    header.write_text(header.read_text().replace("10.", "20."))
-    assert describe_file(tmp_path / "a.bil").sha256 != before
 
 
 def test_marine_raster_of_mostly_positive_heights_is_suspected(tmp_path, out):

@@ -143,7 +143,7 @@ def test_name_of_no_file_is_refused(folders, named):
         changes_for(folders, exclude=[], **named)
 
 
-def test_rasters_of_which_no_pairs_will_be_cut_are_passed_over(shared):
+def test_rasters_too_small_or_coarse_for_pairs_are_skipped(shared):
     too_small = ["glo30_los_angeles_ellipsoid", "glo30_los_angeles_geoid", "utm30m_bigtujunga_san_gabriel"]
     large = ["srtm3_N49E011_franconian_jura", "srtm3_N51W001_chilterns_london"]
     large += ["srtm3_N52E008_north_german_plain", "srtm3_N53E027_belarus_plain"]
@@ -153,13 +153,13 @@ def test_rasters_of_which_no_pairs_will_be_cut_are_passed_over(shared):
     assert chosen.test == ["srtm3_N49E011_franconian_jura", "srtm3_N53E027_belarus_plain"]  # not the steepest of all
 
 
-def test_what_is_declared_of_files_that_are_there_is_used_and_kept(folders):
+def test_declared_properties_of_existing_files_are_used_and_kept(folders):
     declared = {"alps": {"positive": "down"}, "gone": {"unit": "ft"}}
     changes = changes_for(folders, exclude=[], valid=[], test=[], declared=declared)
     assert changes["harmonise"] == {"files": {"alps": {"positive": "down"}}}
 
 
-def test_real_lr_grids_are_pointed_at_and_asked_for(folders, tmp_path):
+def test_real_lr_grids_are_configured(folders, tmp_path):
     terrain(tmp_path / "lr", {"gebco_2024": 5, "gebco_2024_tid": 5})
     changes = changes_for(folders, exclude=[], valid=[], test=[], lr=tmp_path / "lr")
     assert changes["fetch"]["lr"]["tid"] == ["*tid*"]

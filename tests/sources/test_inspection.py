@@ -26,7 +26,7 @@ def inspected(folder: Path, values: Any, *, said: Declared | None = None, patch_
     return inspect_raster(write_raw(folder / "a.tif", np.asarray(values), **of_file), said, patch_hr=patch_hr)
 
 
-def test_grid_of_15_arc_seconds_is_an_input_and_nothing_finer_is_invented_from_it(tmp_path):
+def test_grid_of_15_arc_seconds_is_an_input_and_yields_no_3_arc_second_pairs(tmp_path):
     found = inspected(tmp_path, plane(45, 30), transform=spaced(15))
     assert found == Inspection(
         tmp_path / "a.tif",
@@ -192,7 +192,7 @@ def test_impossible_heights_are_refused_with_the_first_of_them(tmp_path):
         inspected(tmp_path, values)
 
 
-def test_what_is_no_raster_is_refused(tmp_path):
+def test_a_file_that_is_not_a_raster_is_refused(tmp_path):
     (tmp_path / "a.txt").write_text("no raster")
     with pytest.raises(RasterError, match=r"a\.txt: cannot be read as a raster"):
         inspect_raster(tmp_path / "a.txt")

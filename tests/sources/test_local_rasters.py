@@ -1,10 +1,7 @@
-import hashlib
-
 import pytest
 
 from demsr.errors import ParamsError
 from demsr.sources.local_rasters import find_rasters
-from demsr.sources.manifest import describe_file, read_manifest, verified_path, write_manifest
 
 
 @pytest.fixture
@@ -42,31 +39,7 @@ def test_two_files_of_one_name_are_refused(folder):
         find_rasters(folder, include=["*.tif", "*.nc"], exclude=[])
 
 
-def test_description_has_size_and_checksum(folder):
-    entry = describe_file(folder / "a.tif")
-    assert (entry.path, entry.bytes) == (str(folder / "a.tif"), 5)
-    assert entry.sha256 == hashlib.sha256(b"a.tif").hexdigest()
-
-
-def test_manifest_comes_back_as_it_was_written(folder, tmp_path):
-    inputs = {"land": [describe_file(folder / "a.tif"), describe_file(folder / "b.tif")], "marine": []}
-    write_manifest(tmp_path / "raw" / "inputs.json", inputs)
-    assert read_manifest(tmp_path / "raw" / "inputs.json") == inputs
-
-
-def test_unchanged_file_passes_the_check(folder):
-    assert verified_path(describe_file(folder / "a.tif")) == folder / "a.tif"
-
-
-@pytest.mark.parametrize("change", [lambda path: path.write_text("other"), lambda path: path.unlink()])
-def test_file_that_changed_or_went_is_refused(folder, change):
-    entry = describe_file(folder / "a.tif")
-    change(folder / "a.tif")
-    with pytest.raises(ParamsError, match=r"a\.tif: the file is missing or has changed since `fetch` listed it"):
-        verified_path(entry)
-
-
-def test_remains_of_an_interrupted_write_are_no_input(tmp_path):
+def test_partial_files_are_ignored(tmp_path):
     (tmp_path / "tile.tif").touch()
     (tmp_path / ".tile.123.part.tif").touch()
     assert find_rasters(tmp_path, include=["*.tif"], exclude=[]) == [tmp_path / "tile.tif"]

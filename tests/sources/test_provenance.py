@@ -48,7 +48,7 @@ def test_source_types_have_the_data_sheet_of_their_grid():
     assert row["product"] == "gebco-2021-tid"
 
 
-def test_dates_are_kept_but_not_by_what_trainings_depend_on(tmp_path):
+def test_dates_are_kept_except_in_dependencies_of_training(tmp_path):
     served = [InputFile("cache:x", 1, digit * 64, "a", "gmrt", fetched_on=f"2026-11-0{digit}") for digit in "12"]
     (row,) = provenance({"marine": served}, source="remote")["products"]
     assert row["fetched_on"] == "2026-11-01 to 2026-11-02"

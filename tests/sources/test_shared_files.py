@@ -298,7 +298,7 @@ def plain(path: Path) -> np.ndarray:
 
 
 def blocks(elevation: np.ndarray) -> list[np.ndarray]:
-    """Return what lies beside each other in pieces of a patch's size."""
+    """Return what lies beside each other in requests of a patch's size."""
     rows, cols = (range(0, length - SIDE + 1, SIDE) for length in elevation.shape)
     return [elevation[row : row + SIDE, col : col + SIDE] for row in rows for col in cols]
 

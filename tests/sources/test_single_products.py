@@ -29,17 +29,17 @@ def test_a_file_with_another_checksum_than_published_is_refused(server, tmp_path
 
 def test_canadian_depths_in_web_mercator_are_cut_to_their_cells(server):
     region = FetchRegion(name="strait", domain="marine", product="nonna-10", box=(-124.5, 48, -123.5, 48.5))
-    pieces = raster_requests(data_sheet("nonna-10"), region)
+    requests = raster_requests(data_sheet("nonna-10"), region)
     depths = (-200 + rough(800, 1500, seed=1) / 10).astype(np.float32)
     depths[:50] = np.float32(3.4028234663852886e38)
     content = geotiff(depths, (-13_870_000, 6_100_000, -13_740_000, 6_200_000), crs="EPSG:3857")
-    for piece in pieces:
-        server.files[path_of(piece.file.url)] = Served(content, kind="image/tiff")
+    for request in requests:
+        server.files[path_of(request.file.url)] = Served(content, kind="image/tiff")
     west, east = (read_dem(verified_path(entry)) for entry in fetched(server, region)["marine"])
     assert west.vertical_datum == "chart datum"
-    for dem, piece in zip((west, east), pieces, strict=True):
+    for dem, request in zip((west, east), requests, strict=True):
         bounds = dem.grid.lonlat_bounds()
-        assert max(abs(one - other) for one, other in zip(bounds, piece.box, strict=True)) < 0.51
+        assert max(abs(one - other) for one, other in zip(bounds, request.box, strict=True)) < 0.51
         assert (dem.elevation_m[dem.valid] < 0).all()
     assert west.valid.sum() + east.valid.sum() <= np.isfinite(depths).sum()
 
@@ -57,18 +57,18 @@ def test_the_coastal_relief_model_is_cut_out_of_its_volume(server):
     np.testing.assert_array_equal(dem.elevation_m, window.elevation_m[240:480, :240])
 
 
-def test_european_depths_come_by_longitude_and_latitude(server):
+def test_european_depths_are_requested_by_longitude_and_latitude(server):
     region = FetchRegion(name="wadden", domain="marine", product="emodnet", box=(5, 53, 6, 54))
-    (piece,) = raster_requests(data_sheet("emodnet"), region)
+    (request,) = raster_requests(data_sheet("emodnet"), region)
     depths = (-20 + rough(96, 96, seed=1) / 100).astype(np.float32)
-    server.files[path_of(piece.file.url)] = Served(geotiff(depths, (5, 53, 6, 54)))
+    server.files[path_of(request.file.url)] = Served(geotiff(depths, (5, 53, 6, 54)))
     (entry,) = fetched(server, region)["marine"]
     dem = read_dem(verified_path(entry))
     assert dem.vertical_datum == "LAT"
     np.testing.assert_array_equal(dem.elevation_m, depths)
 
 
-def test_a_survey_that_the_user_names_comes_as_it_is(server, shared):
+def test_a_named_survey_is_stored_unchanged(server, shared):
     content = (shared / "data" / "marine" / "F00788_SR_8m.bag").read_bytes()
     server.files["/surveys/F00788_SR_8m.bag"] = Served(content, faults=["reset"])
     url = f"{server.url}/surveys/F00788_SR_8m.bag"
@@ -79,13 +79,13 @@ def test_a_survey_that_the_user_names_comes_as_it_is(server, shared):
     assert read_dem(verified_path(entry), declared=Declared(**entry.declared)).valid.any()
 
 
-def test_parts_of_tiles_come_by_ranges_whole_tiles_at_once(server):
+def test_parts_of_tiles_are_read_by_ranges_and_whole_tiles_at_once(server):
     region = FetchRegion(name="here", domain="land", product="glo-30", box=(10, 46, 11.5, 47))
     sheet, elevation = data_sheet("glo-30"), (1000 + rough(400, 400, seed=1)).astype(np.float32)
     tiles = b"Copernicus_DSM_COG_10_N46_00_E010_00_DEM\r\nCopernicus_DSM_COG_10_N46_00_E011_00_DEM\r\n"
     server.files["/tileList.txt"] = Served(tiles, kind="text/plain")
-    for piece, west in zip(raster_requests(sheet, region), (10, 11), strict=True):
-        server.files[path_of(piece.file.url)] = Served(geotiff(elevation, (west, 46, west + 1, 47)))
+    for request, west in zip(raster_requests(sheet, region), (10, 11), strict=True):
+        server.files[path_of(request.file.url)] = Served(geotiff(elevation, (west, 46, west + 1, 47)))
     whole, part = fetched(server, region)["land"]
     dems = [read_dem(verified_path(entry), declared=Declared(**entry.declared)) for entry in (whole, part)]
     np.testing.assert_array_equal(dems[0].elevation_m, elevation)
@@ -103,17 +103,17 @@ def test_cells_cut_from_a_projected_grid_share_no_ground(server, tmp_path):
     path = tmp_path / "ibcso.tif"
     path.write_bytes(content)
     region = FetchRegion(name="ross", domain="marine", product="ibcso", box=(-30, -85, 30, -70))
-    pieces = raster_requests(data_sheet("ibcso"), region)
+    requests = raster_requests(data_sheet("ibcso"), region)
     counted = 0
-    for piece in pieces:
+    for request in requests:
         try:
-            counted += int(cut(path, piece.box, data_sheet("ibcso")).valid.sum())
+            counted += int(cut(path, request.box, data_sheet("ibcso")).valid.sum())
         except AbsentError:
             continue
     assert counted == pytest.approx(depths.size, rel=1e-3)
 
 
-def test_what_has_no_login_of_its_own_is_fetched_from_the_user_s_server(server, monkeypatch):
+def test_a_product_without_supported_login_is_fetched_from_the_user_s_server(server, monkeypatch):
     monkeypatch.delenv("EARTHDATA_TOKEN")
     tif = geotiff(np.full((100, 100), 300, np.float32), (10, 49, 11, 50))
     server.files["/TDM1.zip"] = Served(zipped(TDM1_DEM__30_N49E010_DEM__tif=tif))
@@ -125,14 +125,14 @@ def test_what_has_no_login_of_its_own_is_fetched_from_the_user_s_server(server, 
     assert all("Authorization" not in headers for _, headers in server.seen)
 
 
-def test_an_error_of_a_service_that_comes_as_xml_with_status_200_is_recognised(server):
+def test_an_xml_error_with_status_200_is_detected(server):
     region = FetchRegion(name="strait", domain="marine", product="nonna-10", box=(-124.5, 48, -124, 48.5))
-    (piece,) = raster_requests(data_sheet("nonna-10"), region)
+    (request,) = raster_requests(data_sheet("nonna-10"), region)
     words = b"<?xml version='1.0'?><ows:ExceptionReport><ows:ExceptionText>Invalid axis label</ows:ExceptionText>"
     for kind in ("application/xml", "image/tiff"):
-        server.files[path_of(piece.file.url)] = Served(words, kind=kind)
+        server.files[path_of(request.file.url)] = Served(words, kind=kind)
         with pytest.raises(FetchError, match="received a web page instead of the file: .*Invalid axis label"):
             fetched(server, region)
-    server.files[path_of(piece.file.url)] = Served(words, kind="application/xml", faults=["404"] * 9)
+    server.files[path_of(request.file.url)] = Served(words, kind="application/xml", faults=["404"] * 9)
     with pytest.raises(FetchError, match=r"the service rejects the request \(HTTP 404\): .*Invalid axis label"):
         fetched(server, region)

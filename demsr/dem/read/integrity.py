@@ -2,10 +2,12 @@
 
 import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
+from demsr.dem.read.netcdf import is_hdf5, read_classic_header
 
-from demsr.dem.read.netcdf import read_classic_header
+if TYPE_CHECKING:
+    import h5py
 
 
 def check_integrity(path: Path) -> None:
@@ -16,7 +18,9 @@ def check_integrity(path: Path) -> None:
     OSError, RuntimeError, ... : from HDF5, which finds the damage
     EOFError : the file ends before its last value
     """
-    if h5py.is_hdf5(path):
+    if is_hdf5(path):
+        import h5py  # here, because few rasters need it
+
         with h5py.File(path) as hdf5:
             _read_attributes("/", hdf5)
             hdf5.visititems(_read_attributes)
@@ -27,7 +31,7 @@ def check_integrity(path: Path) -> None:
             raise EOFError(message)
 
 
-def _read_attributes(_name: str, item: h5py.HLObject) -> None:
+def _read_attributes(_name: str, item: "h5py.HLObject") -> None:
     """Read all attributes of an object; types that h5py does not support are no damage."""
     for attribute in item.attrs:
         with contextlib.suppress(TypeError, ValueError):

@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import h5netcdf
-import h5py
-
 from demsr.errors import GridError
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _CLASSIC = (b"CDF\1", b"CDF\2")
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8}  # by type, NetCDF Classic Format Specification
 _TEXT = 2
@@ -59,6 +57,20 @@ def check_dimension_order(path: Path, layer: str) -> None:
         raise GridError(message)
 
 
+def is_hdf5(path: Path) -> bool:
+    """Whether a file has the signature of HDF5, at byte 0, 512, 1024, 2048, ... (HDF5 File Format 3.0, II.A)."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        offset, size = 0, path.stat().st_size
+        while offset < size:
+            file.seek(offset)
+            if file.read(len(_HDF5)) == _HDF5:
+                return True
+            offset = max(512, 2 * offset)
+    return False
+
+
 def read_classic_header(path: Path) -> list[ClassicVariable]:
     """Return the variables of a classic NetCDF file, none for files of other formats.
 
@@ -73,10 +85,12 @@ def read_classic_header(path: Path) -> list[ClassicVariable]:
 
 def _dimensions(path: Path, layer: str) -> tuple[list[str], str]:
     """Return the dimension names of a variable, and the units of the last one's coordinates; none if unknown."""
-    if not h5py.is_hdf5(path):
+    if not is_hdf5(path):
         variables = {variable.name: variable for variable in read_classic_header(path)}
         dimensions = variables[layer].dimensions if layer in variables else []
         return dimensions, variables[dimensions[-1]].units if dimensions and dimensions[-1] in variables else ""
+    import h5netcdf
+
     with contextlib.suppress(ValueError, OSError, KeyError, TypeError, RuntimeError), h5netcdf.File(path) as file:
         dimensions = list(file[layer].dimensions)
         coordinates = file.variables.get(dimensions[-1]) if dimensions else None

@@ -59,9 +59,9 @@ def read_dem(
 
     Examples
     --------
-    >>> dem = read_dem("crop.tif")  # doctest: +SKIP
-    >>> dem.elevation_m.shape, dem.vertical_datum  # doctest: +SKIP
-    ((168, 168), 'MSL')
+    >>> dem = read_dem("gebco.tif")
+    >>> dem.elevation_m.shape, dem.vertical_datum
+    ((32, 40), 'MSL')
     """
     return read_raster(
         path, declared=declared, vertical_datum=vertical_datum, within=within, require_datum=require_datum

@@ -77,18 +77,11 @@ class RealLr(Degradation):
         lr = read_dem(self.path, declared=self.declared, vertical_datum=self.vertical_datum, within=bounds)
         aligned, found = align_hr(lr, hr, scale=scale)
         tid = None if self.tid is None else read_elevation(read_header(self.tid), within=bounds)[0]
-        area = Area.from_dem(
-            f"{region.name}, LR {raster_name(self.path)}",
-            aligned,
-            degradation=self.name,
-            lr_source=lr.source,
-            coregistration=found.verdict,
-            east_m=found.shift_m[0],
-            north_m=found.shift_m[1],
-            bias_m=found.bias_m,
-            std_before_m=found.std_before_m,
-            std_after_m=found.std_after_m,
-        )
+        name = f"{region.name}, LR {raster_name(self.path)}"
+        east_m, north_m = found.shift_m
+        shift = {"coregistration": found.verdict, "east_m": east_m, "north_m": north_m, "bias_m": found.bias_m}
+        spread = {"std_before_m": found.std_before_m, "std_after_m": found.std_after_m}
+        area = Area.from_dem(name, aligned, degradation=self.name, lr_source=lr.source, **shift, **spread)
         return RegionLr(hr=aligned, area=area, elevation_m=lr.elevation_m, tid=tid)
 
 

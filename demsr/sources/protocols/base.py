@@ -81,7 +81,7 @@ class RasterRequest:
     file_mb : expected size of the whole file
     member : pattern of the raster's name in a zip archive; empty where the file is read as it is
     cut : whether the file is cut to `box`; otherwise the whole file is the raster
-    by_ranges : whether the server is asked for the bytes of `box` only
+    by_ranges : whether only the bytes of `box` are requested
     """
 
     name: str
@@ -111,7 +111,7 @@ class RasterRequest:
 
     @property
     def disk_bytes(self) -> float:
-        """Disk space for the download and for what is unpacked and cut from it."""
+        """Disk space for the download and for the files unpacked and cut from it."""
         return self.download_bytes * (1.0 + 2.0 * bool(self.member) + self.cut)
 
 

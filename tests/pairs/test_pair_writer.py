@@ -1,14 +1,10 @@
 import dataclasses
 import errno
-import math
-import multiprocessing
 import os
-import pickle
 import resource
 import time
 import weakref
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,171 +31,16 @@ def test_layout_is_that_of_the_paper(tmp_path):
         assert dict(file.attrs) == {"units": "m", "positive": "up", "scale": 5, "domain": "land", "split": "train"}
 
 
-def test_pairs_come_back_as_they_were_written(tmp_path):
-    pairs = PairFile(write_pairs(tmp_path / "a.h5", (2, 3)))
-    written = [*patches(2, seed=0), *patches(3, seed=100)]
-    assert (len(pairs), pairs.patch_lr, pairs.scale) == (5, 8, 5)
-    for index, patch in enumerate(written):
-        lr, hr = pairs.pair(index)
-        np.testing.assert_array_equal(lr, patch.lr[None])
-        np.testing.assert_array_equal(hr, patch.hr[None])
-    np.testing.assert_array_equal(pairs.samples["area"], [0, 0, 1, 1, 1])
-    np.testing.assert_array_equal(pairs.samples["row"], [patch.row for patch in written])
-    np.testing.assert_array_equal(pairs.samples["col"], [patch.col for patch in written])
-
-
-def test_sample_knows_the_place_of_its_middle_and_its_pixel_size(tmp_path):
-    pairs = PairFile(write_pairs(tmp_path / "a.h5", (2,)))
-    for index, patch in enumerate(patches(2)):
-        assert (pairs.samples["lon"][index], pairs.samples["lat"][index]) == pytest.approx(
-            patch.grid.centre(19.5, 19.5), abs=1e-9
-        )
-        size = pairs.samples["pixel_width_m"][index], pairs.samples["pixel_height_m"][index]
-        assert size == pytest.approx(patch.grid.pixel_size_m())
-
-
-def test_area_knows_source_datum_registration_and_spacing(tmp_path):
-    pairs = PairFile(write_pairs(tmp_path / "a.h5", (1, 1)))
-    known = {
-        "source": "made",
-        "pair_kind": "3 arc-second",
-        "registration": "area",
-        "vertical_datum": "EGM96",
-        "crs": "EPSG:4326",
-        "pixel_size": "0.0008333333333 x 0.0008333333333 degree",
-        "degradation": "block mean",
-        "lr_source": "mean of each block",
-        "coregistration": "",
-        "east_m": 0,
-        "north_m": 0,
-        "bias_m": 0,
-    }
-    for area, name in zip(pairs.areas, ("area 0", "area 1"), strict=True):
-        stored = dataclasses.asdict(area)
-        assert math.isnan(stored.pop("std_before_m"))
-        assert math.isnan(stored.pop("std_after_m"))
-        assert stored == {"name": name, **known}
-
-
-@pytest.mark.parametrize(("source", "synthetic"), [("synthetic sea floor", True), ("Balanus Seamount", False)])
-def test_area_knows_whether_its_terrain_was_made(source, synthetic):
-    assert Area.from_dem("x", dem(plane(5, 5), source=source)).synthetic == synthetic
-
-
 def test_area_without_patches_is_not_listed(tmp_path):
     pairs = PairFile(write_pairs(tmp_path / "a.h5", (1, 0, 2)))
     assert [area.name for area in pairs.areas] == ["area 0", "area 2"]
     np.testing.assert_array_equal(pairs.samples["area"], [0, 1, 1])
 
 
-@pytest.mark.parametrize("size", [1, 2, 5, 9])
-def test_batches_join_to_all_pairs_in_order(tmp_path, size):
-    pairs = PairFile(write_pairs(tmp_path / "a.h5", (5,)))
-    parts = list(pairs.batches(size))
-    assert [index for part, _, _ in parts for index in range(part.start, part.stop)] == list(range(5))
-    for position, images in ((0, 1), (1, 2)):
-        expected = np.stack([pairs.pair(index)[position] for index in range(5)])
-        np.testing.assert_array_equal(np.concatenate([part[images] for part in parts]), expected)
-
-
 def test_second_build_gives_the_same_bytes(tmp_path):
     first = write_pairs(tmp_path / "a.h5", (2, 1)).read_bytes()
     time.sleep(1.1)  # HDF5 can keep times of creation, in seconds
     assert write_pairs(tmp_path / "b.h5", (2, 1)).read_bytes() == first
-
-
-def test_published_file_without_our_metadata_is_read(tmp_path):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["16_16"] = np.ones((2, 1, 16, 16), np.float64)
-        file["80_80"] = np.full((2, 1, 80, 80), 3, np.float64)
-    pairs = PairFile(tmp_path / "a.h5")
-    lr, hr = pairs.pair(1)
-    assert (pairs.scale, pairs.areas, pairs.samples, lr.dtype, hr.dtype) == (5, [], {}, np.float32, np.float32)
-    assert (lr.mean(), hr.mean()) == (1, 3)
-
-
-def test_pickled_file_leaves_its_handle_behind_and_still_reads(tmp_path):
-    pairs = PairFile(write_pairs(tmp_path / "a.h5"))
-    expected = pairs.pair(1)
-    copy = pickle.loads(pickle.dumps(pairs))
-    assert copy._open_in is None
-    np.testing.assert_array_equal(copy.pair(1)[1], expected[1])
-
-
-def test_another_process_reads_the_same_pair(tmp_path):
-    pairs = PairFile(write_pairs(tmp_path / "a.h5"))
-    expected = pairs.pair(2)
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        lr, hr = pool.submit(pairs.pair, 2).result()
-    np.testing.assert_array_equal(lr, expected[0])
-    np.testing.assert_array_equal(hr, expected[1])
-
-
-def test_missing_file_is_refused(tmp_path):
-    with pytest.raises(PairsError, match=r"a\.h5: not a complete HDF5 file of pairs .*run `dvc repro pairs`"):
-        PairFile(tmp_path / "a.h5")
-
-
-@pytest.mark.parametrize("content", [b"", b"no HDF5 at all"])
-def test_file_of_another_kind_is_refused(tmp_path, content):
-    (tmp_path / "a.h5").write_bytes(content)
-    with pytest.raises(PairsError, match=r"a\.h5: not a complete HDF5 file of pairs"):
-        PairFile(tmp_path / "a.h5")
-
-
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
-def test_truncated_file_is_refused(tmp_path, share):
-    path = write_pairs(tmp_path / "a.h5")
-    os.truncate(path, int(share * path.stat().st_size))
-    with pytest.raises(PairsError, match=r"a\.h5: not a complete HDF5 file of pairs"):
-        PairFile(path)
-
-
-@pytest.mark.parametrize("read", [lambda pairs: pairs.pair(1), lambda pairs: list(pairs.batches(2))])
-def test_broken_pair_inside_a_whole_file_is_refused_when_read(tmp_path, read):
-    path = write_pairs(tmp_path / "a.h5")
-    with h5py.File(path) as file:
-        place = file["40_40"].id.get_chunk_info(1)
-    content = bytearray(path.read_bytes())
-    content[place.byte_offset : place.byte_offset + place.size] = bytes(place.size)
-    path.write_bytes(content)
-    with pytest.raises(PairsError, match=r"a\.h5: not a complete HDF5 file of pairs"):
-        read(PairFile(path))
-
-
-def test_file_without_two_sizes_is_refused(tmp_path):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["32_32"] = np.zeros((1, 1, 32, 32))
-        file["other"] = 1
-    with pytest.raises(PairsError, match=r"a\.h5: has \['32_32', 'other'\]; a pair file has two datasets"):
-        PairFile(tmp_path / "a.h5")
-
-
-@pytest.mark.parametrize(
-    ("lr_shape", "hr_shape"),
-    [
-        ((2, 1, 8, 8), (3, 1, 40, 40)),
-        ((2, 1, 8, 8), (2, 1, 42, 42)),
-        ((0, 1, 8, 8), (0, 1, 40, 40)),
-        ((2, 1, 8, 8), (2, 1, 40, 35)),
-        ((2, 1, 8, 12), (2, 1, 40, 60)),
-        ((2, 8, 8), (2, 40, 40)),
-        ((2, 1, 0, 0), (2, 1, 40, 40)),
-        ((2, 1, 8, 8), (2, 1, 8, 8)),
-    ],
-)
-def test_datasets_that_do_not_pair_up_are_refused(tmp_path, lr_shape, hr_shape):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["8_8"], file["40_40"] = np.zeros(lr_shape), np.zeros(hr_shape)
-    with pytest.raises(PairsError, match=r"a\.h5: \['8_8', '40_40'\] have shapes .* they must be .* multiple of"):
-        PairFile(tmp_path / "a.h5")
-
-
-def test_folder_in_the_place_of_a_dataset_is_refused(tmp_path):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file.create_group("8_8"), file.create_group("40_40")
-    with pytest.raises(PairsError, match=r"a\.h5: not a complete HDF5 file of pairs"):
-        PairFile(tmp_path / "a.h5")
 
 
 def test_full_disk_gives_one_line_and_nothing_under_the_final_name(tmp_path, monkeypatch, capsys):
@@ -374,21 +215,3 @@ def test_values_belong_to_the_area_begun_last_and_what_is_not_known_is_void(tmp_
         (2, -2),
         (1, -1),
     ]
-
-
-@pytest.mark.parametrize(("units", "unit"), [({}, "m"), ({"units": "m"}, "m"), ({"units": "scaled"}, "scaled")])
-def test_unit_is_metres_unless_the_file_says_otherwise(tmp_path, units, unit):
-    assert PairFile(written(tmp_path / "a.h5", (described("a"), patches(1)), **units)).unit == unit
-
-
-def test_file_that_names_no_unit_is_scaled(tmp_path):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["8_8"], file["40_40"] = np.zeros((2, 1, 8, 8)), np.zeros((2, 1, 40, 40))
-    assert PairFile(tmp_path / "a.h5").unit == "scaled"
-
-
-@pytest.mark.parametrize(("of_lr", "of_hr", "channels"), [(1, 1, 1), (3, 1, 3), (1, 3, 3)])
-def test_channels_are_the_most_of_both(tmp_path, of_lr, of_hr, channels):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["8_8"], file["40_40"] = np.zeros((2, of_lr, 8, 8)), np.zeros((2, of_hr, 40, 40))
-    assert PairFile(tmp_path / "a.h5").channels == channels

@@ -1,0 +1,68 @@
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from sweep_project import enter, make_project
+from sweep_reports import make_report
+
+from demsr.cli.sweeps import sweep_command
+from demsr.params import Params
+
+
+@pytest.fixture
+def project(root, empty_store, tmp_path, monkeypatch) -> Path:
+    return enter(make_project(tmp_path / "project", root, empty_store), monkeypatch)
+
+
+def write_verdict(project: Path, **changes: object) -> Path:
+    path = project / "results/sweeps/resblocks/verdict.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(make_report(**changes))))
+    return path
+
+
+def run(monkeypatch, *words: str) -> int:
+    """Run the command in this process and return its exit status."""
+    monkeypatch.setattr(sys, "argv", ["sweeps/resblocks.py", *words])
+    with pytest.raises(SystemExit) as raised:
+        sweep_command("resblocks", "pretrain", space=Path("sweeps/resblocks.yaml"), about="Search.")
+    return raised.value.code or 0
+
+
+def test_the_best_goes_into_params_yaml_with_its_comments(project):
+    changes = {"model": {"num_blocks": 3, "features": 4}, "pretrain": {"learning_rate": 0.0025}}
+    write_verdict(project, sentences=["Best: 3."], changes=changes)
+    comments = [line for line in Path("params.yaml").read_text().splitlines() if "#" in line]
+    command = [sys.executable, "sweeps/resblocks.py", "--verdict", "--use"]
+    used = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
+    assert "Best: 3." in used.stdout
+    assert "model.num_blocks 3, model.features 4, pretrain.learning_rate 0.0025; next: dvc repro" in used.stdout
+    params = Params.read()
+    assert (params.model.num_blocks, params.model.features, params.pretrain.learning_rate) == (3, 4, 0.0025)
+    assert comments
+    assert set(comments) <= set(Path("params.yaml").read_text().splitlines())
+
+
+def test_the_best_of_another_profile_is_refused(project, monkeypatch, capsys):
+    write_verdict(project, profile="paper")
+    before = Path("params.yaml").read_text()
+    assert run(monkeypatch, "--use") == 1
+    message = "has the profile sample, the sweep searched paper; run `demsr profile paper` first"
+    assert message in capsys.readouterr().err
+    assert Path("params.yaml").read_text() == before
+
+
+def test_without_a_finished_sweep_there_is_no_verdict(project, monkeypatch, capsys):
+    assert run(monkeypatch, "--verdict") == 1
+    assert "verdict.json: no finished sweep" in capsys.readouterr().err
+
+
+def test_help_names_every_option(monkeypatch, capsys):
+    assert run(monkeypatch, "--help") == 0
+    text = capsys.readouterr().out
+    options = ("profile", "trials", "max-concurrent", "cpus-per-trial", "gpus-per-trial", "address", "resume", "anew")
+    for option in (*options, "accept-changes", "no-halving", "verdict", "use"):
+        assert f"--{option}" in text

@@ -1,0 +1,16 @@
+import pytest
+
+from demsr.reporting.progress import tile_progress
+
+
+@pytest.mark.parametrize("terminal", ["", "1"])
+def test_bar_counts_finished_pixels_on_a_terminal_only(capsys, monkeypatch, terminal):
+    monkeypatch.setenv("FORCE_COLOR", terminal)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    with tile_progress(total=400, done=100) as advance:
+        advance(300)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert ("super-resolve" in captured.err) == bool(terminal)
+    assert ("400/400" in captured.err) == bool(terminal)
