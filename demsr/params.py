@@ -39,48 +39,64 @@ class _Section(BaseModel):
 
 
 class Base(_Section):
-    """Parameters of all stages."""
+    """Parameters of all stages.
+
+    Attributes
+    ----------
+    profile : name of the profile that wrote this file, for run names
+    seed : base seed of all random numbers
+    processes : number of processes of `harmonise` and `pairs`, "auto" for one per CPU; results do not depend on it
+    """
 
     profile: str
-    """Name of the profile that wrote this file, for run names."""
     seed: int
-    """Base seed of all random numbers."""
     processes: PositiveInt | Literal["auto"]
-    """Number of processes of `harmonise` and `pairs`, "auto" for one per CPU; results do not depend on it."""
 
 
 class Paths(_Section):
-    """Folders, relative to the project."""
+    """Folders, relative to the project.
+
+    Attributes
+    ----------
+    raw : input rasters, written by `fetch`
+    harmonised : rasters of each domain, written by `harmonise`
+    pairs : pair files of each domain, written by `pairs`
+    models : models, written by `pretrain` and `finetune`
+    results : summaries, tables and figures, a folder per stage
+    work : checkpoints of unfinished trainings; not tracked by DVC
+    """
 
     raw: Path
-    """Input rasters, written by `fetch`."""
     harmonised: Path
-    """Rasters of each domain, written by `harmonise`."""
     pairs: Path
-    """Pair files of each domain, written by `pairs`."""
     models: Path
-    """Models, written by `pretrain` and `finetune`."""
     results: Path
-    """Summaries, tables and figures, a folder per stage."""
     work: Path
-    """Checkpoints of unfinished trainings; not tracked by DVC."""
 
 
 class Folder(_Section):
-    """Folder with rasters of one domain."""
+    """Folder with rasters of one domain.
+
+    Attributes
+    ----------
+    include : glob patterns of the files to use
+    exclude : glob patterns of files to leave out
+    """
 
     folder: Path
     include: list[str]
-    """Glob patterns of the files to use."""
     exclude: list[str]
-    """Glob patterns of files to leave out."""
 
 
 class RealLrFolder(Folder):
-    """Folder with real LR grids; an empty `include` for none."""
+    """Folder with real LR grids; an empty `include` for none.
+
+    Attributes
+    ----------
+    tid : glob patterns of grids with GEBCO's type identifiers, in the same folder
+    """
 
     tid: list[str]
-    """Glob patterns of grids with GEBCO's type identifiers, in the same folder."""
 
 
 def _without_secrets(url: str) -> str:
@@ -95,15 +111,19 @@ Address = Annotated[str, AfterValidator(_without_secrets)]
 
 
 class FetchedRegion(_Section):
-    """Region whose HR elevation is fetched."""
+    """Region whose HR elevation is fetched.
+
+    Attributes
+    ----------
+    product : name of a product that `demsr sources` lists
+    box : west, south, east, north in degrees; east is less than west across the antimeridian
+    urls : addresses of its files, for products without a file naming scheme
+    """
 
     domain: Domain
     product: str
-    """Name of a product that `demsr sources` lists."""
     box: tuple[float, float, float, float]
-    """West, south, east, north in degrees; east is less than west across the antimeridian."""
     urls: list[Address] = []
-    """Addresses of its files, for products without a file naming scheme."""
 
     @model_validator(mode="after")
     def _has_a_box(self) -> Self:
@@ -121,25 +141,33 @@ RegionName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 
 
 class Remote(_Section):
-    """Downloads for `source: remote`."""
+    """Downloads for `source: remote`.
+
+    Attributes
+    ----------
+    lr : product of the 15 arc-second input around the regions; null for none
+    lr_whole : download the whole file once, instead of windows around the regions
+    tid : also download its grid of type identifiers
+    mirrors : replacement by the start of an address; tokens are never sent to a mirror
+    regions : regions by name; rasters are called NAME__TILE
+    """
 
     lr: str | None
-    """Product of the 15 arc-second input around the regions; null for none."""
     lr_whole: bool
-    """Download the whole file once, instead of windows around the regions."""
     tid: bool
-    """Also download its grid of type identifiers."""
     mirrors: dict[Address, Address]
-    """Replacement by the start of an address; tokens are never sent to a mirror."""
     regions: dict[RegionName, FetchedRegion]
-    """Regions by name; rasters are called NAME__TILE."""
 
 
 class Fetch(_Section):
-    """Stage `fetch`."""
+    """Stage `fetch`.
+
+    Attributes
+    ----------
+    source : `pairs` imports train.h5, valid.h5 and test.h5 from the folders (or .zip files) of both domains
+    """
 
     source: Literal["sample", "local", "remote", "pairs"]
-    """`pairs` imports train.h5, valid.h5 and test.h5 from the folders (or .zip files) of both domains."""
     remote: Remote
     land: Folder
     marine: Folder
@@ -167,60 +195,76 @@ class DeclaredFile(_Section):
 
 
 class HarmoniseDomain(_Section):
-    """Conversion of the rasters of one domain."""
+    """Conversion of the rasters of one domain.
+
+    Attributes
+    ----------
+    vertical_datum : vertical datum of files that state none
+    convert_to : vertical datum to convert to; null keeps that of each file
+    sea_level_m : flat areas at this elevation, metres, become void as sea; null keeps them
+    min_water_km2 : flat areas of at least this size become void as lakes and rivers; null keeps them
+    average_to_3arcsec : average rasters of finer spacing onto the 3 arc-second grid
+    """
 
     vertical_datum: str
-    """Vertical datum of files that state none."""
     convert_to: str | None
-    """Vertical datum to convert to; null keeps that of each file."""
     sea_level_m: float | None
-    """Flat areas at this elevation, metres, become void as sea; null keeps them."""
     min_water_km2: Positive | None
-    """Flat areas of at least this size become void as lakes and rivers; null keeps them."""
     average_to_3arcsec: bool
-    """Average rasters of finer spacing onto the 3 arc-second grid."""
 
 
 class HarmoniseLr(_Section):
-    """Reading of real LR grids."""
+    """Reading of real LR grids.
+
+    Attributes
+    ----------
+    vertical_datum : vertical datum of files that state none
+    """
 
     vertical_datum: str
-    """Vertical datum of files that state none."""
 
 
 class Harmonise(_Section):
-    """Stage `harmonise`."""
+    """Stage `harmonise`.
+
+    Attributes
+    ----------
+    geoid_grids : folder with PROJ geoid grids; null for PROJ's own search path
+    proj_network : allow PROJ to download missing grids
+    files : metadata by file name without suffix
+    """
 
     geoid_grids: Path | None
-    """Folder with PROJ geoid grids; null for PROJ's own search path."""
     proj_network: bool
-    """Allow PROJ to download missing grids."""
     files: dict[str, DeclaredFile]
-    """Metadata by file name without suffix."""
     land: HarmoniseDomain
     marine: HarmoniseDomain
     lr: HarmoniseLr
 
 
 class PairsDomain(_Section):
-    """Pairs of one domain."""
+    """Pairs of one domain.
+
+    Attributes
+    ----------
+    split : split each raster into quadrants, or the files as a whole
+    quadrants : splits of the north-western, north-eastern, south-western and south-eastern quadrant
+    valid : glob patterns of files for validation, with `split: files`
+    test : glob patterns of files for the test, with `split: files`; all other files are for training
+    scale_free : use rasters of any spacing, with pairs marked as scale-free, instead of 3 arc-second grids alone
+    degradations : origins of LR, see `demsr.pairs.degradations`; each has its own rows of results
+    stride_hr : distance between training patches in HR pixels; validation and test patches do not overlap
+    count : number of training and validation pairs together: patches are cut closer, then drawn at random; null for all
+    """
 
     split: options.SplitMethod
-    """Split each raster into quadrants, or the files as a whole."""
     quadrants: Annotated[list[Split], Field(min_length=4, max_length=4)]
-    """Splits of the north-western, north-eastern, south-western and south-eastern quadrant."""
     valid: list[str]
-    """Glob patterns of files for validation, with `split: files`."""
     test: list[str]
-    """Glob patterns of files for the test, with `split: files`; all other files are for training."""
     scale_free: bool
-    """Use rasters of any spacing, with pairs marked as scale-free, instead of 3 arc-second grids alone."""
     degradations: Annotated[list[options.Degradation], Field(min_length=1)]
-    """Origins of LR, see `demsr.pairs.degradations`; each has its own rows of results."""
     stride_hr: PositiveInt
-    """Distance between training patches in HR pixels; validation and test patches do not overlap."""
     count: Annotated[int, Field(ge=5)] | None
-    """Number of training and validation pairs together: patches are cut closer, then drawn at random; null for all."""
 
     @model_validator(mode="after")
     def _has_all_splits(self) -> Self:
@@ -234,31 +278,40 @@ class PairsDomain(_Section):
 
 
 class Fitted(_Section):
-    """Arguments of `FittedDegradation`."""
+    """Arguments of `FittedDegradation`.
+
+    Attributes
+    ----------
+    blur_lr_px : standard deviation of the blur, LR pixels
+    sounding_share : share of LR cells with soundings
+    rounding_m : step of the rounded elevations, metres; 0 for none
+    """
 
     blur_lr_px: Annotated[float, Field(ge=0)]
-    """Standard deviation of the blur, LR pixels."""
     sounding_share: Annotated[float, Field(gt=0, le=1)]
-    """Share of LR cells with soundings."""
     rounding_m: Annotated[float, Field(ge=0)]
-    """Step of the rounded elevations, metres; 0 for none."""
 
 
 class Pairs(_Section):
-    """Stage `pairs`."""
+    """Stage `pairs`.
+
+    Attributes
+    ----------
+    patch_lr : side of a patch in LR pixels
+    gap_lr : LR pixels between patches of different splits
+    max_void_share : largest share of void HR pixels in a patch
+    min_relief_m : smallest range of elevation in a patch, metres
+    scaled_range_m : elevations in metres that correspond to 0 and 1 in imported pairs; null: unknown, results are in
+        scaled units
+    fitted : parameters of the degradation `fitted`; `demsr fit-degradation --write` writes them
+    """
 
     patch_lr: Annotated[int, Field(ge=8)]
-    """Side of a patch in LR pixels."""
     gap_lr: Annotated[int, Field(ge=1)]
-    """LR pixels between patches of different splits."""
     max_void_share: Share
-    """Largest share of void HR pixels in a patch."""
     min_relief_m: Annotated[float, Field(ge=0)]
-    """Smallest range of elevation in a patch, metres."""
     scaled_range_m: tuple[float, float] | None
-    """Elevations in metres that correspond to 0 and 1 in imported pairs; null: unknown, results are in scaled units."""
     fitted: Fitted | None
-    """Parameters of the degradation `fitted`; `demsr fit-degradation --write` writes them."""
     land: PairsDomain
     marine: PairsDomain
 
@@ -285,59 +338,67 @@ class Pairs(_Section):
 
 
 class Model(_Section):
-    """Arguments of `DemSrNet`."""
+    """Arguments of `DemSrNet`.
+
+    Attributes
+    ----------
+    num_blocks : number of residual blocks
+    features : width of the net
+    formulation : detail added to a cubic base, or the elevation itself
+    long_skip : origin of the long skip connection
+    upsampling : layer that reaches HR resolution
+    interpolation : sampling positions of the bilinear interpolation
+    symmetric : share weights among the eight rotations and reflections
+    residual_scale : factor of the branch of a residual block
+    elevation_scale_m : metres per unit of the net; null for the default of the formulation
+    elevation_offset_m : elevation at zero of the net, metres; null for the default of the formulation
+    """
 
     num_blocks: PositiveInt
-    """Number of residual blocks."""
     features: PositiveInt
-    """Width of the net."""
     formulation: options.Formulation
-    """Detail added to a cubic base, or the elevation itself."""
     long_skip: options.LongSkip
-    """Origin of the long skip connection."""
     upsampling: options.Upsampling
-    """Layer that reaches HR resolution."""
     interpolation: options.Interpolation
-    """Sampling positions of the bilinear interpolation."""
     symmetric: bool
-    """Share weights among the eight rotations and reflections."""
     residual_scale: Positive
-    """Factor of the branch of a residual block."""
     elevation_scale_m: Positive | None
-    """Metres per unit of the net; null for the default of the formulation."""
     elevation_offset_m: float | None
-    """Elevation at zero of the net, metres; null for the default of the formulation."""
 
 
 class Training(_Section):
-    """Stages `pretrain` and `finetune`, see `demsr.training.task`."""
+    """Stages `pretrain` and `finetune`, see `demsr.training.task`.
+
+    Attributes
+    ----------
+    max_epochs : number of epochs, unless `patience` ends the training earlier
+    batch_size : pairs per step on all devices together
+    optimiser : optimiser
+    loss : loss function
+    learning_rate : learning rate at the start
+    learning_rate_schedule : decay of the learning rate
+    learning_rate_decay : factor per epoch of the exponential schedule
+    patience : validations without improvement before the training stops
+    validate_every_epochs : epochs from one validation to the next
+    gradient_clip : largest norm of the gradient
+    precision : number format of the computations; "auto" uses bf16 where the hardware supports it
+    devices : number of devices; "auto" uses all GPUs
+    workers : number of processes that read pairs
+    """
 
     max_epochs: PositiveInt
-    """Number of epochs, unless `patience` ends the training earlier."""
     batch_size: PositiveInt
-    """Pairs per step on all devices together."""
     optimiser: options.Optimiser
-    """Optimiser."""
     loss: options.Loss
-    """Loss function."""
     learning_rate: Positive
-    """Learning rate at the start."""
     learning_rate_schedule: options.LearningRateSchedule
-    """Decay of the learning rate."""
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)]
-    """Factor per epoch of the exponential schedule."""
     patience: PositiveInt
-    """Validations without improvement before the training stops."""
     validate_every_epochs: PositiveInt
-    """Epochs from one validation to the next."""
     gradient_clip: Positive
-    """Largest norm of the gradient."""
     precision: options.TrainingPrecision
-    """Number format of the computations; "auto" uses bf16 where the hardware supports it."""
     devices: PositiveInt | Literal["auto"]
-    """Number of devices; "auto" uses all GPUs."""
     workers: Annotated[int, Field(ge=0)]
-    """Number of processes that read pairs."""
 
     @model_validator(mode="after")
     def _validates_at_least_once(self) -> Self:
@@ -348,14 +409,18 @@ class Training(_Section):
 
 
 class Evaluate(_Section):
-    """Stage `evaluate`."""
+    """Stage `evaluate`.
+
+    Attributes
+    ----------
+    batch_size : pairs per forward pass
+    linear_filter_size : side of the linear baseline's filter in LR pixels, odd
+    figure_rows : number of areas in each figure
+    """
 
     batch_size: PositiveInt
-    """Pairs per forward pass."""
     linear_filter_size: Annotated[int, Field(ge=3)]
-    """Side of the linear baseline's filter in LR pixels, odd."""
     figure_rows: PositiveInt
-    """Number of areas in each figure."""
 
     @model_validator(mode="after")
     def _has_a_filter_with_a_centre(self) -> Self:
@@ -366,14 +431,18 @@ class Evaluate(_Section):
 
 
 class Register(_Section):
-    """Stage `register`: the promotion rule."""
+    """Stage `register`: the promotion rule.
+
+    Attributes
+    ----------
+    min_gain_percent : smallest mean RMSE gain over the champion; its 95 % interval must lie above 0
+    max_loss_percent : largest loss against bicubic in any area
+    bootstrap_resamples : number of bootstrap resamples for the interval
+    """
 
     min_gain_percent: float
-    """Smallest mean RMSE gain over the champion; its 95 % interval must lie above 0."""
     max_loss_percent: float
-    """Largest loss against bicubic in any area."""
     bootstrap_resamples: Annotated[int, Field(ge=100)]
-    """Number of bootstrap resamples for the interval."""
 
 
 class Params(_Section):
