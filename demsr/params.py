@@ -19,6 +19,24 @@ Positive = Annotated[float, Field(gt=0)]
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @classmethod
+    def checked(cls, content: Any, *, where: str) -> Self:
+        """Validate values.
+
+        Parameters
+        ----------
+        content : nested values, as read from YAML
+        where : origin of the values, for messages
+
+        Raises
+        ------
+        ParamsError : a key is missing or unknown, or a value is not allowed
+        """
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise ParamsError(explain(error, where)) from error
+
 
 class Base(_Section):
     """Parameters of all stages.
@@ -450,24 +468,6 @@ class Params(_Section):
         ParamsError : the file is missing or not YAML, a key is missing or unknown, or a value is not allowed
         """
         return cls.checked(read_yaml(path), where=str(path))
-
-    @classmethod
-    def checked(cls, content: Any, *, where: str) -> Self:
-        """Validate values.
-
-        Parameters
-        ----------
-        content : nested values, as read from YAML
-        where : origin of the values, for messages
-
-        Raises
-        ------
-        ParamsError : a key is missing or unknown, or a value is not allowed
-        """
-        try:
-            return cls.model_validate(content)
-        except ValidationError as error:
-            raise ParamsError(explain(error, where)) from error
 
     @model_validator(mode="after")
     def _has_an_input_for_real_pairs(self) -> Self:
