@@ -180,7 +180,7 @@ def _purpose(name: str) -> str:
     path = ROOT / "demsr" / name
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     text = (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").split("\n\n")[0].replace("\n", " ")
-    return text.split(". ")[0].rstrip(".") + "."
+    return text.replace("`", "").split(". ")[0].rstrip(".") + "."
 
 
 def _draw_flow() -> tuple[list[str], int]:
