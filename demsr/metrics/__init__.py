@@ -1,1 +1,1 @@
-"""Errors of elevation and of slope."""
+"""Metrics of a result: errors of elevation and terrain, consistency with the input, spectra."""

@@ -1,4 +1,4 @@
-"""Down to which wavelength a result follows the truth, from power and coherence spectra."""
+"""Power and coherence spectra of a result against the truth, and its effective resolution."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-WINDOW_PX = 160  # side of the windows that are averaged: the longest wavelength
+WINDOW_PX = 160  # side of the averaged windows, which is the longest wavelength
 _COHERENT = 0.5
 
 
@@ -17,10 +17,10 @@ class Spectra:
 
     Attributes
     ----------
-    wavelength_m : (K,) metres, falling
+    wavelength_m : (K,) metres, descending
     power_ratio : (K,) power of the result over that of the truth; below 1 it is too smooth, above 1 too rough
     coherence : (K,) squared, 0 to 1: the share of the truth's power that a linear filter could find in the result
-    windows : number of windows behind them
+    windows : number of windows that were averaged
     """
 
     wavelength_m: NDArray[np.float64]
@@ -30,7 +30,7 @@ class Spectra:
 
     @property
     def coherent_to_m(self) -> float:
-        """The wavelength at which coherence falls under 0.5 for the first time, coming from long ones."""
+        """Longest wavelength in metres at which the coherence falls below 0.5: the effective resolution."""
         below = np.flatnonzero(self.coherence < _COHERENT)
         if not below.size or below[0] == 0:
             return float(self.wavelength_m[-1] if not below.size else self.wavelength_m[0])
@@ -43,13 +43,13 @@ class Spectra:
 def spectra(
     sr: NDArray[np.floating], hr: NDArray[np.floating], *, pixel_width_m: float, pixel_height_m: float, bins: int = 40
 ) -> Spectra | None:
-    """Compare spectra over all wholly measured windows; None where there is none.
+    """Compare spectra over all windows without voids; return None if there is none.
 
     Parameters
     ----------
     sr, hr : (H, W), metres, NaN where void
-    pixel_width_m, pixel_height_m : size of a pixel at the place
-    bins : of frequency, up to that of two pixels of the coarser side
+    pixel_width_m, pixel_height_m : size of a pixel
+    bins : frequency bins, up to the Nyquist frequency of the coarser side
 
     Source: Welch's method (1967, doi 10.1109/TAU.1967.1161901) in two dimensions, with a Hann window.
     """
@@ -76,7 +76,7 @@ def spectra(
 
 
 def _whole_windows(measured: NDArray[np.bool_]) -> Iterator[tuple[slice, slice]]:
-    """Yield windows without a void, side by side."""
+    """Yield adjacent windows without a void."""
     for row in range(0, measured.shape[0] - WINDOW_PX + 1, WINDOW_PX):
         for col in range(0, measured.shape[1] - WINDOW_PX + 1, WINDOW_PX):
             part = np.s_[row : row + WINDOW_PX, col : col + WINDOW_PX]
@@ -85,7 +85,7 @@ def _whole_windows(measured: NDArray[np.bool_]) -> Iterator[tuple[slice, slice]]
 
 
 def _tapered(image: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Take the best-fitting plane out and fade to zero at the edges."""
+    """Remove the best-fitting plane and apply a Hann window."""
     along = np.arange(WINDOW_PX) - (WINDOW_PX - 1) / 2
     level = image.astype(np.float64) - image.mean(dtype=np.float64)
     rise = level.mean(axis=1) @ along, level.mean(axis=0) @ along

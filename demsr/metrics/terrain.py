@@ -1,10 +1,10 @@
-"""Slope, aspect and roughness, on pixels whose width depends on latitude."""
+"""Slope, aspect and roughness, for pixels whose width depends on latitude."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.floating]
-_STEEP_ENOUGH_DEG = 2.0  # flatter ground faces nowhere in particular
+_STEEP_ENOUGH_DEG = 2.0  # the aspect of flatter ground is noise
 
 
 def slope_deg(elevation_m: Image, *, pixel_width_m: float, pixel_height_m: float) -> NDArray[np.float64]:
@@ -13,7 +13,7 @@ def slope_deg(elevation_m: Image, *, pixel_width_m: float, pixel_height_m: float
     Parameters
     ----------
     elevation_m : (..., H, W), metres, NaN where void
-    pixel_width_m, pixel_height_m : size of a pixel at the place
+    pixel_width_m, pixel_height_m : size of a pixel
 
     Returns
     -------
@@ -27,14 +27,18 @@ def slope_deg(elevation_m: Image, *, pixel_width_m: float, pixel_height_m: float
 
 
 def aspect_deg(elevation_m: Image, *, pixel_width_m: float, pixel_height_m: float) -> NDArray[np.float64]:
-    """Return the direction that the ground falls to, clockwise from north, by Horn's method; see `slope_deg`."""
+    """Return the downslope direction in degrees clockwise from north, by Horn's method; see `slope_deg`."""
     east, south = _gradient(elevation_m, pixel_width_m, pixel_height_m)
     aspect: NDArray[np.float64] = np.degrees(np.arctan2(-east, south)) % 360
     return aspect
 
 
 def roughness_m(elevation_m: Image) -> NDArray[np.float64]:
-    """Return the range of the 3x3 pixels around each, (..., H - 2, W - 2), metres; NaN where one of them is void.
+    """Return the range of each 3x3 neighbourhood in metres, (..., H - 2, W - 2); NaN where one of its pixels is void.
+
+    Parameters
+    ----------
+    elevation_m : (..., H, W), metres, NaN where void
 
     Source: Wilson et al. (2007), doi 10.1080/01490410701295962.
     """
@@ -46,7 +50,12 @@ def roughness_m(elevation_m: Image) -> NDArray[np.float64]:
 def terrain_errors(sr: Image, hr: Image, *, pixel_width_m: float, pixel_height_m: float) -> dict[str, float]:
     """Return slope_rmse_deg, aspect_rmse_deg and roughness_rmse_m of a result against the truth.
 
-    Aspects are compared where the truth is steeper than 2 degrees; a result without measured 3x3 pixels has NaN.
+    Aspects are compared where the truth is steeper than 2 degrees. An error is NaN if no 3x3 pixels are measured.
+
+    Parameters
+    ----------
+    sr, hr : (..., H, W), metres, NaN where void
+    pixel_width_m, pixel_height_m : size of a pixel
     """
     size = {"pixel_width_m": pixel_width_m, "pixel_height_m": pixel_height_m}
     steepness = slope_deg(hr, **size)
@@ -67,7 +76,7 @@ def _gradient(
     along = z[..., 2:, :] - z[..., :-2, :]
     east = (across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]) / (8 * pixel_width_m)
     south = (along[..., :, :-2] + 2 * along[..., :, 1:-1] + along[..., :, 2:]) / (8 * pixel_height_m)
-    east[np.isnan(z[..., 1:-1, 1:-1])] = np.nan  # the method does not look at the middle pixel
+    east[np.isnan(z[..., 1:-1, 1:-1])] = np.nan  # the method does not use the centre pixel
     return east, south
 
 

@@ -54,7 +54,7 @@ class BackProjectedBicubic(Bicubic):
 class LinearFilter(nn.Module):
     """One least-squares kernel per HR phase over a square of LR pixels, on differences from the centre pixel.
 
-    Equal inputs give bit-equal results on one machine with the same number of threads, within 1e-3 m elsewhere.
+    It is a matrix product: bit-equal on one machine with the same number of threads, within 1e-3 m elsewhere.
 
     Parameters
     ----------

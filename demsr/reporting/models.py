@@ -1,4 +1,4 @@
-"""RegisteredVersion models in the terminal."""
+"""Table of registered models in the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
