@@ -88,12 +88,15 @@ def _changes_for_own(
     valid: Patterns,
     test: Patterns,
 ) -> dict[str, Any]:
+    from demsr.params import Harmonise
     from demsr.profiles import declared_files, merge_profile
     from demsr.sources.held_out import local_changes
     from demsr.sources.local_rasters import RASTER_PATTERNS
 
+    values = merge_profile(name, _PARAMS)
+    Harmonise.checked(values["harmonise"], where=f"{_PARAMS}: harmonise")
     return local_changes(
-        merge_profile(name, _PARAMS),
+        values,
         {"land": land or _LOCAL / "land", "marine": marine or _LOCAL / "marine"},
         declared=declared_files(_PARAMS),
         lr=lr,
