@@ -441,4 +441,4 @@ def test_what_cannot_be_done_leaves_nothing(demsr, tmp_path, gebco, model, out, 
 def test_profile_local_names_a_misspelt_key(demsr, mixed, params_yaml):
     params_yaml.write_text(params_yaml.read_text().replace("    sea_level_m: 0", "    sea_levl_m: 0"))
     done = demsr("profile", "local", "--land", "land", "--marine", "marine")
-    assert refused(done, start="params.yaml: harmonise: land.sea_level_m", way_out="land.sea_levl_m is 0: unknown key")
+    assert refused(done, start="params.yaml: harmonise: land.sea_levl_m is 0", way_out="correct its name")
