@@ -8,7 +8,7 @@ import typer
 import demsr
 
 app = typer.Typer(
-    help="DEM-SRNet: 15 arc-second elevation grids to 3 arc-second, land and sea floor.",
+    help="Super-resolve elevation grids from 15 to 3 arc-seconds, on land and on the sea floor (DEM-SRNet).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -21,7 +21,7 @@ def options(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """DEM-SRNet: 15 arc-second elevation grids to 3 arc-second, land and sea floor."""
+    """Super-resolve elevation grids from 15 to 3 arc-seconds, on land and on the sea floor (DEM-SRNet)."""
     if debug:
         os.environ["DEMSR_DEBUG"] = "1"
     if version:

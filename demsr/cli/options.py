@@ -29,9 +29,9 @@ _DECLARED = {
     "crs": (_option(str | None, "--crs", "CRS, where the file states none or a wrong one."), None),
     "vertical_datum": (_option(str | None, "--vertical-datum", "Vertical datum, such as EGM96 or MSL."), None),
     "unit": (_option(str | None, "--unit", "Unit of the elevation, such as m, ft, us-ft or fathom."), None),
-    "positive": (_option(str | None, "--positive", "down for depths, up for heights."), None),
+    "positive": (_option(str | None, "--positive", "Direction of positive values: up, or down for depths."), None),
     "nodata": (_option(float | None, "--nodata", "Value of void pixels."), None),
-    "registration": (_option(str | None, "--registration", "What a sample stands for: area or point."), None),
+    "registration": (_option(str | None, "--registration", "Registration of the samples: area or point."), None),
     "layer": (_option(str | None, "--layer", "Variable or band that contains the elevation."), None),
 }
 _MODEL = {
@@ -41,7 +41,7 @@ _MODEL = {
     ),
     "device": (_option(str, "--device", "auto, cpu or cuda."), "auto"),
     "precision": (
-        _option(InferencePrecision, "--precision", "Of the blocks; auto takes bf16 where the hardware supports it."),
+        _option(InferencePrecision, "--precision", "Precision of the ResBlocks; auto takes bf16 where the hardware supports it."),
         "auto",
     ),
     "consistent": (
@@ -53,7 +53,7 @@ _MODEL = {
         _option(int | None, "--tile", "Side of a tile, LR pixels; by default as memory allows.", min=8),
         None,
     ),
-    "halo_px": (_option(int | None, "--halo", "LR pixels computed around a tile; fewer than exact leave seams."), None),
+    "halo_px": (_option(int | None, "--halo", "Width of the halo, LR pixels; less than the default leaves seams."), None),
 }
 
 

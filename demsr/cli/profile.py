@@ -30,7 +30,7 @@ def profile(
 ) -> None:
     """Rewrite params.yaml from a profile.
 
-    sample: the embedded sample. local: your own rasters. paper: the products and the net of the paper. mindearth: pairs
+    sample: the bundled sample. local: your own rasters. paper: the products and the net of the paper. mindearth: pairs
     made by MindEarth. Unless --valid and --test name held-out files, four are chosen: the flattest, the roughest and a
     coast for testing, one more for validation.
     """

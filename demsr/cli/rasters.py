@@ -90,8 +90,7 @@ def plan(
 ) -> None:
     """Estimate the cost of a region or a profile.
 
-    Super-resolving a region costs tiles, operations, disk, memory and time on this device. With --profile, the
-    downloads of its regions are counted in files and gigabytes.
+    Prints tiles, operations, disk, memory and time on this device; with --profile, the files and gigabytes to download.
     """
     if profile is not None:
         if source or bbox or globe:
@@ -120,7 +119,7 @@ def inspect(
 ) -> None:
     """Describe rasters and their possible uses.
 
-    Prints properties, the assumptions made to read the file, and uses.
+    Prints properties, assumptions made to read each file, and possible uses.
     """
     from demsr.errors import DemsrError, RasterError
     from demsr.reporting.inspection import print_inspection

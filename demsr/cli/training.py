@@ -32,11 +32,14 @@ def sources(
 def fit_degradation(
     lr: Annotated[Path, typer.Argument(metavar="LR", help="Real 15 arc-second grid, such as GEBCO.")],
     hr: Annotated[Path, typer.Argument(metavar="HR", help="Finer raster of the same ground.")],
-    lr_datum: Annotated[str, typer.Option(help="Vertical datum of LR, where it names none.")] = "MSL",
-    hr_datum: Annotated[str, typer.Option(help="Vertical datum of HR, where it names none.")] = "MSL",
-    write: Annotated[bool, typer.Option("--write", help="Put the model into params.yaml.")] = False,
+    lr_datum: Annotated[str, typer.Option(help="Vertical datum of LR, if the file states none.")] = "MSL",
+    hr_datum: Annotated[str, typer.Option(help="Vertical datum of HR, if the file states none.")] = "MSL",
+    write: Annotated[bool, typer.Option("--write", help="Write the model into params.yaml.")] = False,
 ) -> None:
-    """Fit how real LR grids differ from block means, for pairs with the degradation `fitted`."""
+    """Fit a degradation to a real LR grid.
+
+    The model describes how LR differs from block means of HR, for pairs with the degradation `fitted`.
+    """
     from demsr.dem.read.raster import read_raster
     from demsr.pairs.fit_degradation import fit_degradation_to_rasters
     from demsr.profiles import write_changes

@@ -1,1 +1,1 @@
-"""Input rasters: the embedded sample, local files, downloaded products, and their harmonisation."""
+"""Input rasters: the bundled sample, local files, downloaded products, and their harmonisation."""
