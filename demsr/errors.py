@@ -10,7 +10,17 @@ from collections.abc import Iterator
 
 
 class DemsrError(Exception):
-    """Base class of all errors that demsr raises."""
+    """Base class of all errors that demsr raises.
+
+    Examples
+    --------
+    >>> import demsr
+    >>> try:
+    ...     demsr.load_model("nosuch")
+    ... except demsr.DemsrError as error:
+    ...     print(error)
+    nosuch: no such model; give builtin, models:/NAME@champion, a model folder or its weights.safetensors
+    """
 
 
 class GridError(DemsrError, ValueError):

@@ -10,6 +10,7 @@ from synthetic import rough, write_raw
 MODULES = (
     *("demsr.dem.dem", "demsr.dem.grid", "demsr.dem.read.raster", "demsr.dem.windows"),
     *("demsr.inference.arrays", "demsr.inference.files", "demsr.inference.load"),
+    *("demsr.errors", "demsr.model.srnet"),
 )
 
 

@@ -41,7 +41,11 @@ _MODEL = {
     ),
     "device": (_option(str, "--device", "auto, cpu or cuda."), "auto"),
     "precision": (
-        _option(InferencePrecision, "--precision", "Precision of the ResBlocks; auto takes bf16 where the hardware supports it."),
+        _option(
+            InferencePrecision,
+            "--precision",
+            "Precision of the ResBlocks; auto takes bf16 where supported.",
+        ),
         "auto",
     ),
     "consistent": (
@@ -53,7 +57,10 @@ _MODEL = {
         _option(int | None, "--tile", "Side of a tile, LR pixels; by default as memory allows.", min=8),
         None,
     ),
-    "halo_px": (_option(int | None, "--halo", "Width of the halo, LR pixels; less than the default leaves seams."), None),
+    "halo_px": (
+        _option(int | None, "--halo", "Width of the halo, LR pixels; below the default with seams."),
+        None,
+    ),
 }
 
 

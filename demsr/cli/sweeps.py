@@ -30,7 +30,7 @@ def sweep_command(name: str, stage: "Stage", *, space: Path, about: str) -> None
 
     def command(
         profile: Annotated[str | None, typer.Option(help=_PROFILE)] = None,
-        trials: Annotated[int | None, typer.Option(help="Number of searched trials, without the finalists.", min=1)] = None,
+        trials: Annotated[int | None, typer.Option(help="Number of trials, without the finalists.", min=1)] = None,
         max_concurrent: Annotated[int | None, typer.Option(help="Limit of simultaneous trials.", min=1)] = None,
         cpus_per_trial: Annotated[int, typer.Option(help="CPUs, and threads, of each trial.", min=1)] = 1,
         gpus_per_trial: Annotated[float | None, typer.Option(help=_GPUS, min=0, max=1)] = None,

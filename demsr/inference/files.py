@@ -9,12 +9,13 @@ from pathlib import Path
 import demsr
 from demsr.dem.grid import Box, Grid, describe_spacing
 from demsr.dem.read.declared import Declared
+from demsr.dem.windows import Window
 from demsr.errors import GridError, RasterError, missing_extras
 from demsr.inference.load import BUILTIN, load_model
 from demsr.inference.source import RasterSource, SourceReader, open_source
 from demsr.inference.super_resolver import SuperResolver
 from demsr.inference.tile_plan import BANDS, TilePlan
-from demsr.inference.tile_store import tile_store
+from demsr.inference.tile_store import TileStore, tile_store
 from demsr.inference.tiles import LocalWorkers, Workers, measure_seam_m
 from demsr.options import InferencePrecision
 from demsr.output.formats import check_target, write_product
@@ -134,14 +135,9 @@ def super_resolve_file(
             _workers(reader, resolver, ray, workers, device) as crew,
             tile_store(target, identity, resume=resume, overwrite=overwrite) as store,
         ):
-            finished = store.finished(plan.windows)
-            computed_px = plan.lr_px - sum(window.cells for window in finished)
-            with tile_progress(total=plan.lr_px, done=plan.lr_px - computed_px) as advance:
-                for window, tile in crew.compute([window for window in plan.windows if window not in finished]):
-                    finished[window] = store.add(window, tile)
-                    advance(window.cells)
+            tiles, computed_px = _compute_tiles(plan, crew, store)
             reader.check_unchanged()
-            write_product(target, {window.refine(resolver.scale): finished[window] for window in plan.windows}, product)
+            write_product(target, {window.refine(resolver.scale): tiles[window] for window in plan.windows}, product)
         if notify and not reader.raster.grid.is_fifteen_arcsec:
             refined = f"pixels of {describe_spacing(reader.raster.grid)} become {describe_spacing(product.grid)}"
             notify(f"{refined}; the models are trained for 15 arcsec")
@@ -155,6 +151,17 @@ def super_resolve_file(
         vertical_datum=product.vertical_datum,
         lr_px_per_second=computed_px / (time.monotonic() - started),
     )
+
+
+def _compute_tiles(plan: TilePlan, workers: Workers, store: TileStore) -> tuple[dict[Window, Path], int]:
+    """Compute the missing tiles; return the files of all tiles, and the number of computed LR pixels."""
+    tiles = store.finished(plan.windows)
+    computed_px = plan.lr_px - sum(window.cells for window in tiles)
+    with tile_progress(total=plan.lr_px, done=plan.lr_px - computed_px) as advance:
+        for window, tile in workers.compute([window for window in plan.windows if window not in tiles]):
+            tiles[window] = store.add(window, tile)
+            advance(window.cells)
+    return tiles, computed_px
 
 
 def _check_reader(reader: SourceReader, target: Path, *, projected: bool) -> None:

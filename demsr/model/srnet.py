@@ -79,6 +79,13 @@ class DemSrNet(nn.Module):
     -----
     Convolutions have no bias. `parameters()` are in data-flow order: head, blocks, body, before (the upsampling), last;
     a "subpixel" net has no `before`.
+
+    Examples
+    --------
+    >>> import demsr, torch
+    >>> net = demsr.DemSrNet(num_blocks=2, features=8)
+    >>> net(torch.full((1, 1, 4, 6), 1000.0)).shape
+    torch.Size([1, 1, 20, 30])
     """
 
     def __init__(
