@@ -49,7 +49,6 @@ class Environment:
             "PATH": f"{self.bin}:{os.environ['PATH']}",
             "TORCH_INDEX_URL": "",
             "PIP_NO_COMPILE": "1",  # most modules are never imported here
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
         self.env.pop("PYTHONPATH", None)
 

@@ -16,7 +16,7 @@ from demsr.model.srnet import DemSrNet
 def demsr(monkeypatch, capsys) -> Callable[..., Done]:
     """Run the command line in this process as a user runs it: output and exit status included."""
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("DEMSR_DEBUG", raising=False)
+    monkeypatch.setenv("DEMSR_DEBUG", "0")  # set, so that what --debug writes is undone
 
     def run(*arguments: object) -> Done:
         monkeypatch.setattr(sys, "argv", ["demsr", *map(str, arguments)])

@@ -90,7 +90,7 @@ def test_a_run_that_dies_after_running_out_of_patience_does_not_train_on(data, t
 
 
 def test_a_batch_that_devices_cannot_share_is_refused(data, monkeypatch):
-    monkeypatch.setattr(type(data), "_place", lambda _: (0, 4))
+    monkeypatch.setattr(type(data), "_rank_and_world_size", lambda _: (0, 4))
     with pytest.raises(ParamsError, match="batch_size is 2; it must be a multiple of the 4 devices"):
         data.train_dataloader()
 
