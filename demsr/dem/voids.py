@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 FILL_REACH_PX = 16
 _FLATTEST = 0.05  # smallest squared ratio of the axes of the measured pixels to which a plane is fitted
@@ -62,6 +61,8 @@ def _local_plane(
     """
     offsets = np.arange(-radius, radius + 1, dtype=np.float64)
     weights = (1 - (offsets / (radius + 1)) ** 2) ** 2
+
+    from scipy import ndimage  # here, since most rasters have no voids and the import takes a third of a second
 
     def moment(image: NDArray[np.float64], row_power: int, col_power: int) -> NDArray[np.float64]:
         for axis, power in ((0, row_power), (1, col_power)):
