@@ -73,7 +73,7 @@ def _reuse(name: str, *, verdict: bool, use: bool) -> None:
     from demsr.params import Params
     from demsr.profiles import write_changes
     from demsr.reporting.sweeps import print_report
-    from demsr.search.report import read_report
+    from demsr.search.report_files import read_report
 
     params = Params.read(_PARAMS)
     results = params.paths.results / "sweeps" / name

@@ -13,7 +13,8 @@ from demsr.runtime.files import read_json, write_json
 from demsr.runtime.ray_cluster import ray_connection
 from demsr.search.monitor import TrialMonitor
 from demsr.search.nodes import TrialResources
-from demsr.search.report import SweepReport, write_report
+from demsr.search.report import SweepReport
+from demsr.search.report_files import write_report
 from demsr.search.space import Candidate
 from demsr.search.summary import summarise
 from demsr.search.sweep_plan import SweepPlan
