@@ -28,7 +28,7 @@ test: install  ## Run all tests, in two processes (WORKERS=... for another numbe
 portability: install  ## Run all tests with other instruction sets and numbers of threads (half an hour)
 	tests/portability.sh
 
-portability-quick: install  ## The same for the numerical tests, under two settings
+portability-quick: install  ## The same for the tests of the net, the metrics and the tiles, under two settings
 	tests/portability.sh --quick
 
 ui: install  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=... for another port)
