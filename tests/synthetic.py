@@ -88,3 +88,16 @@ def write_pairs(path: Path, counts: Sequence[int] = (3,), *, patch_lr: int = 8, 
             some = patches(count, patch_lr=patch_lr, scale=scale, seed=100 * place)
             writer.add_area(Area.from_dem(f"area {place}", raster), some)
     return path
+
+
+def described(name: str, **lr: Any) -> Area:
+    """Return an area of 40 x 40 HR pixels."""
+    return Area.from_dem(name, dem(plane(40, 40)), **lr)
+
+
+def written(path: Path, *areas: tuple[Area, list[Patch]], **attributes: Any) -> Path:
+    """Write a pair file of these areas and their patches of 8 x 8 LR pixels."""
+    with PairWriter(path, patch_lr=8, scale=5, attributes=attributes) as writer:
+        for area, some in areas:
+            writer.add_area(area, some)
+    return path

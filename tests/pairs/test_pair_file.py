@@ -2,30 +2,14 @@ import multiprocessing
 import os
 import pickle
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 import pytest
-from synthetic import dem, patches, plane, write_pairs
+from synthetic import described, patches, write_pairs, written
 
 from demsr.errors import PairsError
-from demsr.pairs.area import Area
-from demsr.pairs.cut import Patch
 from demsr.pairs.pair_file import PairFile
-from demsr.pairs.pair_writer import PairWriter
-
-
-def described(name: str, **lr: Any) -> Area:
-    return Area.from_dem(name, dem(plane(40, 40)), **lr)
-
-
-def written(path: Path, *areas: tuple[Area, list[Patch]], **attributes: Any) -> Path:
-    with PairWriter(path, patch_lr=8, scale=5, attributes=attributes) as writer:
-        for area, some in areas:
-            writer.add_area(area, some)
-    return path
 
 
 def test_pairs_come_back_as_they_were_written(tmp_path):

@@ -6,12 +6,11 @@ import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 import pytest
-from synthetic import dem, patches, plane, write_pairs
+from synthetic import dem, described, patches, plane, write_pairs, written
 
 from demsr.errors import PairsError, reported
 from demsr.pairs import pair_writer
@@ -88,17 +87,6 @@ def test_interrupted_block_closes_the_file(tmp_path):
         interrupted()
     with h5py.File(tmp_path / "a.h5", "r+") as file:  # HDF5 refuses this while a writer has it open
         assert "area" not in file
-
-
-def described(name: str, **lr: Any) -> Area:
-    return Area.from_dem(name, dem(plane(40, 40)), **lr)
-
-
-def written(path: Path, *areas: tuple[Area, list[Patch]], **attributes: Any) -> Path:
-    with PairWriter(path, patch_lr=8, scale=5, attributes=attributes) as writer:
-        for area, some in areas:
-            writer.add_area(area, some)
-    return path
 
 
 def stored_bytes(path: Path) -> dict[str, list[bytes]]:
