@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -105,8 +106,19 @@ def test_the_wheel_alone_super_resolves_gebco_outside_any_repository(environment
 
 
 @pytest.mark.slow
-def test_install_lines_of_the_image_run_in_an_empty_environment(environment):
-    for line in [environment.install_project, "demsr --version", "dvc --version", "pip check"]:
-        environment.run(line)
-    where = environment.run('python -c "import demsr, torch; print(demsr.__file__)"', cwd=environment.project.parent)
+def test_the_image_is_built_from_the_files_that_it_copies(environment):
+    environment.run(f"{environment.install_project} --no-deps")
+    where = environment.run('python -c "import demsr; print(demsr.__file__)"', cwd=environment.project.parent)
     assert where.startswith(str(environment.project))
+
+
+def test_the_packages_of_the_image_are_among_those_that_run_these_tests(root):
+    """`make install` puts them, with the same pins, into an empty environment."""
+    (extra,) = re.findall(
+        r"^RUN pip install (?:-c constraints.txt) -e '\.\[(\w+)\]'$", (root / "Dockerfile").read_text(), re.M
+    )
+    assert (
+        "install --disable-pip-version-check -c constraints.txt -e '.[all,dev,docs]'" in (root / "Makefile").read_text()
+    )
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert re.fullmatch(rf"demsr\[(\w+,)*{extra}(,\w+)*\]", *extras["all"])

@@ -171,7 +171,7 @@ def test_a_killed_training_goes_on_in_the_same_run(reproduced, tmp_path):
     project, _ = reproduced
     before = (project.folder / "params.yaml").read_text()
     try:
-        project.set_params(pretrain__max_epochs=10, pretrain__patience=10, pretrain__learning_rate=0.0007)
+        project.set_params(pretrain__max_epochs=6, pretrain__patience=6, pretrain__learning_rate=0.0007)
         command = [sys.executable, "pipelines/pretrain.py"]
         training = subprocess.Popen(command, cwd=project.folder, env=project.env, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
@@ -190,9 +190,9 @@ def test_a_killed_training_goes_on_in_the_same_run(reproduced, tmp_path):
     assert run.info.status == "FINISHED"
     assert run.data.metrics["resumed_from_epoch"] >= 1
     steps = [point.step for point in client.get_metric_history(run.info.run_id, "train_loss")]
-    assert sorted(steps) == list(range(1, 11))
+    assert sorted(steps) == list(range(1, 7))
     assert not list((project.folder / "work" / "pretrain").iterdir())
-    assert json.loads((project.folder / "results" / "pretrain" / "metrics.json").read_text())["epochs"] == 10
+    assert json.loads((project.folder / "results" / "pretrain" / "metrics.json").read_text())["epochs"] == 6
 
 
 def test_a_wrong_parameter_ends_with_one_line_and_no_traceback(reproduced):
