@@ -9,7 +9,7 @@ Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 SplitMethod = Literal["quadrants", "files"]
 
-Degradation = Literal["block mean", "fitted", "real"]
+Degradation = Literal["block mean", "gebco", "fitted", "real"]
 """Where the LR grid of a pair comes from."""
 
 Registration = Literal["area", "point"]

@@ -119,18 +119,23 @@ def inspect(
 ) -> None:
     """Describe rasters and their possible uses.
 
-    Prints properties, assumptions made to read each file, and possible uses.
+    Prints properties, assumptions made to read each file, and possible uses; of a 15 arc-second grid and a finer raster
+    of the same ground also how the one was sampled from the other.
     """
     from demsr.errors import DemsrError, RasterError
-    from demsr.reporting.inspection import print_inspection
+    from demsr.pairs.fit_gaussian import fit_gaussians
+    from demsr.reporting.inspection import print_inspection, print_sampling
     from demsr.sources.inspection import inspect_raster
 
-    failures = []
+    failures, readable = [], []
     for source in sources:
         try:
             print_inspection(inspect_raster(source, declared))
+            readable.append(source)
         except DemsrError as error:
             failures.append(str(error))
+    for where, found in fit_gaussians(readable, declared):
+        print_sampling(where, found)
     if failures:
         raise RasterError("; ".join(failures))
 

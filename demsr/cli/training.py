@@ -38,18 +38,22 @@ def fit_degradation(
 ) -> None:
     """Fit a degradation to a real LR grid.
 
-    The model describes how LR differs from block means of HR, for pairs with the degradation `fitted`.
+    Prints the Gaussian under which LR was sampled from HR, and whether this is the law of GEBCO on land; then how LR
+    differs from block means of HR, for pairs with the degradation `fitted`.
     """
     from demsr.dem.read.raster import read_raster
     from demsr.pairs.fit_degradation import fit_degradation_to_rasters
+    from demsr.pairs.fit_gaussian import fit_gaussian
     from demsr.profiles import write_changes
-    from demsr.reporting.inspection import print_assumptions, print_degradation
+    from demsr.reporting.inspection import print_assumptions, print_degradation, print_sampling
 
     of_hr = read_raster(hr, vertical_datum=hr_datum)
     of_lr = read_raster(lr, vertical_datum=lr_datum, within=of_hr.dem.grid.lonlat_bounds())
     for path, reading in ((lr, of_lr), (hr, of_hr)):
         print_assumptions(path, reading.assumptions)
     model, found = fit_degradation_to_rasters(of_lr.dem, of_hr.dem)
+    if of_hr.dem.grid.is_geographic:
+        print_sampling(f"{lr.name} from {hr.name}", fit_gaussian(of_lr.dem, of_hr.dem))
     print_degradation(model, found)
     if write:
         write_changes(_PARAMS, {"pairs": {"fitted": dataclasses.asdict(model)}})

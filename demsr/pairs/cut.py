@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from demsr.dem.grid import Box, Grid
 from demsr.dem.voids import fill_voids
+from demsr.dem.windows import Window
 from demsr.pairs.degradations.base import RegionLr
-from demsr.pairs.degrade import block_mean
 from demsr.pairs.source_types import source_shares
 from demsr.pairs.split import is_within_gap
 
@@ -73,8 +73,7 @@ def cut_patches(
     left_out : counter of the reasons, updated in place
     """
     scale, side = rule.scale, rule.patch_lr * rule.scale
-    grid, given = region.hr.grid, region.elevation_m
-    step = rule.stride_hr if given is None else -(-rule.stride_hr // scale) * scale
+    grid, step = region.hr.grid, region.step_hr(rule.stride_hr, scale)
     if min(grid.rows, grid.cols) < side:
         left_out[f"region smaller than one patch of {side} x {side} HR pixels"] += 1
     for row in range(0, grid.rows - side + 1, step):
@@ -85,13 +84,12 @@ def cut_patches(
             if reason is not None:
                 left_out[reason] += 1
                 continue
-            row_lr, col_lr = row // scale, col // scale
-            cells = np.s_[row_lr : row_lr + rule.patch_lr, col_lr : col_lr + rule.patch_lr]
-            lr = block_mean(hr, scale=scale) if given is None else given[cells]
+            lr = region.patch_lr(row, col, rule.patch_lr, scale)
             if np.isnan(lr).all():
                 left_out["no LR pixel measured, or with half of its block measured"] += 1
                 continue
-            shares = source_shares(None if region.tid is None else region.tid[cells])
+            cells = Window(row // scale, col // scale, rule.patch_lr, rule.patch_lr)
+            shares = source_shares(None if region.tid is None else region.tid[cells.slices])
             scored = np.where(np.kron(np.isnan(lr), np.ones((scale, scale), bool)), np.float32(np.nan), hr)
             yield Patch(fill_voids(lr), scored, region.row + row, region.col + col, patch_grid, shares)
 

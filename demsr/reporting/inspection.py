@@ -12,6 +12,7 @@ from demsr.dem.read.declared import DECLARED_PREFIX
 if TYPE_CHECKING:
     from demsr.pairs.coregister import Coregistration
     from demsr.pairs.degradations.fitted import FittedDegradation
+    from demsr.pairs.fit_gaussian import GaussianSampling
     from demsr.sources.inspection import Inspection
 
 
@@ -51,3 +52,23 @@ def print_degradation(model: "FittedDegradation", found: "Coregistration") -> No
         f"fitted: blur_lr_px: {model.blur_lr_px:.3g}, sounding_share: {model.sounding_share:.3g}, "
         f"rounding_m: {model.rounding_m:g}"
     )
+
+
+def print_sampling(where: str, found: "GaussianSampling") -> None:
+    """Print how an LR grid was sampled from HR, and whether this is the law of GEBCO on land.
+
+    Parameters
+    ----------
+    where : names of both rasters
+    found : fitted Gaussian
+    """
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    east = f"{abs(found.east_arcsec):.2f} arcsec {'east' if found.east_arcsec > 0 else 'west'}"
+    north = f"{abs(found.north_arcsec):.2f} arcsec {'north' if found.north_arcsec > 0 else 'south'}"
+    console.print(
+        f"{where}: Gaussian of {found.sigma_m:.1f} +- {found.sigma_error_m:.1f} m, sampled {east} and {north} "
+        f"(+- {found.offset_error_arcsec:.2f}) of the middle of each cell, steps of {found.rounding_m:g} m; "
+        f"{found.residual_m:.2f} m remain on {found.cells:,} cells"
+    )
+    law = "the law of GEBCO on land: pairs with `degradations: [gebco]` follow it"
+    console.print(f"{where}: {law if found.objection is None else f'not the law of GEBCO on land, {found.objection}'}")

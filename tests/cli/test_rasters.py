@@ -317,6 +317,7 @@ def test_fitted_degradation_is_printed_and_written_only_if_asked(demsr, real_pai
     assert blur == pytest.approx(TRUTH.blur_lr_px, abs=0.1)
     assert (share, rounding) == (pytest.approx(1, abs=0.1), 1)
     assert "co-registration not applied: already aligned" in looked.out
+    assert "not the law of GEBCO on land" in looked.out
     assert "lr.tif: vertical datum: the file names none; MSL taken" in looked.err
     assert "hr.tif: vertical datum: the file names none; MSL taken" in looked.err
     written = demsr("fit-degradation", *real_pair, "--write")

@@ -6,6 +6,7 @@ from demsr import options
 from demsr.pairs.degradations.base import Degradation
 from demsr.pairs.degradations.block_mean import BlockMean
 from demsr.pairs.degradations.fitted import FittedDegradation
+from demsr.pairs.degradations.gebco import GebcoLand
 from demsr.pairs.degradations.real import RealLr
 
 
@@ -22,6 +23,7 @@ def make_degradations(
     """
     table: dict[options.Degradation, Sequence[Degradation]] = {
         "block mean": [BlockMean()],
+        "gebco": [GebcoLand()],
         "fitted": [fitted] if fitted else [],
         "real": real,
     }

@@ -11,6 +11,7 @@ from demsr import options
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
 from demsr.pairs.area import THREE_ARCSEC, Area, pair_kind
+from demsr.pairs.degrade import block_mean
 from demsr.pairs.split import Region
 
 
@@ -23,7 +24,8 @@ class RegionLr:
     hr : HR elevation; LR cell (0, 0) covers its north-western scale x scale pixels
     row, col : HR index of its north-western pixel in the raster; 0 if HR was averaged onto another grid
     area : metadata for the pair file
-    elevation_m : (H, W) float32, metres, NaN where void; None if LR of a patch is the block mean of its HR
+    elevation_m : (H, W) float32, metres, NaN where void, if LR lies on cells of its own
+    blurred_m : shape of `hr`, metres, NaN where void, if LR of a patch is sampled at the middle of each block
     tid : (H, W) GEBCO type identifiers of the LR cells, None where unknown
     """
 
@@ -32,7 +34,34 @@ class RegionLr:
     row: int = 0
     col: int = 0
     elevation_m: NDArray[np.float32] | None = None
+    blurred_m: NDArray[np.float32] | None = None
     tid: NDArray[np.float32] | None = None
+
+    def step_hr(self, stride_hr: int, scale: int) -> int:
+        """Return a stride, rounded up to whole cells if LR lies on cells of its own.
+
+        Parameters
+        ----------
+        stride_hr : requested distance between patches, HR pixels
+        scale : HR pixels per LR pixel along one axis
+        """
+        return stride_hr if self.elevation_m is None else -(-stride_hr // scale) * scale
+
+    def patch_lr(self, row: int, col: int, side_lr: int, scale: int) -> NDArray[np.float32]:
+        """Return LR of a patch (side_lr, side_lr), metres, NaN where void: the block means of HR unless LR is given.
+
+        Parameters
+        ----------
+        row, col : index of its north-western pixel in `hr`
+        side_lr : side of the patch, LR pixels
+        scale : HR pixels per LR pixel along one axis
+        """
+        side, middle = side_lr * scale, scale // 2
+        if self.elevation_m is not None:
+            return self.elevation_m[row // scale :, col // scale :][:side_lr, :side_lr]
+        if self.blurred_m is not None:
+            return self.blurred_m[row + middle : row + side : scale, col + middle : col + side : scale]
+        return block_mean(self.hr.elevation_m[row : row + side, col : col + side], scale=scale)
 
 
 class Degradation(ABC):

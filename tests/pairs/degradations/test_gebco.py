@@ -1,0 +1,112 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import dem, plane, rough
+
+from demsr.dem.dem import Dem
+from demsr.dem.read.raster import read_dem
+from demsr.errors import ParamsError
+from demsr.pairs.degradations.gebco import SIGMA_M, GebcoLand, fill_water, gaussian_blur
+from demsr.pairs.split import Region
+
+
+def degraded(raster: Dem, **options: float) -> np.ndarray:
+    return GebcoLand(**options).degrade(raster)
+
+
+def test_a_plane_stays_a_plane_inside():
+    slope = plane(60, 60)
+    inside = np.s_[12:-12, 12:-12]
+    np.testing.assert_allclose(degraded(dem(slope), rounding_m=0)[inside], slope[inside], atol=1e-3)
+    assert np.abs(degraded(dem(slope))[inside] - slope[inside]).max() <= 0.5
+
+
+@pytest.mark.parametrize("north", [0.05, 60.0])
+def test_a_spike_becomes_a_gaussian_of_as_many_metres_in_both_directions(north):
+    spike = np.zeros((121, 121), np.float32)
+    spike[60, 60] = 1000
+    raster = dem(spike, north=north)
+    blurred = gaussian_blur(spike.astype(float), raster.grid, sigma_m=SIGMA_M)
+    offset = np.arange(121) - 60
+    for axis, size_m in zip((0, 1), raster.grid.pixel_size_m(), strict=True):
+        variance = blurred.sum(axis=axis) @ (offset * size_m) ** 2 / blurred.sum()
+        assert np.sqrt(variance) == pytest.approx(SIGMA_M, rel=1e-2)
+
+
+def test_lr_of_a_patch_is_sampled_in_the_middle_of_its_blocks_wherever_it_begins():
+    raster = dem(rough(40, 45))
+    region = GebcoLand().region_lr(Region("r", "train", 0, 0, raster.grid), raster, scale=5, seed=0)
+    lr = region.patch_lr(3, 7, 4, 5)
+    np.testing.assert_array_equal(lr, degraded(raster)[5:23:5, 9:27:5])
+    assert np.array_equal(lr, np.round(lr))
+    assert region.area.degradation == "gebco"
+
+
+def test_voids_are_water_at_the_level_of_their_shore():
+    terrain = plane(20, 30, level=100, per_row=0, per_col=1)
+    terrain[5:9, 10:14] = np.nan
+    filled = fill_water(terrain.astype(float))
+    assert (filled[5:9, 10:14] == 109).all()
+    assert np.array_equal(filled[~np.isnan(terrain)], terrain[~np.isnan(terrain)])
+    assert np.isnan(fill_water(np.full((3, 3), np.nan))).all()
+
+
+def test_sea_cells_are_0_m_and_land_beside_them_is_above():
+    terrain = np.full((40, 40), 2, np.float32)
+    terrain[:, 20:] = np.nan
+    lr = degraded(dem(terrain))
+    assert (lr[:, 20:] == 0).all()
+    assert (lr[:, :20] >= 1).all()
+    lake = np.full((40, 40), 200, np.float32)
+    lake[15:25, 15:25] = np.nan
+    assert (degraded(dem(lake)) == 200).all()
+
+
+def test_a_gaussian_without_width_is_refused():
+    with pytest.raises(ParamsError, match="sigma_m=0"):
+        GebcoLand(sigma_m=0)
+
+
+def law_residual(data: Path, lr: str, hr: str) -> np.ndarray:
+    """Return GEBCO minus the law on common land cells, metres."""
+    truth = read_dem(data / "land" / hr, vertical_datum="EGM96")
+    grid = read_dem(data / "gebco" / lr, vertical_datum="MSL", within=truth.grid.lonlat_bounds())
+    by_law = GebcoLand().degrade(truth)
+    first_row, first_col = truth.grid.index(*grid.grid.centre(0, 0))
+    rows = np.rint(first_row + 0.5 + 5 * np.arange(grid.grid.rows)).astype(int)  # 1.5 arc-seconds south
+    cols = np.rint(first_col - 0.5 + 5 * np.arange(grid.grid.cols)).astype(int)
+    inside = (rows >= 8) & (rows < by_law.shape[0] - 8), (cols >= 12) & (cols < by_law.shape[1] - 12)
+    cells = grid.elevation_m[np.ix_(*inside)] - by_law[np.ix_(rows[inside[0]], cols[inside[1]])]
+    land = (grid.elevation_m[np.ix_(*inside)] > 0) & truth.valid[np.ix_(rows[inside[0]], cols[inside[1]])]
+    return cells[land]
+
+
+@pytest.mark.parametrize(
+    ("lr", "hr", "largest_m"),
+    [
+        ("gebco15s_liguria_tuscany.tif", "srtm3_N44E009_ligurian_apennines.tif", 0.40),
+        ("gebco15s_sulawesi.tif", "srtm3_S03E119_sulawesi_mamasa.tif", 0.40),
+        ("gebco_2020_cantabria.tif", "srtm3_N43W004_cantabria.tif", 0.40),
+        ("gebco_2024_kyushu_ryukyu.tif", "srtm3_N32E131_kyushu_sobo_miyazaki.tif", 0.40),
+        ("gebco15s_chile_valparaiso.tif", "srtm3_S33W071_aconcagua_andes.tif", 0.50),
+    ],
+)
+def test_the_law_leaves_the_rounding_where_gebco_carries_srtm(shared, lr, hr, largest_m):
+    residual = law_residual(shared / "data", lr, hr)
+    assert residual.size > 3000
+    assert 1.4826 * np.median(np.abs(residual - np.median(residual))) <= largest_m
+    assert np.mean(np.abs(residual) <= 5 * largest_m) >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("lr", "hr"),
+    [
+        ("gebco15s_oresund.tif", "srtm3_N55E013_oresund.tif"),
+        ("gebco15s_north_germany.tif", "srtm3_N54E009_north_germany.tif"),
+        ("gebco15s_dover_strait.tif", "srtm3_N50E001_dover_strait.tif"),
+    ],
+)
+def test_the_law_does_not_hold_where_gebco_has_another_source(shared, lr, hr):
+    residual = law_residual(shared / "data", lr, hr)
+    assert 1.4826 * np.median(np.abs(residual - np.median(residual))) > 0.9
