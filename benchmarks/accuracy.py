@@ -1,9 +1,11 @@
-"""Measure the accuracy of super-resolution on held-out regions and write docs/results.md.
+"""Measure the accuracy of super-resolution on held-out places and write docs/results.md.
 
-Whole files are held out, fold by fold; all methods are trained on the same pairs. The work folder keeps all results, so
-that a stopped run can be resumed and a second run only writes the report. The net that ships is trained once without
-each fold, and once on all of them. `--parts` adds `comparison` (nets at equal FLOP, several seeds) and `variants` (one
-change each, on the development fold).
+Whole files are held out, fold by fold; each place is scored by nets that were not trained on it. The model that ships
+has a net for each operator. Those for the land of GEBCO and for block means are trained once without each fold, and
+once on everything; that for unknown grids is trained on degradations drawn at random, then fine-tuned on true pairs at
+sea, once without each place. The work folder keeps all results, so that a stopped run can be resumed and a second run
+only writes the report. `--parts` adds `comparison` (nets at equal FLOP, several seeds) and `variants` (one change each, on
+the development fold). `--ship` alone trains what the model needs.
 
     python benchmarks/accuracy.py --data FOLDER --jobs 2
 """
@@ -11,94 +13,111 @@ change each, on the development fold).
 import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
 from protocol.methods import COMPARED, OURS, VARIANTS
-from protocol.pictures import draw_regions
-from protocol.regions import (
-    EVERYTHING,
-    NEVER_TRAINED,
-    Regions,
-    cut_training_pairs,
-    find_files,
-    harmonised,
-    pairs_of,
-    read_regions,
-)
-from protocol.report import write_report
-from protocol.results import Results, baselines_name, scores_of
-from protocol.scoring import Scene, block_mean_scene, product_scores, real_scene, score
-from protocol.shipping import ship
-from protocol.training import Training, train
+from protocol.patches import CLEAN, BlindSource, Patches, RasterSource, SceneSource, Source
+from protocol.regions import EVERYTHING, NEVER_TRAINED, Regions, find_files, harmonised, read_regions, training_rasters
+from protocol.scenes import Scene, survey_scene
+from protocol.training import Training, is_trained, patches_of_epoch, train
 from rich.console import Console
 
+from demsr.dem.dem import Dem
 from demsr.errors import reported
-from demsr.evaluation.methods import baselines
-from demsr.pairs.pair_file import PairFile
-from demsr.runtime.files import write_json
+from demsr.model.coast import SEA_LEVEL_M
+from demsr.pairs.degradations.blind import Blind
 from demsr.runtime.processes import parallel_map
 
-PRODUCT_TFLOP, COMPARISON_TFLOP = 60.0, 16.0
+PRODUCT_TFLOP, BLIND_TFLOP, FINE_TUNING_TFLOP, COMPARISON_TFLOP = 300.0, 90.0, 30.0, 16.0
 SEEDS = (0, 1, 2)
-LINEAR_SIZE = 7
-PARTS = ("comparison", "variants")  # beside the product
+PARTS = ("folds", "comparison", "variants")
+_MARINE_SHARE = 0.2  # of the patches with block means
+_REAL_SHARE, _CLEAN_SHARE = 0.5, 0.25  # of the patches of fine-tuning
 
 
 def trainings(regions: Regions, parts: Sequence[str], *, share: float) -> list[Training]:
-    """Return the trainings of some parts of the protocol, with a share of its floating-point operations."""
-    product, comparison = share * PRODUCT_TFLOP, share * COMPARISON_TFLOP
-    of_part = {
-        "product": [Training("product", OURS, fold, 0, product) for fold in (*regions.folds, EVERYTHING)],
-        "comparison": [
-            Training("comparison", method, regions.comparison_fold, seed, comparison)
-            for seed in SEEDS
-            for method in COMPARED
-        ],
-        "variants": [
-            Training("variants", method, regions.development_fold, 0, comparison) for method in (OURS, *VARIANTS)
-        ],
-    }
-    return [training for part in parts for training in of_part[part]]
+    """Return the trainings of some parts of the protocol, those that others start from first.
+
+    Parameters
+    ----------
+    regions : regions of the protocol
+    parts : beside the nets that ship: "folds", "comparison" and "variants"
+    share : of the floating-point operations of the protocol
+    """
+    folds, places = [EVERYTHING], [EVERYTHING]
+    if "folds" in parts:
+        folds, places = folds + regions.folds, places + regions.places_at_sea
+    blind = Training("product", OURS, "blind", EVERYTHING, 0, share * BLIND_TFLOP)
+    chosen = [Training("product", OURS, "gebco", fold, 0, share * PRODUCT_TFLOP) for fold in folds]
+    chosen += [Training("product", OURS, "mean", fold, 0, share * PRODUCT_TFLOP) for fold in folds]
+    tuned = [Training("product", OURS, "blind", place, 0, share * FINE_TUNING_TFLOP, blind) for place in places]
+    comparison, fold = share * COMPARISON_TFLOP, regions.comparison_fold
+    if "comparison" in parts:
+        chosen += [
+            Training("comparison", method, "gebco", fold, seed, comparison) for seed in SEEDS for method in COMPARED
+        ]
+    if "variants" in parts:
+        chosen += [
+            Training("variants", method, "gebco", regions.development_fold, 0, comparison)
+            for method in (OURS, *VARIANTS)
+        ]
+    return [blind, *chosen, *tuned]
 
 
-def scenes_of(regions: Regions, rasters: dict[str, Path], data: Path, fold: str) -> list[Scene]:
-    """Return the scenes that a training is scored on: the held-out fold, the fold `test`, and the true pairs."""
-    files = [region for region in regions.files if region.fold in (fold, NEVER_TRAINED)]
-    scenes = [block_mean_scene(region.name, rasters[region.stem]) for region in files]
-    lr_files = find_files(data, [pair.lr for pair in regions.real])
-    return scenes + [real_scene(pair.name, lr_files[pair.lr], rasters[pair.hr]) for pair in regions.real]
+def patches_of(training: Training, regions: Regions, rasters: dict[str, Path], data: Path) -> Patches:
+    """Return the training patches of a training.
+
+    Parameters
+    ----------
+    training : what is trained
+    regions : regions of the protocol
+    rasters : harmonised rasters by name
+    data : folder of the true pairs
+    """
+
+    def read(*domains: str, fold: str = training.fold) -> list[Dem]:
+        return training_rasters(regions, rasters, fold, domains)
+
+    sources: dict[Source, float]
+    if training.operator == "gebco":
+        sources = {RasterSource(read("land"), "gebco"): 1.0}
+    elif training.operator == "mean":
+        marine = {RasterSource(read("marine"), "mean"): _MARINE_SHARE}
+        sources = {RasterSource(read("land"), "mean"): 1 - _MARINE_SHARE, **marine}
+    elif training.start is None:
+        sources = {BlindSource(read("land"), Blind()): 1.0}
+    else:
+        land = read("land", fold=EVERYTHING)
+        pairs = [
+            pair for pair in regions.real if pair.kind == "sea" and pair.fold not in (training.fold, NEVER_TRAINED)
+        ]
+        files = find_files(data, [name for pair in pairs for name in (pair.lr, pair.hr)])
+        scenes = [_at_sea(survey_scene(one.name, files[one.lr], files[one.hr], at_sea=True)) for one in pairs]
+        sources = {
+            SceneSource(scenes): _REAL_SHARE,
+            BlindSource(land, CLEAN): _CLEAN_SHARE,
+            BlindSource(land, Blind()): 1 - _REAL_SHARE - _CLEAN_SHARE,
+        }
+    return Patches(sources, count=patches_of_epoch(), seed=training.seed)
 
 
-def run_job(
-    job: Training | str, *, regions: Regions, rasters: dict[str, Path], data: Path, work: Path, threads: int
+def _at_sea(scene: Scene) -> Scene:
+    """Return a scene as the net for the sea floor sees it, with land at 0 m."""
+    return replace(scene, lr=np.minimum(scene.lr, np.float32(SEA_LEVEL_M)))
+
+
+def run_training(
+    training: Training, *, regions: Regions, rasters: dict[str, Path], data: Path, work: Path, threads: int
 ) -> str:
-    """Score a training, or the baselines of a fold, unless that was done before, and return the name of the scores."""
-    name, fold = (baselines_name(job), job) if isinstance(job, str) else (job.name, job.fold)
-    path = scores_of(work, name)
-    if not path.is_file():
+    """Train, unless that was done before, and return the name of the training."""
+    if not is_trained(training, work):
         torch.set_num_threads(threads)
-        scenes = scenes_of(regions, rasters, data, fold)
-        pairs = PairFile(pairs_of(work, fold))
-        write_json(
-            path, score_baselines(pairs, scenes) if isinstance(job, str) else score_training(job, pairs, scenes, work)
-        )
-    return name
-
-
-def score_training(training: Training, pairs: PairFile, scenes: list[Scene], work: Path) -> dict[str, Any]:
-    """Train a net and return its scores by kind and region."""
-    net = train(training, pairs, work)
-    found = {"net": {scene.name: score(net, scene) for scene in scenes}}
-    return found | (product_scores(net, scenes) if training.role == "product" else {})
-
-
-def score_baselines(pairs: PairFile, scenes: list[Scene]) -> dict[str, Any]:
-    """Return the scores of the baselines by method and region."""
-    methods = baselines(pairs, linear_filter_size=LINEAR_SIZE, batch_size=64)
-    return {name: {scene.name: score(method, scene) for scene in scenes} for name, method in methods.items()}
+        train(training, patches_of(training, regions, rasters, data), work)
+    return training.name
 
 
 def main() -> None:
@@ -106,29 +125,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with the rasters of protocol/regions.yaml")
     parser.add_argument("--work", type=Path, default=Path("work/accuracy"), help="folder that is kept between runs")
-    parser.add_argument("--report", type=Path, default=Path("docs/results.md"))
     parser.add_argument("--jobs", type=int, default=1, help="trainings that run at the same time and share the CPUs")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
-    parser.add_argument("--ship", type=Path, help="model folder to write the net to that was trained on all folds")
     parser.add_argument("--share", type=float, default=1.0, help="share of the training steps, to try the protocol")
     options = parser.parse_args()
     threads = max(1, len(os.sched_getaffinity(0)) // options.jobs)
     os.environ["OMP_NUM_THREADS"] = str(threads)  # inherited by worker processes
     regions = read_regions()
     rasters = harmonised(regions, options.data, options.work, processes=options.jobs)
-    chosen = trainings(regions, ["product", *options.parts], share=options.share)
     given = {"regions": regions, "rasters": rasters, "data": options.data, "work": options.work}
-    for fold in sorted({training.fold for training in chosen}):
-        cut_training_pairs(regions, rasters, fold, options.work, processes=options.jobs)
-    run = partial(run_job, threads=threads, **given)
-    jobs: list[Training | str] = [*chosen, *dict.fromkeys(training.fold for training in chosen)]
-    for name in parallel_map(run, jobs, processes=options.jobs, description="train and score"):
-        Console().print(f"scored: {name}")
-    results = Results(regions, chosen, options.work)
-    draw_regions(options.report.parent / "pictures" / "accuracy.png", results, rasters, options.data)
-    write_report(options.report, results)
-    if options.ship:
-        ship(results, options.ship)
+    run = partial(run_training, threads=threads, **given)
+    chosen = trainings(regions, options.parts, share=options.share)
+    for jobs in ([one for one in chosen if not one.start], [one for one in chosen if one.start]):
+        for name in parallel_map(run, jobs, processes=options.jobs, description="train"):
+            Console().print(f"trained: {name}")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,13 @@ Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 SplitMethod = Literal["quadrants", "files"]
 
-Degradation = Literal["block mean", "gebco", "fitted", "real"]
+Degradation = Literal["block mean", "gebco", "blind", "fitted", "real"]
 """Where the LR grid of a pair comes from."""
+
+Operator = Literal["gebco", "mean", "blind"]
+"""How cells of the input came from the terrain: as GEBCO's, as means over the cell, or in an unknown way."""
+Placement = Literal["nominal", "srtm"]
+"""Position of a product: that of the input's cells, or that of the SRTM in the land of GEBCO."""
 
 Registration = Literal["area", "point"]
 """What a sample stands for: the mean over its cell, or the point in the middle."""

@@ -12,7 +12,7 @@ from demsr.model.interpolation import keys_taps, pad_linear, upsample
 from demsr.model.srnet import DemSrNet
 
 OURS = "ours"
-OUR_NET = {"num_blocks": 12, "features": 48, "upsampling": "subpixel", "symmetric": True}
+OUR_NET = {"num_blocks": 14, "features": 48, "upsampling": "subpixel", "symmetric": True, "residual_scale": 1.0}
 _SCALE, _METRES = 5, 100.0
 
 
@@ -152,9 +152,9 @@ VARIANTS = {
     "interpolation in place of sub-pixel upsampling": Method(_our(upsampling="interpolate")),
     "8 blocks of 64 features": Method(_our(num_blocks=8, features=64)),
     "8 blocks of 96 features": Method(_our(num_blocks=8, features=96)),
-    "16 blocks of 48 features": Method(_our(num_blocks=16)),
-    "24 blocks of 32 features": Method(_our(num_blocks=24, features=32)),
-    "whole branch added in a ResBlock, not a tenth": Method(_our(residual_scale=1.0)),
+    "18 blocks of 48 features": Method(_our(num_blocks=18)),
+    "28 blocks of 32 features": Method(_our(num_blocks=28, features=32)),
+    "a tenth of the branch added in a ResBlock": Method(_our(residual_scale=0.1)),
     "learning rate 0.002": Method(_our(), {"learning_rate": 2e-3}),
 }
 METHODS = COMPARED | VARIANTS

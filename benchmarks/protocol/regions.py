@@ -2,26 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from demsr.dem.dem import Dem
 from demsr.dem.read.gdal import raster_name
+from demsr.dem.read.header import read_header
 from demsr.errors import RasterError
-from demsr.pairs.build import build_pairs, plan_pairs
-from demsr.pairs.cut import CutRule
-from demsr.pairs.degradations.block_mean import BlockMean
-from demsr.pairs.degradations.fitted import FittedDegradation
-from demsr.pairs.split import split_raster
 from demsr.sources.harmonise import HarmoniseOptions, harmonise
 from demsr.sources.local_rasters import RASTER_PATTERNS, find_rasters
 from demsr.sources.manifest import describe_file
+from protocol.patches import read_rasters
 
 NEVER_TRAINED = "test"
 EVERYTHING = "none"  # the fold without held-out regions
-RULE = CutRule(patch_lr=32, stride_hr=36, gap_lr=2, max_void_share=0.25, min_relief_m=1)
-WHOLE_METRES = FittedDegradation(blur_lr_px=0, sounding_share=1, rounding_m=1)  # as GEBCO: half of the pairs
+ALWAYS = "always"  # the fold of files that are never held out
 _LIST = Path(__file__).with_name("regions.yaml")
 _RECIPES = {
     "land": HarmoniseOptions(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True),
@@ -53,11 +49,21 @@ class Region:
 
 @dataclass(frozen=True)
 class RealPair:
-    """LR and HR of the same ground from different surveys: file names without suffix, and the name in the report."""
+    """A real LR grid and HR of the same ground.
+
+    Attributes
+    ----------
+    lr, hr : file names without suffix
+    name : name in the report
+    kind : "srtm" if LR was made from HR, "land" or "sea" if HR is another survey
+    fold : fold that it belongs to; for the sea floor, its place is held out by a training of its own
+    """
 
     lr: str
     hr: str
     name: str
+    kind: str
+    fold: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,12 @@ class Regions:
     @property
     def folds(self) -> list[str]:
         """Folds that are held out in turn."""
-        return sorted({region.fold for region in self.files} - {NEVER_TRAINED})
+        return sorted({region.fold for region in self.files} - {NEVER_TRAINED, ALWAYS})
+
+    @property
+    def places_at_sea(self) -> list[str]:
+        """Places of the true pairs at sea, which are held out in turn."""
+        return sorted({pair.fold for pair in self.real if pair.kind == "sea"} - {NEVER_TRAINED})
 
 
 def read_regions() -> Regions:
@@ -135,35 +146,17 @@ def harmonised(regions: Regions, data: Path, work: Path, *, processes: int) -> d
     return rasters
 
 
-def pairs_of(work: Path, fold: str) -> Path:
-    """Return the file with the training pairs of a fold."""
-    return work / "pairs" / fold / "train.h5"
-
-
-def cut_training_pairs(regions: Regions, rasters: Mapping[str, Path], fold: str, work: Path, *, processes: int) -> None:
-    """Cut the training pairs of a fold, land and sea floor together, unless that was done before.
+def training_rasters(regions: Regions, rasters: Mapping[str, Path], fold: str, domains: Sequence[str]) -> list[Dem]:
+    """Read the rasters that a fold trains on; held-out ground and a margin around it are void.
 
     Parameters
     ----------
     regions : regions of the protocol
     rasters : harmonised rasters by name
     fold : fold that is held out
-    work : work folder
-    processes : number of processes
+    domains : "land", "marine" or both
     """
-    folder = pairs_of(work, fold).parent
-    if not pairs_of(work, fold).is_file():
-        held_back = [region for region in regions.files if region.fold in (fold, NEVER_TRAINED)]
-        split = partial(
-            split_raster,
-            method="files",
-            quadrant_splits=[],
-            gap_lr=RULE.gap_lr,
-            scale=RULE.scale,
-            valid=[region.stem for region in held_back if region.domain == "marine"],
-            test=[region.stem for region in held_back if region.domain == "land"],
-        )
-        paths = sorted(rasters.values(), key=lambda path: path.stem)
-        degradations = [BlockMean(), WHOLE_METRES]
-        plan = plan_pairs(paths, split, domain="land and sea floor", scale_free=True, degradations=degradations)
-        build_pairs(plan, folder, RULE, all_regions=plan.regions, work=work / "cut", processes=processes)
+    held_back = [region for region in regions.files if region.fold in (fold, NEVER_TRAINED)]
+    boxes = [read_header(rasters[region.stem]).grid.lonlat_bounds() for region in held_back]
+    chosen = [one for one in regions.files if one.domain in domains and one not in held_back]
+    return read_rasters([rasters[one.stem] for one in chosen], boxes)

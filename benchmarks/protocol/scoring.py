@@ -1,8 +1,6 @@
 """Score a method on rasters that are super-resolved as a whole."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,69 +9,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from demsr.dem.dem import Dem
-from demsr.dem.read.raster import read_dem
-from demsr.dem.voids import fill_voids
 from demsr.metrics.consistency import consistency_m, shift_px
 from demsr.metrics.elevation import elevation_errors
 from demsr.metrics.spectra import spectra
 from demsr.metrics.terrain import terrain_errors
 from demsr.model.baselines import Bicubic
-from demsr.pairs.align import align_hr
-from demsr.pairs.degrade import block_mean
+from protocol.scenes import SCALE, Image, Scene
 
-SCALE = 5
 TILE_LR, RING_LR = 32, 2  # side of the tiles of `tile_edge_rmse`, width of its rings
-
-Image = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A raster with its truth.
-
-    Attributes
-    ----------
-    name : name of the region
-    lr : (H, W) metres, voids filled
-    hr : (5H, 5W) metres, NaN where HR or LR is void
-    pixel_width_m, pixel_height_m : size of an HR pixel
-    """
-
-    name: str
-    lr: Image
-    hr: Image
-    pixel_width_m: float
-    pixel_height_m: float
-
-    def turned(self, orientation: int) -> "Scene":
-        """Return the scene rotated by `orientation % 4` quarter turns and, from 4 on, mirrored."""
-        lr, hr = (_turned(image, orientation) for image in (self.lr, self.hr))
-        size = self.pixel_width_m, self.pixel_height_m
-        width_m, height_m = size[::-1] if orientation % 2 else size
-        return Scene(self.name, lr, hr, width_m, height_m)
-
-
-def block_mean_scene(name: str, raster: Path) -> Scene:
-    """Read a raster; LR is its block means."""
-    dem = read_dem(raster)
-    rows, cols = (side // SCALE * SCALE for side in dem.elevation_m.shape)
-    part = dem.window(0, 0, rows, cols)
-    return _scene(name, block_mean(part.elevation_m, scale=SCALE), part)
-
-
-def real_scene(name: str, lr_file: Path, hr_file: Path) -> Scene:
-    """Read a real LR grid and the HR raster of another survey, co-registered with it.
-
-    Parameters
-    ----------
-    name : name of the pair
-    lr_file, hr_file : rasters; HR determines the extent
-    """
-    hr = read_dem(hr_file)
-    lr = read_dem(lr_file, vertical_datum="MSL", within=hr.grid.lonlat_bounds())
-    laid, _ = align_hr(lr, hr, scale=SCALE)
-    return _scene(name, lr.elevation_m, laid)
 
 
 def score(method: nn.Module, scene: Scene) -> dict[str, float]:
@@ -180,15 +123,3 @@ def rmse_by_distance(error: Image, *, tile_px: int, bins_px: int) -> NDArray[np.
 
 def _rmse(method: nn.Module, scene: Scene) -> float:
     return elevation_errors(run(method, scene.lr) - scene.hr)["rmse_m"]
-
-
-def _scene(name: str, lr: Image, hr: Dem) -> Scene:
-    width_m, height_m = hr.grid.pixel_size_m()
-    void = np.kron(np.isnan(lr), np.ones((SCALE, SCALE), np.bool_))
-    scored = np.where(void, np.float32(np.nan), hr.elevation_m)
-    return Scene(name, fill_voids(lr), scored, width_m, height_m)
-
-
-def _turned(image: Image, orientation: int) -> Image:
-    turned = np.rot90(image, orientation % 4)
-    return np.ascontiguousarray(turned[:, ::-1] if orientation >= 4 else turned)

@@ -1,8 +1,9 @@
-"""Train one method on the pairs of one fold with a budget of floating-point operations."""
+"""Train one net of the protocol with a budget of floating-point operations."""
 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -10,12 +11,13 @@ from torch import nn
 
 from demsr.model.checkpoint import parameter_count
 from demsr.model.cost import flop_per_lr_px
-from demsr.pairs.datamodule import PairDataModule, TrainPairs
-from demsr.pairs.pair_file import PairFile
-from demsr.runtime.files import atomic_write, sha256_of_file, write_json
+from demsr.options import Operator
+from demsr.pairs.datamodule import PairDataModule
+from demsr.runtime.files import atomic_write, write_json
 from demsr.runtime.seeding import sub_seed
 from demsr.training.fit import fit
 from protocol.methods import METHODS, new_net
+from protocol.patches import PATCH_LR, Patches
 
 BATCH = 8
 RECIPE = {
@@ -26,6 +28,7 @@ RECIPE = {
     "precision": "auto",
     "keep": "last",
 }
+FINE_TUNING = {"learning_rate": 2e-3}
 _EPOCH_STEPS = 100  # between checkpoints
 _PASSES = 3  # a backward pass costs about two forward passes
 
@@ -38,35 +41,50 @@ class Training:
     ----------
     role : part of the protocol: "product", "comparison" or "variants"
     method : name in `METHODS`
-    fold : fold that is held out
+    operator : how LR is made
+    fold : fold, or place at sea, that is held out
     seed : base seed
     budget_tflop : floating-point operations of all training steps
+    start : training whose net is fine-tuned; None trains a new net
     """
 
     role: str
     method: str
+    operator: Operator
     fold: str
     seed: int
     budget_tflop: float
+    start: "Training | None" = None
 
     @property
     def name(self) -> str:
         """Name of its folder."""
-        return f"{self.method}, fold {self.fold}, {self.budget_tflop:g} TFLOP, seed {self.seed}"
+        tuned = " fine-tuned," if self.start else ""
+        return f"{self.method}, {self.operator},{tuned} fold {self.fold}, {self.budget_tflop:g} TFLOP, seed {self.seed}"
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Options of `fit`."""
+        return {**RECIPE, **METHODS[self.method].recipe, **(FINE_TUNING if self.start else {})}
 
 
-def train(training: Training, pairs: PairFile, work: Path) -> nn.Module:
-    """Return the trained net; read it if it was trained before, and resume a killed training.
+def train(training: Training, patches: Patches, work: Path) -> nn.Module:
+    """Return the trained net; resume a killed training.
 
     Parameters
     ----------
     training : what to train
-    pairs : training pairs of its fold
+    patches : training patches
     work : work folder
     """
-    if not _weights(training, work).is_file():
-        _train(training, pairs, work)
+    if not is_trained(training, work):
+        _train(training, patches, work)
     return trained_net(training, work)
+
+
+def is_trained(training: Training, work: Path) -> bool:
+    """Whether a training was finished before."""
+    return _weights(training, work).is_file()
 
 
 def trained_net(training: Training, work: Path) -> nn.Module:
@@ -76,32 +94,27 @@ def trained_net(training: Training, work: Path) -> nn.Module:
     return net.eval()
 
 
-def _train(training: Training, pairs: PairFile, work: Path) -> None:
-    net = new_net(training.method, seed=sub_seed(training.seed, "weights"))
+def patches_of_epoch() -> int:
+    """Return the number of patches between checkpoints."""
+    return BATCH * _EPOCH_STEPS
+
+
+def _train(training: Training, patches: Patches, work: Path) -> None:
+    net = trained_net(training.start, work) if training.start else None
+    net = net or new_net(training.method, seed=sub_seed(training.seed, "weights"))
     mflop = flop_per_lr_px(net) / 1e6
-    flop_per_step = _PASSES * mflop * 1e6 * BATCH * pairs.patch_lr**2
+    flop_per_step = _PASSES * mflop * 1e6 * BATCH * PATCH_LR**2
     epochs = max(1, round(training.budget_tflop * 1e12 / flop_per_step / _EPOCH_STEPS))
-    data = PairDataModule(
-        TrainPairs(pairs, seed=training.seed, augment=True), None, batch_size=BATCH, workers=0, seed=training.seed
-    )
+    data = PairDataModule(patches, None, batch_size=BATCH, workers=0, seed=training.seed)
     checkpoints, weights = work / "checkpoints" / training.name, _weights(training, work)
-    result = fit(
-        net,
-        data,
-        work_dir=checkpoints,
-        max_epochs=epochs,
-        steps_per_epoch=_EPOCH_STEPS,
-        title=training.name,
-        **RECIPE | METHODS[training.method].recipe,
-    )
+    result = fit(net, data, work_dir=checkpoints, max_epochs=epochs, title=training.name, **training.recipe)
     facts = {
         "parameters": parameter_count(net),
         "mflop_per_lr_px": mflop,
         "steps": epochs * _EPOCH_STEPS,
         "samples_per_second": result.samples_per_second,
         "threads": torch.get_num_threads(),
-        "pairs": len(pairs),
-        "pairs_sha256": sha256_of_file(pairs.path),
+        "recipe": training.recipe,
         "curves": result.curves,
     }
     write_json(weights.with_name("facts.json"), facts)

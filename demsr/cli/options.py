@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from demsr.options import InferencePrecision
+from demsr.options import InferencePrecision, Operator
 
 GeoidGrids = Annotated[Path | None, typer.Option(help="Folder with geoid grids of PROJ.")]
 ProjNetwork = Annotated[bool, typer.Option("--proj-network", help="Let PROJ download a missing geoid grid.")]
@@ -38,6 +38,14 @@ _MODEL = {
     "model": (
         _option(str, "--model", "builtin, models:/NAME@ALIAS, a model folder or .safetensors file."),
         "builtin",
+    ),
+    "operator": (
+        _option(
+            Operator | None,
+            "--operator",
+            "How the cells came from the terrain; by default gebco for GEBCO and SRTM15+, else blind.",
+        ),
+        None,
     ),
     "device": (_option(str, "--device", "auto, cpu or cuda."), "auto"),
     "precision": (

@@ -100,13 +100,18 @@ def plan(
             raise ParamsError(message)
         _print_fetch_estimate(profile)
         return
+    from demsr.dem.read.header import read_header
+    from demsr.dem.read.identity import GEBCO
     from demsr.inference.estimate import estimate_cost, region_grid
-    from demsr.inference.load import load_model
+    from demsr.inference.load import choose_operator, load_model
     from demsr.inference.super_resolver import SuperResolver
     from demsr.reporting.products import print_cost_estimate
 
     grid = region_grid(source, checked_box(bbox), globe=globe)
-    net, tile_px = load_model(options.pop("model"), device=options.pop("device")), options.pop("tile_px")
+    product = GEBCO if source is None else read_header(source).product
+    model, device, tile_px = (options.pop(name) for name in ("model", "device", "tile_px"))
+    operator, _ = choose_operator(model, options.pop("operator"), product)
+    net = load_model(model, device=device, operator=operator)
     print_cost_estimate(estimate_cost(grid, SuperResolver(net, **options), tile_px=tile_px), grid)
 
 

@@ -7,15 +7,18 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from demsr.dem.dem import HIGHEST_M, LOWEST_M, out_of_range
+from demsr.dem.grid import Grid
+from demsr.dem.read.identity import product_of
 from demsr.dem.read.stream import ArrayReader
 from demsr.dem.units import METRES_PER_UNIT
 from demsr.dem.windows import tiles
 from demsr.errors import GridError, VoidError
-from demsr.inference.load import BUILTIN, load_model
+from demsr.inference.load import BUILTIN, choose_operator, load_model
 from demsr.inference.super_resolver import SuperResolver
 from demsr.inference.tile_plan import default_tile_px
+from demsr.model.coast import CoastNet
 from demsr.model.srnet import DemSrNet
-from demsr.options import InferencePrecision
+from demsr.options import InferencePrecision, Operator
 
 _NAMES = {"y": ("lat", "latitude", "y"), "x": ("lon", "longitude", "x")}
 _UNEVEN = 1e-3  # of a step: largest deviation from even coordinates
@@ -25,8 +28,9 @@ _PACKING = ("_FillValue", "missing_value", "scale_factor", "add_offset")  # abse
 
 def super_resolve(
     elevation: xr.DataArray,
-    model: str | Path | DemSrNet = BUILTIN,
+    model: str | Path | DemSrNet | CoastNet = BUILTIN,
     *,
+    operator: Operator | None = None,
     device: str = "auto",
     precision: InferencePrecision = "auto",
     consistent: bool = False,
@@ -42,6 +46,8 @@ def super_resolve(
     elevation : metres, positive up, NaN where void, with evenly spaced coordinates along two dimensions, in either
         direction
     model : see `demsr.load_model`, or a net
+    operator : how the cells came from the terrain, see `demsr.load_model`; None takes "gebco" for an array whose file
+        or attributes name GEBCO or SRTM15+, else "blind"
     device : "auto", "cpu", "cuda", ...
     precision : of the blocks of the net; "auto" takes bf16 where the hardware supports it
     consistent : make the mean of each block of 5 x 5 cells equal to the input cell
@@ -71,7 +77,7 @@ def super_resolve(
     where = str(elevation.name or "elevation")
     rows, cols = _dimensions(plane, where)
     _check_units(plane, where)
-    net = model if isinstance(model, DemSrNet) else load_model(model, device=device)
+    net = _net(model, operator, plane, (rows, cols), device)
     resolver = SuperResolver(net, precision=precision, consistent=consistent, uncertain=uncertain)
     north_up, flips = _north_up(plane.transpose(rows, cols), rows, cols)
     values = north_up.to_numpy().astype(np.float32)
@@ -84,6 +90,38 @@ def super_resolve(
     for sigma_m in errors:
         result = result.assign_coords(uncertainty=((rows, cols), sigma_m, {"units": "m"}))
     return result.isel(flips).transpose(*plane.dims)
+
+
+def _net(
+    model: str | Path | DemSrNet | CoastNet,
+    operator: Operator | None,
+    plane: xr.DataArray,
+    dims: tuple[str, str],
+    device: str,
+) -> DemSrNet | CoastNet:
+    """Return the net for the operator that is asked for, or that follows from the product."""
+    if not isinstance(model, str | Path):
+        return model
+    name = Path(str(plane.encoding.get("source", ""))).name
+    texts = {key: str(text) for key, text in plane.attrs.items()}
+    chosen, _ = choose_operator(model, operator, product_of(_grid(plane, *dims), name, texts))
+    return load_model(model, device=device, operator=chosen)
+
+
+def _grid(plane: xr.DataArray, rows: str, cols: str) -> Grid:
+    """Return the grid of an array, taken as degrees."""
+    south, north = sorted(map(float, plane[rows][[0, -1]]))
+    west, east = sorted(map(float, plane[cols][[0, -1]]))
+    height, width = (north - south) / (plane.sizes[rows] - 1), (east - west) / (plane.sizes[cols] - 1)
+    return Grid(
+        rows=plane.sizes[rows],
+        cols=plane.sizes[cols],
+        west=west - width / 2,
+        north=north + height / 2,
+        pixel_width=width,
+        pixel_height=height,
+        crs="EPSG:4326",
+    )
 
 
 def _check_type(elevation: object) -> None:

@@ -11,13 +11,13 @@ from demsr.dem.grid import Box, Grid, describe_spacing
 from demsr.dem.read.declared import Declared
 from demsr.dem.windows import Window
 from demsr.errors import GridError, RasterError, missing_extras
-from demsr.inference.load import BUILTIN, load_model
+from demsr.inference.load import BUILTIN, choose_operator, load_model
 from demsr.inference.source import RasterSource, SourceReader, open_source
 from demsr.inference.super_resolver import SuperResolver
 from demsr.inference.tile_plan import BANDS, TilePlan
 from demsr.inference.tile_store import TileStore, tile_store
 from demsr.inference.tiles import LocalWorkers, Workers, measure_seam_m
-from demsr.options import InferencePrecision
+from demsr.options import InferencePrecision, Operator
 from demsr.output.formats import check_target, write_product
 from demsr.output.product import Product
 from demsr.reporting.progress import tile_progress
@@ -46,6 +46,7 @@ def super_resolve_file(
     target: str | Path,
     *,
     model: str | Path = BUILTIN,
+    operator: Operator | None = None,
     device: str = "auto",
     precision: InferencePrecision = "auto",
     consistent: bool = False,
@@ -73,7 +74,9 @@ def super_resolve_file(
     ----------
     source : raster of any format that `demsr inspect` reads
     target : .tif for a COG, .nc for NetCDF-CF, a name without suffix for a folder of 1-degree COGs with STAC catalogue
-    model : "builtin", "models:/NAME@ALIAS", a model folder or its .safetensors file
+    model : "builtin", "models:/NAME@ALIAS", a model folder or its .safetensors file; see `demsr.load_model`
+    operator : how the cells came from the terrain, see `demsr.load_model`; None takes "gebco" for a raster whose name
+        or texts say GEBCO or SRTM15+, else "blind"
     device : "auto", "cpu", "cuda", ...
     precision : of the blocks of the net; "auto" takes bf16 where the hardware supports it
     consistent : make the mean of each block of 5 x 5 pixels equal to the input pixel
@@ -119,15 +122,19 @@ def super_resolve_file(
             for assumption in reader.raster.assumptions:
                 notify(assumption)
         _check_reader(reader, target, projected=projected)
+        chosen, reason = choose_operator(model, operator, reader.raster.header.product)
+        if notify and reason:
+            notify(reason)
         resolver = SuperResolver(
-            load_model(model, device=device),
+            load_model(model, device=device, operator=chosen),
             precision=precision,
             consistent=consistent or tid is not None,
             uncertain=uncertain,
             halo_px=halo_px,
         )
         plan = TilePlan.of(reader.raster.grid, resolver, tile_px)
-        recorded = _provenance(reader, resolver, plan, model=str(model), device="cluster" if ray else None)
+        given = {"MODEL": str(model), "OPERATOR": chosen or "that of the model"}
+        recorded = given | _provenance(reader, resolver, plan, device="cluster" if ray else None)
         product = _product(reader, resolver, {**recorded, "COMMAND": command, "USE": "not for navigation"})
         check_target(target, product.grid)
         identity = {**recorded, "grid": repr(reader.raster.grid)}
@@ -179,13 +186,16 @@ def _check_reader(reader: SourceReader, target: Path, *, projected: bool) -> Non
 
 
 def _provenance(
-    reader: SourceReader, resolver: SuperResolver, plan: TilePlan, *, model: str, device: str | None
+    reader: SourceReader,
+    resolver: SuperResolver,
+    plan: TilePlan,
+    *,
+    device: str | None,
 ) -> dict[str, str]:
-    """Return tags with everything that the pixels depend on."""
+    """Return tags with everything that the pixels depend on, model and operator aside."""
     raster = reader.raster
     consistent = "no" if not resolver.consistent else "everywhere" if reader.tid is None else "where measured"
     tags = {
-        "MODEL": model,
         "MODEL_SHA256": str(resolver.net.weights_sha256),
         "DEMSR_VERSION": demsr.__version__,
         "PRECISION": resolver.precision,

@@ -13,7 +13,6 @@ from demsr.dem.read.declared import Declared
 from demsr.dem.read.stream import RasterReader, open_raster
 from demsr.dem.windows import Window
 from demsr.errors import GridError, VoidError
-from demsr.pairs.source_types import MEASURED
 
 _ALIGNED = 0.05  # of a cell
 _HIGHEST_TID = 99  # GEBCO uses numbers up to 72
@@ -51,7 +50,7 @@ class SourceReader:
         self.source, self.raster, self.tid = source, raster, tid
         self.readers = [raster] if tid is None else [raster, tid]
 
-    def around(self, window: Window, reach_px: int) -> tuple[NDArray[np.float32], Window, NDArray[np.bool_] | None]:
+    def around(self, window: Window, reach_px: int) -> tuple[NDArray[np.float32], Window, NDArray[np.float32] | None]:
         """Read a window and its surroundings.
 
         Parameters
@@ -63,14 +62,14 @@ class SourceReader:
         -------
         elevation : (H, W) metres, NaN where void
         inner : position of the window in `elevation`
-        measured : (H, W), where the type identifiers say measured; None without identifiers
+        tid : (H, W) type identifiers, NaN beyond their grid; None without identifiers
         """
         elevation, inner = self.raster.around(window, reach_px)
         if self.tid is None:
             return elevation, inner, None
         row, col = self.tid.grid.index(*self.raster.grid.centre(0, 0))
         corner = Window(round(row) + window.row - inner.row, round(col) + window.col - inner.col, *elevation.shape)
-        return elevation, inner, _measured(self.tid, corner)
+        return elevation, inner, _identifiers(self.tid, corner)
 
     def check_unchanged(self) -> None:
         """Raise RasterError if a file was written to since it was opened."""
@@ -115,13 +114,13 @@ def _check_raster(raster: RasterReader, source: RasterSource) -> None:
         raise VoidError(message)
 
 
-def _measured(tid: RasterReader, window: Window) -> NDArray[np.bool_]:
-    """Return where identifiers say measured; cells beyond the TID grid count as not measured."""
-    measured = np.zeros((window.rows, window.cols), bool)
+def _identifiers(tid: RasterReader, window: Window) -> NDArray[np.float32]:
+    """Return the identifiers of a window, NaN beyond their grid."""
+    found = np.full((window.rows, window.cols), np.nan, np.float32)
     part = window.clip(*tid.shape, is_periodic=tid.is_periodic)
     if part.cells:
-        measured[part.relative_to(window.row, window.col).slices] = np.isin(tid.read(part), MEASURED)
-    return measured
+        found[part.relative_to(window.row, window.col).slices] = tid.read(part)
+    return found
 
 
 def _check_identifiers(grid: Grid, tid: RasterReader, source: RasterSource) -> None:

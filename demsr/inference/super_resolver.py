@@ -5,17 +5,19 @@ from typing import get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from demsr.dem.voids import fill_voids
 from demsr.dem.windows import Window
 from demsr.errors import CheckpointError, ParamsError
 from demsr.model import uncertainty
+from demsr.model.coast import CoastNet, nets_of
 from demsr.model.device import device_of, supports_bf16
-from demsr.model.fold import FoldedNet
+from demsr.model.fold import FoldedNet, fold
 from demsr.model.srnet import DemSrNet
 from demsr.options import InferencePrecision
+from demsr.pairs.source_types import LAND, MEASURED
 
 _METRES = "m"
 _BACK_PROJECTIONS = 3
@@ -27,7 +29,8 @@ class SuperResolver:
 
     Parameters
     ----------
-    net : from `load_model`, on the device to compute on
+    net : from `load_model`, on the device to compute on; a net for land and one for the sea floor are joined along the
+        coast
     precision : of the blocks; "auto" takes bf16 where the device supports it. Head, base and sum are always float32
     consistent : make the mean of each block of scale x scale pixels equal to the input pixel
     uncertain : compute the standard error as well, from the calibration of the net
@@ -48,27 +51,30 @@ class SuperResolver:
 
     def __init__(
         self,
-        net: DemSrNet,
+        net: DemSrNet | CoastNet,
         *,
         precision: InferencePrecision = "auto",
         consistent: bool = False,
         uncertain: bool = False,
         halo_px: int | None = None,
     ) -> None:
-        _check(net, precision, halo_px, uncertain=uncertain)
+        nets = nets_of(net)
+        for one in nets:
+            _check(one, precision, halo_px, uncertain=uncertain)
         self.device = device_of(net)
         half = precision == "bf16" or (precision == "auto" and supports_bf16(self.device))
         self.precision: InferencePrecision = "bf16" if half else "float32"
         self.net = net
-        self.folded = FoldedNet(net, dtype=torch.bfloat16 if half else torch.float32)
+        self.folded = fold(net, dtype=torch.bfloat16 if half else torch.float32)
+        self.base = nets[0].base
         self.scale, self.consistent, self.uncertain = net.scale, consistent, uncertain
         correction_px = consistent * _BACK_PROJECTIONS * _BASE_REACH_PX
-        self.exact_halo_px = net.reach_px + correction_px + uncertain * uncertainty.REACH_PX
+        self.exact_halo_px = max(one.reach_px for one in nets) + correction_px + uncertain * uncertainty.REACH_PX
         self.halo_px = self.exact_halo_px if halo_px is None else halo_px
         self.reach_px = 2 * self.halo_px
 
     def __call__(
-        self, elevation_m: NDArray[np.float32], inner: Window, measured: NDArray[np.bool_] | None = None
+        self, elevation_m: NDArray[np.float32], inner: Window, tid: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """Super-resolve one window.
 
@@ -76,7 +82,8 @@ class SuperResolver:
         ----------
         elevation_m : (H, W), the window and `reach_px` around it, or less at a true border; NaN where void
         inner : position of the window in `elevation_m`
-        measured : (H, W), where to make the result consistent; None means everywhere
+        tid : (H, W) type identifiers of GEBCO: the result is consistent where they say measured, and land is where they
+            say land; None makes it consistent everywhere, and land is above sea level
 
         Returns
         -------
@@ -90,21 +97,31 @@ class SuperResolver:
         part = inner.grow(self.halo_px).clip(*elevation_m.shape)
         lr = self._tensor(fill_voids(elevation_m, reach_px=self.halo_px)[part.slices])
         with torch.inference_mode():
-            weight = torch.ones_like(lr) if measured is None else self._tensor(measured[part.slices]).to(lr)
-            bands = self._bands(lr, weight)
+            bands = self._bands(lr, None if tid is None else tid[part.slices])
         place = inner.relative_to(part.row, part.col).refine(self.scale)
         void_hr = np.repeat(np.repeat(void, self.scale, axis=0), self.scale, axis=1)
         return np.where(void_hr, np.float32(np.nan), bands[0, :, *place.slices].cpu().numpy())
 
-    def _bands(self, lr: Tensor, weight: Tensor) -> Tensor:
-        """Return (1, 1 or 2, scale * H, scale * W); weight is 1 where the result must be consistent, else 0."""
-        sr = self.folded(lr)[:, :1]
-        result = self._consistent(sr, lr, weight) if self.consistent else sr
-        if not self.uncertain or self.net.uncertainty is None:
-            return result
-        spread = torch.zeros_like(sr) if self.net.symmetric else uncertainty.self_ensemble(self.folded, lr)[1]
-        sigma = uncertainty.sigma_m(lr, sr, self.net.base(lr), spread, self.net.uncertainty)
-        return torch.cat((result, sigma), dim=1)
+    def _bands(self, lr: Tensor, tid: NDArray[np.float32] | None) -> Tensor:
+        """Return (1, 1 or 2, scale * H, scale * W)."""
+        if isinstance(self.folded, CoastNet):
+            is_land = None if tid is None else self._tensor(tid == LAND)
+            bands = self.folded.joined(lr, is_land, self._bands_of)
+        else:
+            bands = self._bands_of(self.folded, lr)
+        if not self.consistent:
+            return bands
+        weight = torch.ones_like(lr) if tid is None else self._tensor(np.isin(tid, MEASURED)).to(lr)
+        return torch.cat((self._consistent(bands[:, :1], lr, weight), bands[:, 1:]), dim=1)
+
+    def _bands_of(self, folded: nn.Module, lr: Tensor) -> Tensor:
+        """Return elevation and, if asked for, standard error of one net: (1, 1 or 2, scale * H, scale * W)."""
+        sr: Tensor = folded(lr)[:, :1]
+        if not (self.uncertain and isinstance(folded, FoldedNet) and folded.net.uncertainty):
+            return sr
+        spread = torch.zeros_like(sr) if folded.net.symmetric else uncertainty.self_ensemble(folded, lr)[1]
+        sigma_m = uncertainty.sigma_m(lr, sr, self.base(lr), spread, folded.net.uncertainty)
+        return torch.cat((sr, sigma_m), dim=1)
 
     def _consistent(self, sr: Tensor, lr: Tensor, weight: Tensor) -> Tensor:
         """Add the residual of the block means: smoothly in a few steps, the rest as a constant of each block.
@@ -112,7 +129,7 @@ class SuperResolver:
         Source: iterative back-projection, Irani and Peleg 1991.
         """
         for _ in range(_BACK_PROJECTIONS):
-            sr = sr + self.net.base(weight * _block_mean_residual(sr, lr))
+            sr = sr + self.base(weight * _block_mean_residual(sr, lr))
         rest = weight * _block_mean_residual(sr, lr)
         return sr + functional.interpolate(rest, scale_factor=self.scale, mode="nearest")
 

@@ -9,6 +9,7 @@ import torch
 from demsr.dem.grid import Grid
 from demsr.dem.windows import Window, tiles
 from demsr.inference.super_resolver import SuperResolver
+from demsr.model.coast import nets_of
 from demsr.output.product import Band
 
 BANDS = (
@@ -77,9 +78,9 @@ def default_tile_px(resolver: SuperResolver) -> int:
     ----------
     resolver : net to apply; its width, precision, halo and device decide
     """
-    net = resolver.net
-    feature_bytes = net.features * (3 * (2 if resolver.precision == "bf16" else 4) + 8)
-    elevation_bytes = 4 * _HR_ARRAYS * net.scale**2
+    features, scale = max(net.features for net in nets_of(resolver.net)), resolver.scale
+    feature_bytes = features * (3 * (2 if resolver.precision == "bf16" else 4) + 8)
+    elevation_bytes = 4 * _HR_ARRAYS * scale**2
     budget = _MEMORY_BYTES
     if resolver.device.type == "cuda":
         budget = _SHARE_OF_DEVICE * torch.cuda.mem_get_info(resolver.device)[0]

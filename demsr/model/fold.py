@@ -12,10 +12,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from demsr.model.coast import CoastNet, nets_of
+from demsr.model.device import device_of
 from demsr.model.srnet import DemSrNet, ResBlock
 
 _FIRST, _INNER, _LAST = range(3)
 _TAIL_REACH_PX = 2
+
+
+def fold(model: DemSrNet | CoastNet, *, dtype: torch.dtype = torch.float32) -> "FoldedNet | CoastNet":
+    """Fold a net, or both nets of a coast.
+
+    Parameters
+    ----------
+    model : in eval mode
+    dtype : see `FoldedNet`
+    """
+    if isinstance(model, CoastNet):
+        land, sea = (FoldedNet(net, dtype=dtype) for net in nets_of(model))
+        return CoastNet(land, sea, scale=model.scale).to(device_of(model))
+    return FoldedNet(model, dtype=dtype)
 
 
 class FoldedNet(nn.Module):

@@ -88,7 +88,7 @@ def fit_gaussian(lr: Dem, hr: Dem) -> GaussianSampling:
 
     Least squares with Huber weights on the difference between LR and HR under the Gaussian, from the start that
     co-registration finds. Standard errors take differences within blocks of 16 x 16 cells as dependent. Cells over flat
-    HR, such as the sea of SRTM, are left out.
+    HR, such as the sea of SRTM, and cells that are sea in one grid and land in the other are left out.
 
     Parameters
     ----------
@@ -108,8 +108,9 @@ def fit_gaussian(lr: Dem, hr: Dem) -> GaussianSampling:
         raise GridError(message)
     size_m = np.array(lr.grid.pixel_size_m())
     sampler = _Sampler(lr.grid, hr)
-    cells = np.where(sampler.is_rough(), lr.elevation_m.astype(np.float64), np.nan)
     found = np.append(_START_PX, -np.array(coregister(lr, hr).shift_m) / size_m)
+    sea_in_one = (lr.elevation_m < 0) != (sampler(found) < 0)
+    cells = np.where(sampler.is_rough() & ~sea_in_one, lr.elevation_m.astype(np.float64), np.nan)
     for _ in range(_MAX_STEPS):
         step, errors = _step(cells, sampler, found, where=f"{lr.source} and {hr.source}")
         found = found + step

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # GEBCO_2024 Grid documentation, "Type Identifier (TID) Grid"; 45 and 46 as in IBCSO v2
+LAND = 0
 MEASURED = (10, 11, 12, 13, 14, 15, 16, 17)
 INTERPOLATED = (41, 42, 43, 44)
 PREDICTED = (40, 45, 46)

@@ -7,8 +7,8 @@ import numpy as np
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from demsr.model.checkpoint import read_model
 from demsr.model.device import best_device
+from demsr.model.operators import read_for_operator
 from demsr.model.predict import super_resolve_array
 
 
@@ -16,9 +16,10 @@ class DemSrModel(PythonModel):
     """DEM-SRNet from weights.safetensors and config.json, without pickle."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the net onto the device that `model_config={"device": ...}` names, by default the best one."""
-        device = best_device((context.model_config or {}).get("device", "auto"))
-        self.net = read_model(Path(context.artifacts["net"])).to(device)
+        """Read the net; `model_config` may name a "device" and, for a model with several nets, an "operator"."""
+        options = context.model_config or {}
+        net = read_for_operator(Path(context.artifacts["net"]), options.get("operator"))
+        self.net = net.to(best_device(options.get("device", "auto")))
 
     def predict(
         self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None

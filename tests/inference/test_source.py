@@ -13,16 +13,16 @@ def scene(tmp_path):
     return write_raw(tmp_path / "gebco_scene.tif", np.round(rough(30, 20, level=-3000)).astype(np.int16))
 
 
-def test_identifiers_of_measured_cells_come_with_the_window(scene, tmp_path):
+def test_identifiers_come_with_the_window(scene, tmp_path):
     identifiers = np.full((30, 20), 40, np.int16)
     identifiers[:, 12:] = 11
     tid = write_raw(tmp_path / "tid.tif", identifiers)
     with open_source(RasterSource(path=scene, tid=tid)) as source:
-        elevation, inner, measured = source.around(Window(10, 10, 5, 5), 3)
-    assert elevation.shape == measured.shape == (11, 11)
+        elevation, inner, found = source.around(Window(10, 10, 5, 5), 3)
+    assert elevation.shape == found.shape == (11, 11)
     assert inner == Window(3, 3, 5, 5)
-    assert not measured[:, :5].any()  # columns 7 to 11
-    assert measured[:, 5:].all()
+    assert (found[:, :5] == 40).all()  # columns 7 to 11
+    assert (found[:, 5:] == 11).all()
 
 
 @pytest.mark.parametrize(("shift", "message"), [(0.4, "offset by 0.4 cell"), (0.0, "not type identifiers")])

@@ -7,6 +7,7 @@ from demsr.dem.read.stream import ArrayReader
 from demsr.dem.windows import Window, tiles
 from demsr.errors import CheckpointError, ParamsError
 from demsr.inference.super_resolver import SuperResolver
+from demsr.model.coast import CoastNet
 from demsr.model.srnet import DemSrNet
 from demsr.model.uncertainty import Uncertainty
 
@@ -17,8 +18,8 @@ NETS = {
 }
 
 
-def make_net(**options):
-    torch.manual_seed(0)
+def make_net(*, seed=0, **options):
+    torch.manual_seed(seed)
     net = DemSrNet(2, 8, **options)
     for weight in net.last.parameters():
         torch.nn.init.normal_(weight, std=10 / net.elevation_scale_m)
@@ -114,13 +115,13 @@ def test_window_without_measurements_is_void():
     assert np.isnan(result).all()
 
 
-def test_block_means_are_the_input_where_it_is_trusted():
+def test_block_means_are_the_input_where_it_was_measured():
     elevation = hills(24, 24)
-    trusted = np.zeros((24, 24), bool)
-    trusted[:, :10] = True
+    identifiers = np.full((24, 24), 40, np.float32)
+    identifiers[:, :10] = 11  # multibeam
     net, inner = make_net(), Window(0, 0, 24, 24)
     result, plain = (
-        SuperResolver(net, precision="float32", consistent=how)(elevation, inner, trusted)[0] for how in (1, 0)
+        SuperResolver(net, precision="float32", consistent=how)(elevation, inner, identifiers)[0] for how in (1, 0)
     )
     lacking = np.abs(result.astype(np.float64).reshape(24, 5, 24, 5).mean(axis=(1, 3)) - elevation)
     assert lacking[:, :10].max() < 1e-3
@@ -147,3 +148,20 @@ def test_around_the_globe_the_first_column_follows_the_last():
 def test_what_cannot_be_applied_is_refused(net, options, message):
     with pytest.raises((CheckpointError, ParamsError), match=message):
         SuperResolver(net, **options)
+
+
+def test_land_and_sea_are_windows_of_one_coast_whatever_the_tiles():
+    land, sea = (make_net(seed=seed) for seed in (1, 2))
+    elevation = hills(40, 36) - np.float32(np.median(hills(40, 36)))
+    resolver = SuperResolver(CoastNet(land, sea), precision="float32", uncertain=False)
+    reader = ArrayReader(elevation)
+    np.testing.assert_allclose(mosaic(resolver, reader, 13), mosaic(resolver, reader, 40), rtol=2.4e-7, atol=2e-3)
+
+
+def test_type_identifiers_say_what_is_land():
+    land, sea = (make_net(seed=seed) for seed in (1, 2))
+    polder = -np.abs(hills(16, 16)) - 1
+    inner, identifiers = Window(0, 0, 16, 16), np.zeros((16, 16), np.float32)
+    resolver = SuperResolver(CoastNet(land, sea), precision="float32")
+    alone = SuperResolver(land, precision="float32")
+    np.testing.assert_array_equal(resolver(polder, inner, identifiers), alone(polder, inner))

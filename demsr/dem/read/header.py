@@ -9,6 +9,7 @@ from demsr.dem.read.declared import Declared
 from demsr.dem.read.gdal import open_file, raster_name
 from demsr.dem.read.georeference import read_crs, read_grid
 from demsr.dem.read.heights import read_positive, read_unit, read_vertical_datum
+from demsr.dem.read.identity import product_of
 from demsr.dem.read.netcdf import check_dimension_order
 from demsr.dem.vertical import vertical_part
 from demsr.options import Positive
@@ -31,6 +32,7 @@ class Header:
     south_up : rows are stored from the south
     first_col : stored column that comes first in `grid`; not 0 for global rasters that start at Greenwich
     source : origin of the elevation, for people
+    product : product that the file shows itself to be, see `demsr.dem.read.identity`; None for any other
     assumptions : properties that the file does not state and were assumed, one sentence each
     """
 
@@ -48,6 +50,7 @@ class Header:
     south_up: bool
     first_col: int
     source: str
+    product: str | None
     assumptions: tuple[str, ...]
 
 
@@ -89,5 +92,6 @@ def read_header(path: Path, declared: Declared | None = None) -> Header:
             south_up=stored.south_up,
             first_col=stored.first_col,
             source=file.tags.get(SOURCE_TAG, raster_name(path)),
+            product=product_of(stored.grid, path.name, file.tags),
             assumptions=tuple(file.notes),
         )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from demsr import options
 from demsr.pairs.degradations.base import Degradation
+from demsr.pairs.degradations.blind import Blind
 from demsr.pairs.degradations.block_mean import BlockMean
 from demsr.pairs.degradations.fitted import FittedDegradation
 from demsr.pairs.degradations.gebco import GebcoLand
@@ -24,6 +25,7 @@ def make_degradations(
     table: dict[options.Degradation, Sequence[Degradation]] = {
         "block mean": [BlockMean()],
         "gebco": [GebcoLand()],
+        "blind": [Blind()],
         "fitted": [fitted] if fitted else [],
         "real": real,
     }
