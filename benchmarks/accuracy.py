@@ -4,8 +4,8 @@ Whole files are held out, fold by fold; each place is scored by nets that were n
 has a net for each operator. Those for the land of GEBCO and for block means are trained once without each fold, and
 once on everything; that for unknown grids is trained on degradations drawn at random, then fine-tuned on true pairs at
 sea, once without each place. The work folder keeps all results, so that a stopped run can be resumed and a second run
-only writes the report. `--parts` adds `comparison` (nets at equal FLOP, several seeds) and `variants` (one change each, on
-the development fold). `--ship` alone trains what the model needs.
+only writes the report. Beside `folds`, `--parts` names `comparison` (nets at equal FLOP, several seeds) and `variants`
+(one change each, on the development fold); without a word it trains only the nets that ship.
 
     python benchmarks/accuracy.py --data FOLDER --jobs 2
 """
@@ -19,17 +19,27 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from protocol.calibration import held_out
 from protocol.methods import COMPARED, OURS, VARIANTS
-from protocol.patches import CLEAN, BlindSource, Patches, RasterSource, SceneSource, Source
+from protocol.patches import CLEAN, BlindSource, Patches, RasterSource, SceneSource, Source, whole_pairs
+from protocol.pictures import draw_places
+from protocol.places import Nets, Place, all_places, scene_of
 from protocol.regions import EVERYTHING, NEVER_TRAINED, Regions, find_files, harmonised, read_regions, training_rasters
+from protocol.report import SYNTHETIC, write_report
+from protocol.results import Results, scores_of
 from protocol.scenes import Scene, survey_scene
+from protocol.scoring import BICUBIC, baselines, fit_linear, method, score, synthetic_errors
+from protocol.shipping import ship
 from protocol.training import Training, is_trained, patches_of_epoch, train
 from rich.console import Console
+from safetensors.torch import load_file, save_file
 
 from demsr.dem.dem import Dem
 from demsr.errors import reported
+from demsr.model.baselines import LinearFilter
 from demsr.model.coast import SEA_LEVEL_M
 from demsr.pairs.degradations.blind import Blind
+from demsr.runtime.files import atomic_write, read_json, write_json
 from demsr.runtime.processes import parallel_map
 
 PRODUCT_TFLOP, BLIND_TFLOP, FINE_TUNING_TFLOP, COMPARISON_TFLOP = 300.0, 90.0, 30.0, 16.0
@@ -120,11 +130,48 @@ def run_training(
     return training.name
 
 
+def score_place(
+    place: Place,
+    *,
+    nets: Nets,
+    rasters: dict[str, Path],
+    files: dict[str, Path],
+    threads: int,
+) -> str:
+    """Score all methods at a place, unless that was done before, and return its name."""
+    path = scores_of(nets.work, place.name)
+    found = read_json(path) if path.is_file() else {}
+    compared = [one for one in nets.compared if one.fold == place.fold] if place.kind == "srtm" else []
+    if not {OURS, *(one.name for one in compared)} <= set(found):
+        torch.set_num_threads(threads)
+        scene = scene_of(place, rasters, files)
+        linear = None if place.kind in ("sea", "land") else fitted_linear(place, nets, rasters)
+        methods = baselines(place.kind, linear) | {OURS: method(nets.model_for(place))}
+        methods |= {one.name: method(nets.coast(nets.read(one), place)) for one in compared}
+        write_json(path, {name: score(run, scene) for name, run in methods.items() if name not in found} | found)
+    return place.name
+
+
+def fitted_linear(place: Place, nets: Nets, rasters: dict[str, Path]) -> LinearFilter:
+    """Return the linear baseline, fitted to the rasters that the net of a place was trained on."""
+    operator = "mean" if place.kind == "block mean" else "gebco"
+    fold = nets.held_out(place)
+    path = nets.work / "linear" / f"{operator}, fold {fold}.safetensors"
+    if not path.is_file():
+        domains = ("land", "marine") if operator == "mean" else ("land",)
+        fitted = fit_linear(whole_pairs(training_rasters(nets.regions, rasters, fold, domains), operator))
+        with atomic_write(path) as temporary:
+            save_file({"weight": fitted.weight}, temporary)
+    return LinearFilter(load_file(path)["weight"])
+
+
 def main() -> None:
     """Run the protocol."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with the rasters of protocol/regions.yaml")
     parser.add_argument("--work", type=Path, default=Path("work/accuracy"), help="folder that is kept between runs")
+    parser.add_argument("--report", type=Path, default=Path("docs/results.md"))
+    parser.add_argument("--ship", type=Path, help="folder to write the model to")
     parser.add_argument("--jobs", type=int, default=1, help="trainings that run at the same time and share the CPUs")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--share", type=float, default=1.0, help="share of the training steps, to try the protocol")
@@ -139,6 +186,25 @@ def main() -> None:
     for jobs in ([one for one in chosen if not one.start], [one for one in chosen if one.start]):
         for name in parallel_map(run, jobs, processes=options.jobs, description="train"):
             Console().print(f"trained: {name}")
+    if "folds" not in options.parts:
+        return  # places can be scored only by nets that were not trained on them
+    files = find_files(options.data, [name for pair in regions.real for name in (pair.lr, pair.hr)])
+    nets = Nets(regions, chosen, options.work)
+    places = all_places(regions)
+    scoring = partial(score_place, nets=nets, rasters=rasters, files=files, threads=threads)
+    for name in parallel_map(scoring, places, processes=options.jobs, description="score"):
+        Console().print(f"scored: {name}")
+    models = {
+        OURS: nets.coast(nets.read(nets.land[EVERYTHING]), places[0]),
+        "ours, mean": nets.read(nets.mean[EVERYTHING]),
+    }
+    runs = {BICUBIC: baselines("block mean", None)[BICUBIC]} | {name: method(net) for name, net in models.items()}
+    write_json(scores_of(options.work, SYNTHETIC), synthetic_errors(runs))
+    results = Results(regions, chosen, options.work)
+    draw_places(options.report.parent / "pictures" / "accuracy.png", nets, places, rasters, files)
+    write_report(options.report, results)
+    if options.ship:
+        ship(results, nets, held_out(nets, places, rasters, files), options.ship)
 
 
 if __name__ == "__main__":

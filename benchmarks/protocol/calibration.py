@@ -1,69 +1,100 @@
-"""Calibrate the uncertainty of the shipped net on the errors of nets of the same kind on regions held out from them."""
+"""Calibrate the uncertainty of the nets that ship, on errors at places that they were not trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from rich.progress import track
 
 from demsr.evaluation.calibration import ErrorSample, fit_uncertainty, sample_errors
+from demsr.model.coast import SEA_LEVEL_M
 from demsr.model.srnet import DemSrNet
 from demsr.model.uncertainty import Uncertainty
-from protocol.regions import NEVER_TRAINED, Region
-from protocol.results import Results
-from protocol.scoring import SCALE, Scene, block_mean_scene
-from protocol.training import trained_net
+from demsr.options import Operator
+from protocol.places import Nets, Place, scene_of
+from protocol.regions import NEVER_TRAINED
+from protocol.scenes import SCALE, Scene
+
+OPERATORS: dict[str, Operator] = {"srtm": "gebco", "sea": "blind", "block mean": "mean"}
+"""Kind of a place -> operator of the net that is calibrated there."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Errors of a region, super-resolved by a net that was not trained on it.
+    """Errors of a place, super-resolved by a net that was not trained on it.
 
     Attributes
     ----------
-    region : description of the region
-    whole_metres : whether LR was rounded to whole metres, as in GEBCO
+    place : description of the place
     sample : errors of sampled pixels
     """
 
-    region: Region
-    whole_metres: bool
+    place: Place
     sample: ErrorSample
 
 
-def held_out(results: Results) -> list[HeldOut]:
-    """Super-resolve every region with the net that was trained without its fold, from exact and from whole metres."""
-    found = []
-    for region in track(results.regions.files, description="held-out regions"):
-        scene = block_mean_scene(region.name, raster_of(results.work, region))
-        for whole_metres in (False, True):
-            lr = np.round(scene.lr) if whole_metres else scene.lr
-            sample = sample_scene(scene, lr, held_out_net(results, region.name))
-            found.append(HeldOut(region, whole_metres, sample))
-    return found
+def held_out(
+    nets: Nets, places: Sequence[Place], rasters: Mapping[str, Path], files: Mapping[str, Path]
+) -> list[HeldOut]:
+    """Super-resolve every place whose kind calibrates a net; block means are rounded to whole metres, as GEBCO is.
+
+    Parameters
+    ----------
+    nets : nets of the protocol
+    places : all places
+    rasters, files : see `scene_of`
+    """
+    chosen = [place for place in places if place.kind in OPERATORS]
+    return [
+        HeldOut(place, sample_place(nets, place, scene_of(place, rasters, files)))
+        for place in track(chosen, description="held-out places")
+    ]
 
 
-def calibrated_without(fold: str, regions: Sequence[HeldOut]) -> Uncertainty:
-    """Calibrate on the regions of all folds but one; regions that no net is trained on never take part."""
-    chosen = [one.sample for one in regions if one.region.fold not in (fold, NEVER_TRAINED)]
-    return fit_uncertainty(chosen, scale=SCALE)
+def sample_place(nets: Nets, place: Place, scene: Scene) -> ErrorSample:
+    """Sample the errors of the net for the operator of a place; the mean error of a real pair is no error of the net.
 
-
-def sample_scene(scene: Scene, lr: np.ndarray, net: DemSrNet) -> ErrorSample:
-    """Sample the errors of a whole raster, super-resolved from the given LR."""
+    Parameters
+    ----------
+    nets : nets of the protocol
+    place : description of the place
+    scene : its scene
+    """
+    model: Any = nets.model_for(place)
+    net = {"srtm": "land", "land": "land", "sea": "sea"}.get(place.kind)
+    chosen = getattr(model, net) if net else model
+    assert isinstance(chosen, DemSrNet)
+    lr, hr = as_seen(place, scene), scene.hr
+    if place.is_real:
+        with torch.inference_mode():
+            hr = hr + np.float32(np.nanmedian(chosen(torch.tensor(lr)[None, None])[0, 0].numpy() - hr))
     size = scene.pixel_width_m, scene.pixel_height_m
-    return sample_errors(scene.name, net, torch.tensor(lr)[None, None], scene.hr, size)
+    return sample_errors(place.name, chosen, torch.tensor(lr)[None, None], hr, size)
 
 
-def held_out_net(results: Results, region: str) -> DemSrNet:
-    """Return the product's net that was not trained on a region."""
-    net = trained_net(results.product[results.held_out(region)], results.work)
-    assert isinstance(net, DemSrNet)
-    return net
+def as_seen(place: Place, scene: Scene) -> np.ndarray:
+    """Return LR as the net for the operator of a place sees it."""
+    if place.kind == "block mean":
+        return np.round(scene.lr)
+    limit = np.minimum if place.kind == "sea" else np.maximum
+    return limit(scene.lr, np.float32(SEA_LEVEL_M))
 
 
-def raster_of(work: Path, region: Region) -> Path:
-    """Return the harmonised raster of a region."""
-    return work / "rasters" / region.domain / f"{region.stem}.tif"
+def calibrated(operator: Operator, found: Sequence[HeldOut], *, without: str = NEVER_TRAINED) -> Uncertainty:
+    """Calibrate the net of an operator on its places outside a fold; those of the fold `test` never take part.
+
+    Parameters
+    ----------
+    operator : of the net
+    found : errors of all places
+    without : fold that is left out
+    """
+    chosen = [
+        one.sample
+        for one in found
+        if OPERATORS[one.place.kind] == operator and one.place.fold not in (without, NEVER_TRAINED)
+    ]
+    return fit_uncertainty(chosen, scale=SCALE)

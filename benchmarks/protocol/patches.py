@@ -1,7 +1,7 @@
 """Training patches drawn at random from rasters in memory, degraded on the way; a draw depends on its key alone."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,6 +167,23 @@ def read_rasters(paths: Sequence[Path], held_out: Sequence[Box]) -> list[Dem]:
     held_out : boxes in degrees
     """
     return [_without(read_dem(path), held_out) for path in paths]
+
+
+def whole_pairs(rasters: Sequence[Dem], operator: str) -> Iterator[Pair]:
+    """Yield LR (H, W) and HR (5H, 5W) of whole rasters, metres, NaN where void in HR.
+
+    Parameters
+    ----------
+    rasters : HR elevation
+    operator : "mean" or "gebco"
+    """
+    for one in rasters:
+        rows, cols = (side // SCALE * SCALE for side in one.elevation_m.shape)
+        part = one.window(0, 0, rows, cols)
+        degraded = GebcoLand().degrade(part)[SCALE // 2 :: SCALE, SCALE // 2 :: SCALE] if operator == "gebco" else None
+        lr = block_mean(part.elevation_m, scale=SCALE) if degraded is None else degraded
+        if np.isfinite(lr).any() and (pair := _with_relief(lr, part.elevation_m)):
+            yield pair
 
 
 def _without(dem: Dem, boxes: Sequence[Box]) -> Dem:

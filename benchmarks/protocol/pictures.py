@@ -1,4 +1,4 @@
-"""Draw the centres of held-out regions: input, truth, bicubic, prediction, error."""
+"""Draw the centres of held-out places: input, truth, bicubic, prediction, error."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,41 +8,52 @@ import numpy as np
 from demsr.evaluation.examples import Comparison
 from demsr.model.baselines import Bicubic
 from demsr.reporting.figures import save_comparison
-from protocol.regions import Regions, find_files
-from protocol.results import Results
-from protocol.scoring import SCALE, Scene, block_mean_scene, real_scene, run
-from protocol.training import trained_net
+from protocol.places import Nets, Place, scene_of
+from protocol.scenes import SCALE
+from protocol.scoring import method
 
 _SIDE_LR = 40
-_SHOWN = ("mountain", "canyon")
+_SHOWN = (("srtm", "mountain"), ("srtm", "upland"), ("sea", "sea"), ("sea", "canyon"))
 
 
-def draw_regions(path: Path, results: Results, rasters: Mapping[str, Path], data: Path) -> None:
-    """Draw one region of each kind, each from a net that was not trained on it."""
-    scenes = _one_of_each(results.regions, rasters, data)
-    save_comparison(path, [_middle(scene, results) for scene in scenes])
+def draw_places(
+    path: Path, nets: Nets, places: list[Place], rasters: Mapping[str, Path], files: Mapping[str, Path]
+) -> None:
+    """Draw one place of each kind and landform, each from nets that were not trained on it.
+
+    Parameters
+    ----------
+    path : picture to write
+    nets : nets of the protocol
+    places : all places
+    rasters, files : see `scene_of`
+    """
+    first = {(place.kind, place.group): place for place in reversed(places)}
+    save_comparison(path, [_middle(first[key], nets, rasters, files) for key in _SHOWN if key in first])
 
 
-def _one_of_each(regions: Regions, rasters: Mapping[str, Path], data: Path) -> list[Scene]:
-    """Return the first region of each landform in `_SHOWN`, and the true pairs."""
-    first = {region.landform: region for region in reversed(regions.files)}
-    chosen = [region for region in regions.files if region in first.values() and region.landform in _SHOWN]
-    lr_files = find_files(data, [pair.lr for pair in regions.real])
-    real = [real_scene(pair.name, lr_files[pair.lr], rasters[pair.hr]) for pair in regions.real]
-    return [block_mean_scene(region.name, rasters[region.stem]) for region in chosen] + real
+def _middle(place: Place, nets: Nets, rasters: Mapping[str, Path], files: Mapping[str, Path]) -> Comparison:
+    """Cut the square with the most measured pixels among a few."""
+    scene = scene_of(place, rasters, files)
+    side = min(_SIDE_LR, *scene.lr.shape)
+    corners = [
+        (row, col)
+        for row in range(0, scene.lr.shape[0] - side + 1, side // 2)
+        for col in range(0, scene.lr.shape[1] - side + 1, side // 2)
+    ]
 
+    def of_hr(corner: tuple[int, int]) -> tuple[slice, slice]:
+        row, col = (SCALE * place for place in corner)
+        return slice(row, row + SCALE * side), slice(col, col + SCALE * side)
 
-def _middle(scene: Scene, results: Results) -> Comparison:
-    net = trained_net(results.product[results.held_out(scene.name)], results.work)
-    row, col = ((side - _SIDE_LR) // 2 for side in scene.lr.shape)
-    of_lr = np.s_[row : row + _SIDE_LR, col : col + _SIDE_LR]
-    of_hr = np.s_[SCALE * row : SCALE * (row + _SIDE_LR), SCALE * col : SCALE * (col + _SIDE_LR)]
+    corner = max(corners, key=lambda one: np.isfinite(scene.hr[of_hr(one)]).sum())
+    part = of_hr(corner)
     return Comparison(
-        title=scene.name,
+        title=place.name,
         lr_title="input",
-        lr=scene.lr[of_lr],
-        truth=scene.hr[of_hr],
-        bicubic=run(Bicubic(), scene.lr)[of_hr],
-        prediction=run(net, scene.lr)[of_hr],
+        lr=scene.lr[corner[0] : corner[0] + side, corner[1] : corner[1] + side],
+        truth=scene.hr[part],
+        bicubic=method(Bicubic())(scene.lr)[part],
+        prediction=method(nets.model_for(place))(scene.lr)[part],
         pixel_size_m=(scene.pixel_width_m, scene.pixel_height_m),
     )

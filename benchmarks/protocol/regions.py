@@ -37,6 +37,7 @@ class Region:
     landform : such as "mountain"
     fold : fold that it belongs to; no net is trained on those of `NEVER_TRAINED`
     licence : licence of the data
+    block_means : whether its block means are scored
     """
 
     stem: str
@@ -45,6 +46,7 @@ class Region:
     landform: str
     fold: str
     licence: str
+    block_means: bool = False
 
 
 @dataclass(frozen=True)

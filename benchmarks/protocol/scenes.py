@@ -11,11 +11,12 @@ from scipy import ndimage
 from demsr.dem.average import average, finer_than
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
+from demsr.dem.read.identity import LAND_OFFSET_ARCSEC
 from demsr.dem.read.raster import read_dem
 from demsr.dem.voids import fill_voids
 from demsr.errors import GridError
 from demsr.model.baselines import Bicubic
-from demsr.pairs.degradations.gebco import OFFSET_ARCSEC
+from demsr.pairs.align import align_hr
 from demsr.pairs.degrade import block_mean
 
 SCALE = 5
@@ -73,7 +74,7 @@ def srtm_scene(name: str, lr_file: Path, hr_file: Path) -> Scene:
     """
     hr = read_dem(hr_file)
     lr = read_dem(lr_file, vertical_datum="MSL", within=hr.grid.lonlat_bounds())
-    half_px = OFFSET_ARCSEC / 3
+    half_px = LAND_OFFSET_ARCSEC / 3
     row, col = hr.grid.index(*lr.grid.centre(0, 0))
     tops, lefts = (
         np.rint(first + shift).astype(int) - SCALE // 2 + SCALE * np.arange(count)
@@ -89,9 +90,10 @@ def srtm_scene(name: str, lr_file: Path, hr_file: Path) -> Scene:
 
 
 def survey_scene(name: str, lr_file: Path, hr_file: Path, *, at_sea: bool) -> Scene:
-    """Read GEBCO and another survey of the same land or sea floor, shifted by whole HR pixels to fit it best.
+    """Read GEBCO and another survey of the same land or sea floor, co-registered with it.
 
-    A survey finer than 3 arc-seconds is averaged, a coarser one interpolated linearly.
+    A survey finer than 3 arc-seconds is averaged onto the pixels, with the shift that `demsr.pairs.coregister` finds; a
+    coarser one is interpolated linearly. Without such a shift, it is moved by the whole pixels that fit bicubic best.
 
     Parameters
     ----------
@@ -108,6 +110,11 @@ def survey_scene(name: str, lr_file: Path, hr_file: Path, *, at_sea: bool) -> Sc
     lr = read_dem(lr_file, vertical_datum="MSL", within=hr.grid.lonlat_bounds())
     sign = -1 if at_sea else 1
     scored = np.kron(sign * lr.elevation_m > _SHORE_M, np.ones((SCALE, SCALE), bool))
+    if not finer_than(lr.grid.refine(SCALE), hr.grid):
+        laid, found = align_hr(lr, hr, scale=SCALE)
+        if found.applied:
+            own = np.where(scored & (sign * laid.elevation_m > _SHORE_M), laid.elevation_m, np.float32(np.nan))
+            return _scene(name, lr.elevation_m, replace(laid, elevation_m=own))
     wide = _resampled(hr, lr.grid.refine(SCALE), margin=_LARGEST_SHIFT_PX)
     wide = np.where(sign * wide > _SHORE_M, wide, np.float32(np.nan))
     with torch.inference_mode():

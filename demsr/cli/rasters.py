@@ -19,6 +19,7 @@ from demsr.cli.options import (
     takes_declared,
     takes_model_options,
 )
+from demsr.options import Placement
 
 if TYPE_CHECKING:
     from demsr.dem.read.declared import Declared
@@ -44,6 +45,9 @@ def super_resolve(
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Number of Ray workers; all by default.", min=1)] = None,
     preview: Annotated[Path | None, typer.Option(help="Draw a picture of input and result, .png.")] = None,
+    placement: Annotated[
+        Placement, typer.Option(help="Position of OUT: that of the cells, or of the SRTM in the land of GEBCO.")
+    ] = "nominal",
     projected: Annotated[bool, typer.Option("--projected", help="Accept a raster that is not in degrees.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     overwrite: Overwrite = False,
@@ -60,6 +64,7 @@ def super_resolve(
         within=checked_box(bbox),
         tid=tid,
         declared=declared,
+        placement=placement,
         projected=projected,
         ray=ray,
         workers=workers,

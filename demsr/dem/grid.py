@@ -20,6 +20,7 @@ Box = tuple[float, float, float, float]
 """West, south, east and north edge in degrees; east exceeds 180 across the antimeridian."""
 
 _NEAR_M = 5.0
+_POLE = 90 + 1e-9  # degrees
 _TOUCHING = 1e-6  # of a cell: edges that differ by less coincide
 
 
@@ -138,6 +139,14 @@ class Grid:
             raise GridError(message)
         west, north = self.west + col * self.pixel_width, self.north - row * self.pixel_height
         return replace(self, rows=rows, cols=cols, west=west, north=north)
+
+    def moved(self, east: float, north: float) -> "Grid":
+        """Return the same cells elsewhere, by distances in units of the CRS; raises GridError beyond a pole."""
+        grid = replace(self, west=self.west + east, north=self.north + north)
+        if self.is_geographic and (grid.north > _POLE or grid.south < -_POLE):
+            message = f"grid reaches from {grid.south:.4f} to {grid.north:.4f} north; cut the raster before it is moved"
+            raise GridError(message)
+        return grid
 
     def refine(self, scale: int) -> "Grid":
         """Split every cell into scale x scale cells."""

@@ -9,15 +9,16 @@ from pathlib import Path
 import demsr
 from demsr.dem.grid import Box, Grid, describe_spacing
 from demsr.dem.read.declared import Declared
+from demsr.dem.read.identity import LAND_OFFSET_ARCSEC
 from demsr.dem.windows import Window
-from demsr.errors import GridError, RasterError, missing_extras
+from demsr.errors import GridError, ParamsError, RasterError, missing_extras
 from demsr.inference.load import BUILTIN, choose_operator, load_model
 from demsr.inference.source import RasterSource, SourceReader, open_source
 from demsr.inference.super_resolver import SuperResolver
 from demsr.inference.tile_plan import BANDS, TilePlan
 from demsr.inference.tile_store import TileStore, tile_store
 from demsr.inference.tiles import LocalWorkers, Workers, measure_seam_m
-from demsr.options import InferencePrecision, Operator
+from demsr.options import InferencePrecision, Operator, Placement
 from demsr.output.formats import check_target, write_product
 from demsr.output.product import Product
 from demsr.reporting.progress import tile_progress
@@ -54,6 +55,7 @@ def super_resolve_file(
     within: Box | None = None,
     tid: Path | None = None,
     declared: Declared | None = None,
+    placement: Placement = "nominal",
     projected: bool = False,
     tile_px: int | None = None,
     halo_px: int | None = None,
@@ -84,6 +86,8 @@ def super_resolve_file(
     within : only the cells that touch this box, degrees
     tid : GEBCO type identifier grid; implies `consistent`, but only for measured cells
     declared : properties that the file does not state, or states wrongly
+    placement : "nominal" divides the cells where the file says they are; "srtm" moves the result by 1.5 arc-seconds to
+        the south-west, where the land of GEBCO and SRTM15+ is
     projected : accept a raster that is not in degrees
     tile_px : side of a tile, LR pixels; None takes the largest that fits in memory
     halo_px : LR pixels computed around each tile; None takes the exact number, fewer are faster and leave seams
@@ -122,6 +126,7 @@ def super_resolve_file(
             for assumption in reader.raster.assumptions:
                 notify(assumption)
         _check_reader(reader, target, projected=projected)
+        _check_placement(reader, placement)
         chosen, reason = choose_operator(model, operator, reader.raster.header.product)
         if notify and reason:
             notify(reason)
@@ -135,7 +140,8 @@ def super_resolve_file(
         plan = TilePlan.of(reader.raster.grid, resolver, tile_px)
         given = {"MODEL": str(model), "OPERATOR": chosen or "that of the model"}
         recorded = given | _provenance(reader, resolver, plan, device="cluster" if ray else None)
-        product = _product(reader, resolver, {**recorded, "COMMAND": command, "USE": "not for navigation"})
+        more = {"PLACEMENT": placement, "COMMAND": command, "USE": "not for navigation"}
+        product = _product(reader, resolver, recorded | more, placement)
         check_target(target, product.grid)
         identity = {**recorded, "grid": repr(reader.raster.grid)}
         with (
@@ -185,6 +191,15 @@ def _check_reader(reader: SourceReader, target: Path, *, projected: bool) -> Non
             raise RasterError(message)
 
 
+def _check_placement(reader: SourceReader, placement: Placement) -> None:
+    if placement == "srtm" and not reader.raster.grid.is_fifteen_arcsec:
+        message = (
+            f"{reader.source.path}: pixels are {describe_spacing(reader.raster.grid)}; placement srtm is for the land "
+            "of GEBCO and SRTM15+, with 15 x 15 arcsec; leave it out"
+        )
+        raise ParamsError(message)
+
+
 def _provenance(
     reader: SourceReader,
     resolver: SuperResolver,
@@ -216,9 +231,12 @@ def _provenance(
     return tags
 
 
-def _product(reader: SourceReader, resolver: SuperResolver, tags: dict[str, str]) -> Product:
+def _product(reader: SourceReader, resolver: SuperResolver, tags: dict[str, str], placement: Placement) -> Product:
+    nominal = reader.raster.grid.refine(resolver.scale)
+    offset = -LAND_OFFSET_ARCSEC / 3600
     return Product(
-        grid=reader.raster.grid.refine(resolver.scale),
+        grid=nominal.moved(offset, offset) if placement == "srtm" else nominal,
+        nominal_grid=nominal,
         vertical_datum=reader.raster.vertical_datum,
         source=f"{reader.raster.source}, super-resolved",
         bands=BANDS[: 1 + resolver.uncertain],

@@ -29,7 +29,7 @@ def write_folder(target: Path, tiles: Tiles, product: Product) -> None:
 
     with atomic_folder(target) as folder:
         written: dict[Window, Path] = {}
-        for name, square in degree_tiles(product.grid).items():
+        for name, square in degree_tiles(product.nominal_grid or product.grid).items():
             source = vrt_mosaic(product, tiles, square)
             if _is_void(source):
                 continue

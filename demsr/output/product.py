@@ -29,6 +29,7 @@ class Product:
     Attributes
     ----------
     grid : grid of the whole raster
+    nominal_grid : grid that names the one-degree squares, if the raster was moved; else None
     vertical_datum : a name of `demsr.dem.vertical.DATUMS`; None if not stated
     source : origin of the elevation, for people
     bands : in the order of the bands in a tile
@@ -40,6 +41,7 @@ class Product:
     source: str
     bands: tuple[Band, ...]
     tags: dict[str, str]
+    nominal_grid: Grid | None = None
 
     def __post_init__(self) -> None:
         """Raise DatumError for an unknown datum."""

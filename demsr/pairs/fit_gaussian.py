@@ -15,11 +15,12 @@ from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid, metres_per_degree
 from demsr.dem.read.declared import Declared
 from demsr.dem.read.header import read_header
+from demsr.dem.read.identity import LAND_OFFSET_ARCSEC
 from demsr.dem.read.raster import read_dem
 from demsr.errors import GridError, VoidError
 from demsr.pairs.align import with_common_crs
 from demsr.pairs.coregister import coregister
-from demsr.pairs.degradations.gebco import OFFSET_ARCSEC, ROUNDING_M, SIGMA_M
+from demsr.pairs.degradations.gebco import ROUNDING_M, SIGMA_M
 
 MIN_CELLS = 300  # measured in both, over ground that is not flat
 LARGEST_RESIDUAL_M = 0.5  # NMAD; rounding to whole metres alone leaves 0.37 m
@@ -69,7 +70,7 @@ class GaussianSampling:
     @property
     def objection(self) -> str | None:
         """Why LR does not follow the law of GEBCO on land; None if it does, to the rounding."""
-        offset = max(abs(self.east_arcsec + OFFSET_ARCSEC), abs(self.north_arcsec + OFFSET_ARCSEC))
+        offset = max(abs(self.east_arcsec + LAND_OFFSET_ARCSEC), abs(self.north_arcsec + LAND_OFFSET_ARCSEC))
         if self.rounding_m != ROUNDING_M:
             return "elevations are not whole metres"
         if self.residual_m > LARGEST_RESIDUAL_M:
@@ -79,7 +80,7 @@ class GaussianSampling:
         if abs(self.sigma_m - SIGMA_M) > _LIKE_M + _ERRORS * self.sigma_error_m:
             return f"its Gaussian has {SIGMA_M:g} m"
         if offset > _LIKE_ARCSEC + _ERRORS * self.offset_error_arcsec:
-            return f"its samples lie {OFFSET_ARCSEC:g} arc-seconds west and south of the middle"
+            return f"its samples lie {LAND_OFFSET_ARCSEC:g} arc-seconds west and south of the middle"
         return None
 
 

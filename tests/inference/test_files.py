@@ -11,7 +11,7 @@ from synthetic import NORTH_UP, rough, write_raw
 import demsr.inference.tile_store
 from demsr.dem.read.declared import Declared
 from demsr.dem.read.raster import read_dem
-from demsr.errors import GridError, RasterError, VoidError
+from demsr.errors import GridError, ParamsError, RasterError, VoidError
 from demsr.inference.files import super_resolve_file
 from demsr.model.checkpoint import save_model
 from demsr.model.srnet import DemSrNet
@@ -250,3 +250,69 @@ def test_projected_rasters_need_consent(model, tmp_path):
     with pytest.raises(GridError, match="the grid is projected, with pixels of 450 x 450 m"):
         run(scene, tmp_path / "fine.tif", model)
     assert run(scene, tmp_path / "fine.tif", model, projected=True).grid.pixel_width == pytest.approx(90)
+
+
+@pytest.fixture
+def gebco(tmp_path):
+    """Hills on both sides of sea level, on cells of GEBCO, in a file that says so."""
+    cell = 15 / 3600
+    values = np.round(rough(40, 48, level=0, rms=100)).astype(np.int16)
+    return write_raw(tmp_path / "gebco_2024_crop.tif", values, transform=Affine(cell, 0, 9.9, 0, -cell, 50.05))
+
+
+@pytest.fixture
+def coast_model(tmp_path):
+    for seed, operator in enumerate(("gebco", "mean", "blind")):
+        torch.manual_seed(seed)
+        net = DemSrNet(1, 8, upsampling="subpixel", symmetric=True)
+        torch.nn.init.normal_(net.last.shared, std=0.1)
+        save_model(net, tmp_path / "several" / operator, training={})
+    return str(tmp_path / "several")
+
+
+def tags_of(path):
+    with rasterio.open(path) as file:
+        return file.tags()
+
+
+def test_gebco_is_super_resolved_by_its_operator_and_any_other_raster_blindly(gebco, scene, coast_model, tmp_path):
+    notes = []
+    run(gebco, tmp_path / "gebco.tif", coast_model, notify=notes.append)
+    assert "operator: gebco, the raster is GEBCO; --operator names another" in notes
+    run(scene, tmp_path / "other.tif", coast_model, notify=notes.append)
+    assert any(note.startswith("operator: blind, the product") for note in notes)
+    assert [tags_of(tmp_path / f"{name}.tif")["OPERATOR"] for name in ("gebco", "other")] == ["gebco", "blind"]
+    run(gebco, tmp_path / "blind.tif", coast_model, operator="blind")
+    assert np.abs(elevation_of(tmp_path / "gebco.tif") - elevation_of(tmp_path / "blind.tif")).max() > 1
+
+
+def test_tiles_meet_without_a_seam_along_a_coast(gebco, coast_model, tmp_path):
+    for side in (64, 9):
+        run(gebco, tmp_path / f"{side}.tif", coast_model, tile_px=side)
+    whole, tiled = (elevation_of(tmp_path / f"{side}.tif") for side in (64, 9))
+    np.testing.assert_allclose(tiled, whole, rtol=2.4e-7, atol=2e-3)
+
+
+def test_the_placement_of_the_srtm_moves_the_result_by_half_a_pixel_and_nothing_else(gebco, model, tmp_path):
+    for placement in ("nominal", "srtm"):
+        run(gebco, tmp_path / f"{placement}.tif", model, placement=placement)
+        run(gebco, tmp_path / placement, model, placement=placement)
+    nominal, moved = (rasterio.open(tmp_path / f"{placement}.tif") for placement in ("nominal", "srtm"))
+    with nominal, moved:
+        np.testing.assert_array_equal(nominal.read(), moved.read())
+        half = 1.5 / 3600
+        assert moved.bounds == pytest.approx([edge - half for edge in nominal.bounds], abs=1e-9)
+        assert moved.tags()["PLACEMENT"] == "srtm"
+        assert nominal.tags()["PLACEMENT"] == "nominal"
+    squares = {
+        placement: sorted(path.stem.removeprefix(f"{placement}_") for path in (tmp_path / placement).glob("*_*.tif"))
+        for placement in ("nominal", "srtm")
+    }
+    assert squares["nominal"] == squares["srtm"] == ["N49E009", "N49E010", "N50E009", "N50E010"]
+    collection = (tmp_path / "srtm" / "collection.json").read_text()
+    assert '"demsr:placement": "srtm"' in collection
+
+
+def test_other_spacings_have_no_placement_of_the_srtm(tmp_path, model, scene):
+    with pytest.raises(ParamsError, match="placement srtm is for the land of GEBCO and SRTM15"):
+        run(scene, tmp_path / "fine.tif", model, placement="srtm")

@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from demsr.errors import CheckpointError, ParamsError
-from demsr.inference.load import load_model, model_folder
+from demsr.inference.load import choose_operator, load_model, model_folder
 from demsr.model.checkpoint import WEIGHTS, save_model
+from demsr.model.coast import CoastNet
 from demsr.model.srnet import DemSrNet
 
 
@@ -34,3 +35,38 @@ def test_a_device_that_is_not_there_is_named(folder, device):
 def test_a_model_that_is_not_there_is_named(folder, source):
     with pytest.raises(CheckpointError, match=f"{source}: no such model; give builtin, models:/NAME@champion"):
         load_model(folder.parent / source)
+
+
+@pytest.fixture
+def several(tmp_path):
+    for count, operator in enumerate(("gebco", "mean", "blind"), start=1):
+        save_model(DemSrNet(1, 8 * count), tmp_path / "several" / operator, training={})
+    return tmp_path / "several"
+
+
+def test_an_operator_is_an_argument_or_part_of_the_source(several):
+    assert load_model(several, device="cpu", operator="mean").features == 16
+    assert load_model(f"{several}#mean", device="cpu").features == 16
+    assert load_model(several, device="cpu").features == 24
+    assert isinstance(load_model(f"{several}#gebco", device="cpu"), CoastNet)
+    with pytest.raises(ParamsError, match="operator is 'srtm'; it must be one of gebco, mean, blind"):
+        load_model(f"{several}#srtm", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("asked", "product", "operator", "words"),
+    [
+        (None, "GEBCO", "gebco", "operator: gebco, the raster is GEBCO"),
+        (None, "SRTM15+", "gebco", "operator: gebco, the raster is SRTM15+"),
+        (None, None, "blind", "operator: blind, the product of the raster is not known"),
+        ("mean", "GEBCO", "mean", None),
+    ],
+)
+def test_the_operator_follows_from_the_product_unless_it_is_asked_for(several, asked, product, operator, words):
+    found, reason = choose_operator(several, asked, product)
+    assert found == operator
+    assert reason is None if words is None else reason.startswith(words)
+
+
+def test_a_single_net_is_taken_for_every_product(folder):
+    assert choose_operator(folder, None, "GEBCO") == (None, None)

@@ -88,13 +88,13 @@ class Blind(Degradation):
         blurred = ndimage.gaussian_filter(heights, sigma, mode="nearest", truncate=3)
         reach = int(self.shift_lr_px * scale)
         down, right = random.integers(-reach, reach + 1, 2)
-        lr = np.roll(blurred, (down, right), axis=(0, 1))[scale // 2 :: scale, scale // 2 :: scale]
+        lr: _Array = np.roll(blurred, (down, right), axis=(0, 1))[scale // 2 :: scale, scale // 2 :: scale]
         unit = float(np.sqrt((np.square(np.diff(lr, axis=0)).mean() + np.square(np.diff(lr, axis=1)).mean()) / 2))
         if random.random() < self.sparse_share:
             lr = _interpolated(lr, _log_uniform(self.sounded, random), random)
         if random.random() < self.noisy_share:
             lr = lr + _log_uniform(self.noise, random) * unit * _noise(lr.shape, random)
-        return lr + random.normal(0, self.step * unit) if raised else lr
+        return np.asarray(lr + random.normal(0, self.step * unit)) if raised else lr
 
 
 def _parts(shape: tuple[int, int], random: np.random.Generator) -> tuple[NDArray[np.intp], int]:

@@ -20,8 +20,6 @@ from demsr.pairs.split import Region
 
 SIGMA_M = 164.0
 ROUNDING_M = 1.0
-OFFSET_ARCSEC = 1.5
-"""Distance of the samples from the middle of their GEBCO cell, west and south."""
 _TRUNCATE = 4.0  # reach of the Gaussian in standard deviations
 _SEA_M = 3.0  # water with its shore below this level is the sea
 
