@@ -29,7 +29,8 @@ def trained_card(net: str, training: Mapping[str, Any], scores: Mapping[str, Map
     reason : promotion decision in words
     """
     rows = "".join(_score_row(group, row) for group, row in scores.items())
-    head = f"{net}; profile {training['profile']}, seed {training['seed']}.\n\n"
+    made = ", ".join(training.get("degradations", [])) or "not recorded"
+    head = f"{net}; profile {training['profile']}, seed {training['seed']}. LR of its pairs: {made}.\n\n"
     return f"{head}{_SCORES_HEAD}{rows}\n{reason}\n{_data_section(training.get('data', []))}"
 
 

@@ -144,7 +144,8 @@ def local_changes(
             options, rule = _options(values["harmonise"], domain, kept), _rule(values["pairs"], domain)
             chosen = choose_held_out(free, options, rule, where=str(folder))
             held_out = HeldOut(valid=held_out.valid or chosen.valid, test=held_out.test or chosen.test)
-        degradations = ["block mean"] if lr is None else ["block mean", "real"]
+        made = [name for name in values["pairs"][domain]["degradations"] if name != "real"]
+        degradations = [*(made or ["block mean"]), *([] if lr is None else ["real"])]
         pairs[domain] = {"valid": held_out.valid, "test": held_out.test, "degradations": degradations, "count": None}
     if lr is not None:
         tid = ["*tid*"] if any("tid" in path.name.lower() for path in real) else []

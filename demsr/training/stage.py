@@ -101,7 +101,9 @@ def run_training(
         options = {name: value for name, value in stage.options.items() if name not in _LOADER_OPTIONS}
         options |= {"tail_only": stage.start is not None, "unit": train.unit}
         result = fit(net, data, work_dir=work_dir, title=stage.name, on_epoch=run.log_epoch, **options)
+        degradations = sorted({area.degradation for area in train.areas})
         training = {"stage": stage.name, **identity, "params": params, "data": stage.data_rows(), "unit": valid.unit}
+        training["degradations"] = degradations
         uncertainty = calibrate(net.to(best_device()), valid)
         folders = {"model": stage.model, "results": stage.results}
         save_training(run, net, result, training=training, uncertainty=uncertainty, **folders)
