@@ -1,6 +1,6 @@
 from demsr.lifecycle.model_card import imported_card, trained_card
 
-TRAINING = {"profile": "sample", "seed": 1}
+TRAINING = {"profile": "sample", "seed": 1, "degradations": ["block mean", "real"]}
 
 
 def test_the_card_has_net_scores_and_decision():
@@ -9,7 +9,7 @@ def test_the_card_has_net_scores_and_decision():
         "marine_ready_made_scaled": {"rmse_scaled": 0.00012, "gain_percent": -1.0},
     }
     assert trained_card("2 blocks", TRAINING, scores, "first version") == (
-        "2 blocks; profile sample, seed 1.\n\n"
+        "2 blocks; profile sample, seed 1. LR of its pairs: block mean, real.\n\n"
         "| held-out areas | RMSE | gain over bicubic |\n|---|---|---|\n"
         "| land 3arcsec | 3.457 m | +12.0 % |\n| marine ready made scaled | 0.00012 scaled | -1.0 % |\n\n"
         "first version\n"

@@ -72,7 +72,8 @@ def test_raster_without_a_measured_pixel_is_not_chosen(tmp_path):
     assert choose_held_out([empty, *paths], DRY, ANY) == choose_held_out(paths, DRY, ANY)
 
 
-OWN = {"degradations": ["block mean"], "count": None}  # as no real LR is given
+LAND = {"degradations": ["gebco"], "count": None}  # as no real LR is given
+MARINE = {"degradations": ["block mean"], "count": None}
 
 
 @pytest.fixture
@@ -98,7 +99,11 @@ VALUES = {
         "land": READ,
         "marine": READ,
     },
-    "pairs": {"patch_lr": 2, "land": {"scale_free": False}, "marine": {"scale_free": True}},
+    "pairs": {
+        "patch_lr": 2,
+        "land": {"scale_free": False, "degradations": ["gebco", "real"]},
+        "marine": {"scale_free": True, "degradations": ["block mean"]},
+    },
 }
 
 
@@ -111,16 +116,16 @@ def test_changes_point_at_the_folders_and_hold_files_out_in_each(folders):
     changes = changes_for(folders, exclude=["low*"], valid=[], test=[])
     assert changes["fetch"]["land"] == {"folder": str(folders["land"]), "include": ["*.tif"], "exclude": ["low*"]}
     assert changes["pairs"] == {
-        "land": {"valid": ["high"], "test": ["alps", "plain"], **OWN},
-        "marine": {"valid": ["sea_middle"], "test": ["sea_alps", "sea_plain"], **OWN},
+        "land": {"valid": ["high"], "test": ["alps", "plain"], **LAND},
+        "marine": {"valid": ["sea_middle"], "test": ["sea_alps", "sea_plain"], **MARINE},
     }
 
 
 def test_named_files_are_held_out_where_they_lie(folders):
     changes = changes_for(folders, exclude=[], valid=["low", "sea_low"], test=["high", "sea_h*"])
     assert changes["pairs"] == {
-        "land": {"valid": ["low"], "test": ["high"], **OWN},
-        "marine": {"valid": ["sea_low"], "test": ["sea_h*"], **OWN},
+        "land": {"valid": ["low"], "test": ["high"], **LAND},
+        "marine": {"valid": ["sea_low"], "test": ["sea_h*"], **MARINE},
     }
 
 
@@ -134,7 +139,7 @@ def test_file_named_for_the_test_alone_is_tested_and_another_one_validates(folde
 
 def test_file_named_for_validation_alone_is_not_chosen_for_the_test(folders):
     changes = changes_for(folders, exclude=[], valid=["alps"], test=[])
-    assert changes["pairs"]["land"] == {"valid": ["alps"], "test": ["high", "plain"], **OWN}
+    assert changes["pairs"]["land"] == {"valid": ["alps"], "test": ["high", "plain"], **LAND}
 
 
 @pytest.mark.parametrize("named", [{"valid": ["lowe"], "test": []}, {"valid": [], "test": ["lowe"]}])
