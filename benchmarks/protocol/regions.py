@@ -76,8 +76,6 @@ class Regions:
     real: list[RealPair]
     development_fold: str
     comparison_fold: str
-    land_mix: Mapping[str, float]
-    land_five: Sequence[str]
 
     @property
     def folds(self) -> list[str]:
@@ -95,9 +93,7 @@ def read_regions() -> Regions:
     content = YAML(typ="safe").load(_LIST.read_text(encoding="utf-8"))
     files = [Region(stem, domain=domain, **values) for domain in _RECIPES for stem, values in content[domain].items()]
     real = [RealPair(**pair) for pair in content["real"]]
-    return Regions(
-        files, real, content["development_fold"], content["comparison_fold"], content["land_mix"], content["land_five"]
-    )
+    return Regions(files, real, content["development_fold"], content["comparison_fold"])
 
 
 def find_files(data: Path, stems: Sequence[str]) -> dict[str, Path]:
