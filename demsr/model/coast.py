@@ -51,7 +51,7 @@ class CoastNet(nn.Module):
     def joined(self, lr: Tensor, is_land: Tensor | None, apply: Callable[[nn.Module, Tensor], Tensor]) -> Tensor:
         """Apply a function of a net and its input to both nets and join the results along the coast.
 
-        A net is applied only if the image has cells of its kind.
+        A net is applied only to the rectangle around the cells of its kind, as far as these depend on it.
 
         Parameters
         ----------
@@ -62,16 +62,36 @@ class CoastNet(nn.Module):
         land_cells = lr > SEA_LEVEL_M if is_land is None else is_land
         if not land_cells.any():
             return apply(self.sea, lr)
-        land = apply(self.land, torch.where(land_cells, lr, SEA_LEVEL_M))
         if land_cells.all():
-            return land
-        sea, weight = apply(self.sea, torch.where(land_cells, SEA_LEVEL_M, lr)), self.land_weight(land_cells)
+            return apply(self.land, lr)
+        land = self._around(land_cells, self.land, torch.where(land_cells, lr, SEA_LEVEL_M), apply)
+        sea = self._around(~land_cells, self.sea, torch.where(land_cells, SEA_LEVEL_M, lr), apply)
+        weight = self.land_weight(land_cells)
         return torch.where(weight == 1, land, torch.where(weight == 0, sea, (land + sea) / 2))
+
+    def _around(
+        self, cells: Tensor, net: nn.Module, lr: Tensor, apply: Callable[[nn.Module, Tensor], Tensor]
+    ) -> Tensor:
+        """Apply a net to the rectangle around some cells and the pixel beside them; elsewhere the result is 0."""
+        margin = int(net.reach_px) + 1  # type: ignore[arg-type]
+        rows, cols = (_span(cells.any(dim=(0, 1, axis)), margin) for axis in (3, 2))
+        part = apply(net, lr[..., rows, cols])
+        whole = part.new_zeros((*part.shape[:2], self.scale * lr.shape[2], self.scale * lr.shape[3]))
+        row, col = self.scale * rows.start, self.scale * cols.start
+        whole[..., row : row + part.shape[2], col : col + part.shape[3]] = part
+        return whole
 
     def land_weight(self, land_cells: Tensor) -> Tensor:
         """Return the weight of the net for land (B, 1, scale*H, scale*W): 1 on land, 1/2 beside it, 0 at sea."""
         land = functional.interpolate(land_cells.float(), scale_factor=self.scale, mode="nearest")
         return (land + functional.max_pool2d(land, 3, stride=1, padding=1)) / 2
+
+
+def _span(used: Tensor, margin: int) -> slice:
+    """Return the slice from the first to the last used index, and a margin; at least two wide."""
+    places = used.nonzero()[:, 0]
+    start, stop = max(0, int(places[0]) - margin), min(len(used), int(places[-1]) + margin + 1)
+    return slice(start, max(stop, start + 2))
 
 
 def nets_of(model: nn.Module) -> tuple[DemSrNet, ...]:

@@ -58,6 +58,11 @@ class FoldedNet(nn.Module):
             else:
                 self.tails = [[self._cast(_tail_kernel(net, row, col)) for col in range(3)] for row in range(3)]
 
+    @property
+    def reach_px(self) -> int:
+        """Radius of the receptive field in LR pixels."""
+        return self.net.reach_px
+
     def forward(self, lr: Tensor) -> Tensor:
         """Super-resolve (B, in_channels, H, W) float32 metres to (B, out_channels, scale*H, scale*W) metres."""
         head, skip = self.net.shallow_features(lr)

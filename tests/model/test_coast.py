@@ -13,7 +13,7 @@ class Constant(nn.Module):
 
     def __init__(self, value: float) -> None:
         super().__init__()
-        self.value, self.calls, self.seen = value, 0, torch.empty(0)
+        self.value, self.calls, self.seen, self.reach_px = value, 0, torch.empty(0), 9
 
     def forward(self, lr: torch.Tensor) -> torch.Tensor:
         self.calls, self.seen = self.calls + 1, lr
@@ -55,6 +55,28 @@ def test_only_the_net_that_is_needed_is_applied(coast):
     assert (coast.land.calls, coast.sea.calls) == (1, 0)
     coast(-shore().abs())
     assert (coast.land.calls, coast.sea.calls) == (1, 1)
+
+
+def test_each_net_is_applied_around_its_own_cells_alone():
+    coast = CoastNet(Constant(1.0), Constant(0.0))
+    coast.land.reach_px = coast.sea.reach_px = 1
+    lr = -torch.ones(1, 1, 30, 40)
+    lr[..., 10:12, 20:24] = 50
+    assert coast(lr)[..., 50:60, 100:120].mean() == 1
+    assert coast.land.seen.shape == (1, 1, 6, 8)
+    assert coast.sea.seen.shape == (1, 1, 30, 40)
+
+
+def test_the_rectangles_change_nothing():
+    torch.manual_seed(0)
+    lr = -60 - 10 * torch.rand(1, 1, 40, 40)
+    lr[..., 12:15, 20:22] = 100
+    net = CoastNet(trained(1), trained(2))
+    cells = lr > 0
+    with torch.inference_mode():
+        land, sea = net.land(torch.where(cells, lr, 0.0)), net.sea(torch.where(cells, 0.0, lr))
+        weight = net.land_weight(cells)
+        torch.testing.assert_close(net(lr), weight * land + (1 - weight) * sea, atol=1e-3, rtol=0)
 
 
 def test_a_mask_of_land_overrules_the_sign(coast):
