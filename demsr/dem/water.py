@@ -78,10 +78,10 @@ def read_water_mask(path: Path, dem: Dem) -> NDArray[np.bool_] | None:
         masks = [name for name in archive.namelist() if name.lower().endswith(".swb")]
         if not masks:
             return None
+        if (size := archive.getinfo(masks[0]).file_size) != dem.elevation_m.size:
+            message = f"{path}: {masks[0]} has {size} values, the raster {dem.elevation_m.size}; fetch it again"
+            raise RasterError(message)
         stored = np.frombuffer(archive.read(masks[0]), np.uint8)
-    if stored.size != dem.elevation_m.size:
-        message = f"{path}: {masks[0]} has {stored.size} values, the raster {dem.elevation_m.size}; fetch it again"
-        raise RasterError(message)
     water: NDArray[np.bool_] = stored.reshape(dem.elevation_m.shape) == _WATER
     both = min(water.mean(), 1 - water.mean()) > _MIN_SHARE
     if both and _roughness_m(dem, water) > _roughness_m(dem, ~water):

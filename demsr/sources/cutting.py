@@ -24,6 +24,7 @@ from demsr.dem.grid import Box, Grid
 from demsr.dem.read.raster import read_raster
 from demsr.download.remote_file import AbsentError, RetryPolicy
 from demsr.errors import FetchError, OutsideError, RasterError
+from demsr.runtime.archives import open_member
 from demsr.runtime.files import atomic_write
 from demsr.sources.data_sheet import DataSheet
 from demsr.sources.raster_checks import checked_header, declared_by
@@ -64,7 +65,11 @@ def unpack(archive: Path, pattern: str, target: Path) -> None:
                     "required"
                 )
                 raise FetchError(message)
-            with atomic_write(target) as temporary, packed.open(names[0]) as source, temporary.open("wb") as file:
+            with (
+                atomic_write(target) as temporary,
+                open_member(packed, names[0]) as source,
+                temporary.open("wb") as file,
+            ):
                 shutil.copyfileobj(source, file, _COPY_BYTES)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         message = f"{archive}: cannot be unpacked ({error})"
@@ -119,7 +124,7 @@ def copy_window(url: str, target: Path, box: Box, *, retry: RetryPolicy) -> None
     """
     for attempt in range(retry.attempts):
         try:
-            with rasterio.Env(**_gdal_options(retry)), rasterio.open(f"/vsicurl/{url}") as source:
+            with rasterio.Env(**_gdal_options(retry)), rasterio.open(f"/vsicurl/{url}", driver="GTiff") as source:
                 _write_window(source, target, box, url)
         except (RasterioError, CPLE_BaseError) as error:
             reason = str(error.__cause__ or error)

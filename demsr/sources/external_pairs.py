@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from demsr.errors import PairsError
 from demsr.options import DOMAINS
+from demsr.runtime.archives import open_member
 from demsr.runtime.files import atomic_write
 
 Found = TypeVar("Found")
@@ -53,7 +54,7 @@ def _unpacked(archive: zipfile.ZipFile, name: str, folder: Path, source: Path) -
             f"{source}: {name} needs {needed / 1e9:.1f} GB, {folder} has {free / 1e9:.1f} GB free; free some space"
         )
         raise PairsError(message)
-    with atomic_write(folder / name) as temporary, archive.open(member) as packed, temporary.open("wb") as file:
+    with atomic_write(folder / name) as temporary, open_member(archive, member) as packed, temporary.open("wb") as file:
         shutil.copyfileobj(packed, file)
     return folder / name
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from demsr.dem.read.declared import Declared
-from demsr.dem.read.gdal import RASTER_SUFFIXES, raster_name, sidecar_files
+from demsr.dem.read.gdal import raster_name, sidecar_files
 from demsr.errors import ParamsError
 from demsr.runtime.files import read_json, sha256_of_file, sha256_of_text, write_json
 from demsr.runtime.project import cache_folder
@@ -127,6 +127,5 @@ def _fields(entry: InputFile) -> dict[str, Any]:
 
 def _checksum(path: Path) -> str:
     """Return the SHA-256 of a file, or of its checksum and those of the files that GDAL reads with it."""
-    beside = sidecar_files(path) if path.suffix.lower() in RASTER_SUFFIXES else []
-    own = sha256_of_file(path)
+    beside, own = sidecar_files(path), sha256_of_file(path)
     return sha256_of_text("".join([own, *map(sha256_of_file, beside)])) if beside else own

@@ -9,6 +9,7 @@ import rasterio
 from affine import Affine
 from rasterio import windows
 
+from demsr.dem.read.confined import local_files_only, open_local
 from demsr.errors import FetchError
 from demsr.runtime.files import atomic_write
 from demsr.sources.cutting import TILED
@@ -29,7 +30,7 @@ def write_mosaic(parts: Sequence[Path], target: Path) -> None:
     ------
     FetchError : a window is not of integers or does not fit the grid
     """
-    with rasterio.open(parts[0]) as first:
+    with local_files_only(), open_local(str(parts[0].absolute())) as first:
         dtype, nodata, spacing_deg = first.dtypes[0], first.nodata, 1 / round(1 / first.res[0])
     if not np.issubdtype(np.dtype(dtype), np.integer):
         message = f"{parts[0]}: its values are {dtype}, not integers; the service has changed, try lr_whole"
@@ -51,9 +52,10 @@ def write_mosaic(parts: Sequence[Path], target: Path) -> None:
         "transform": Affine(spacing_deg, 0, -180, 0, -spacing_deg, 90),
     }
     with contextlib.ExitStack() as stack:
+        stack.enter_context(local_files_only())
         temporary = stack.enter_context(atomic_write(target))
         globe = stack.enter_context(rasterio.open(temporary, "w", **profile))
-        sources = [stack.enter_context(rasterio.open(part)) for part in parts]
+        sources = [stack.enter_context(open_local(str(part.absolute()))) for part in parts]
         placed = sorted((*_first_cell(source, globe, dtype), number) for number, source in enumerate(sources))
         for top in range(0, globe.height, _BLOCK):  # block rows in file order, so that the bytes are reproducible
             for row, col, number in placed:

@@ -9,6 +9,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio import windows
 
+from demsr.dem.read.confined import local_files_only, open_local
 from demsr.dem.read.gdal import gdal_errors
 from demsr.dem.read.header import Header
 from demsr.dem.windows import Window
@@ -19,9 +20,9 @@ _BLOCK_PIXELS = 16_000_000
 @contextlib.contextmanager
 def open_dataset(header: Header) -> Iterator[rasterio.DatasetReader]:
     """Open the dataset of a header, for `read_stored_blocks`."""
-    with rasterio.Env(GDAL_PAM_ENABLED="NO"):
+    with local_files_only():
         with gdal_errors(header.path):
-            dataset = rasterio.open(header.gdal_name)
+            dataset = open_local(header.gdal_name)
         with dataset:
             yield dataset
 

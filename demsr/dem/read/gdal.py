@@ -14,9 +14,18 @@ import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+from demsr.dem.read.confined import (
+    COMPANION_SUFFIXES,
+    HEAD_BYTES,
+    check_companion,
+    confine,
+    is_vrt,
+    local_files_only,
+    open_local,
+)
 from demsr.dem.read.declared import Declared
-from demsr.dem.read.integrity import check_integrity
 from demsr.errors import DemsrError, GridError, RasterError
+from demsr.runtime.archives import check_member, open_member
 
 RASTER_SUFFIXES = (".tif", ".tiff", ".hgt", ".nc", ".bag", ".asc", ".grd", ".img", ".bil", ".vrt")
 _NOT_IN_ARCHIVES = (".nc", ".bag")  # libraries of these formats need a real file
@@ -76,10 +85,10 @@ def open_file(path: Path, declared: Declared) -> Iterator[RasterFile]:
     if path.is_dir():
         message = f"{path}: is a folder; name files in it"
         raise RasterError(message)
-    with gdal_errors(path), rasterio.Env(GDAL_PAM_ENABLED="NO"):
+    with gdal_errors(path), local_files_only():
         notes = declared.notes()
         name, band = _select_layer(path, declared.layer, notes)
-        with rasterio.open(name) as dataset:
+        with open_local(name) as dataset:
             yield RasterFile(path=path, gdal_name=name, dataset=dataset, band=band, declared=declared, notes=notes)
 
 
@@ -91,13 +100,13 @@ def raster_name(path: Path) -> str:
 
 def sidecar_files(path: Path) -> list[Path]:
     """Return the other files that GDAL reads with a raster, such as .hdr, .prj, or the sources of a .vrt."""
+    if path.suffix.lower() == ".zip":
+        return []
     try:
-        with gdal_errors(path), rasterio.Env(GDAL_PAM_ENABLED="NO"), rasterio.open(_gdal_name(path)) as dataset:
-            names = dataset.files
+        with gdal_errors(path), local_files_only():
+            return confine(path).files[1:]
     except DemsrError:
         return []  # reading the raster reports the problem
-    files = (Path(name) for name in names)
-    return sorted(file for file in files if file.is_file() and file.resolve() != path.resolve())
 
 
 @contextlib.contextmanager
@@ -118,8 +127,7 @@ def gdal_errors(path: Path) -> Iterator[None]:
 def _gdal_name(path: Path) -> str:
     """Return the dataset name for GDAL: the file itself, or the only raster in an archive."""
     if path.suffix.lower() != ".zip":
-        check_integrity(path)
-        return str(path)
+        return confine(path).name
     with zipfile.ZipFile(path) as archive:
         rasters = [name for name in archive.namelist() if name.lower().endswith(RASTER_SUFFIXES)]
         if len(rasters) != 1:
@@ -128,16 +136,26 @@ def _gdal_name(path: Path) -> str:
         if rasters[0].lower().endswith(_NOT_IN_ARCHIVES):
             message = f"{path}: holds {rasters[0]}, which cannot be read inside an archive; unpack it"
             raise RasterError(message)
-        with archive.open(rasters[0]) as member:
-            while member.read(2**20):  # checks the CRC, which GDAL does not
-                pass
+        for name in archive.namelist():
+            if name.lower().endswith(COMPANION_SUFFIXES):
+                check_companion(name, _head(archive, name), where=path)
+        if is_vrt(_head(archive, rasters[0])):
+            message = f"{path}: holds {rasters[0]}, which is a VRT, whatever its name; unpack it with its sources"
+            raise RasterError(message)
+        check_member(archive, rasters[0])  # GDAL ignores the CRC
     return f"/vsizip/{{{path.resolve()}}}/{rasters[0]}"
+
+
+def _head(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return the first bytes of a member."""
+    with open_member(archive, name) as member:
+        return member.read(HEAD_BYTES)
 
 
 def _select_layer(path: Path, declared: str | None, notes: list[str]) -> tuple[str, int]:
     """Return the dataset name and the band that hold the elevation."""
     gdal_name = _gdal_name(path)
-    with rasterio.open(gdal_name) as dataset:
+    with open_local(gdal_name) as dataset:
         if dataset.count == 0:
             layers = {name.rsplit(":", 1)[-1].strip("/"): (name, 1) for name in dataset.subdatasets}
         elif dataset.count == 1 and declared is None:

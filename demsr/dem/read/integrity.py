@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demsr.dem.read.netcdf import is_hdf5, read_classic_header
+from demsr.errors import RasterError
 
 if TYPE_CHECKING:
     import h5py
@@ -15,6 +16,7 @@ def check_integrity(path: Path) -> None:
 
     Raises
     ------
+    RasterError : HDF5 that refers to other files
     OSError, RuntimeError, ... : from HDF5, which finds the damage
     EOFError : the file ends before its last value
     """
@@ -24,11 +26,45 @@ def check_integrity(path: Path) -> None:
         with h5py.File(path) as hdf5:
             _read_attributes("/", hdf5)
             hdf5.visititems(_read_attributes)
+            if reference := outside_reference(hdf5):
+                message = f"{path}: {reference}; copy the values into it, for example with h5repack or ncks"
+                raise RasterError(message)
     elif path.is_file():
         needed = max((variable.end for variable in read_classic_header(path)), default=0)
         if (found := path.stat().st_size) < needed:
             message = f"it ends after {found} of {needed} bytes"
             raise EOFError(message)
+
+
+def outside_reference(hdf5: "h5py.File") -> str | None:
+    """Return in words the first reference of an HDF5 file to other files, None if it has none; nothing is followed.
+
+    References are external links, links of user-defined kinds, and external or virtual storage of datasets.
+
+    Parameters
+    ----------
+    hdf5 : open file
+    """
+    found: str | None = hdf5.visititems_links(_link_outside) or hdf5.visititems(_storage_outside)
+    return found
+
+
+def _link_outside(name: str, link: object) -> str | None:
+    import h5py
+
+    if isinstance(link, h5py.HardLink | h5py.SoftLink):
+        return None
+    return f"its object {name} is a link to the file {getattr(link, 'filename', 'of an unknown kind')!r}"
+
+
+def _storage_outside(name: str, item: "h5py.HLObject") -> str | None:
+    import h5py
+
+    if not isinstance(item, h5py.Dataset):
+        return None
+    sources = [file for file, *_ in item.external or ()]
+    sources += [source.file_name for source in item.virtual_sources()] if item.is_virtual else []
+    return next((f"its values {name} are in the file {file!r}" for file in sources if file != "."), None)
 
 
 def _read_attributes(_name: str, item: "h5py.HLObject") -> None:
