@@ -7,11 +7,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
-from ruamel.yaml.error import YAMLError
 
 from demsr.errors import ParamsError
 from demsr.params import Params
 from demsr.runtime.files import write_text
+from demsr.runtime.validation import read_yaml
 
 _FOLDER = Path(__file__).parent
 
@@ -106,11 +106,7 @@ def declared_files(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Any:
-    try:
-        params = _yaml().load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        message = f"{path}: cannot be read as YAML ({error}); run this in the project's folder, on a whole params.yaml"
-        raise ParamsError(message) from error
+    params = read_yaml(path, _yaml())
     if not isinstance(params, Mapping) or not isinstance(params.get("base"), Mapping):
         message = f"{path}: has no section `base`; get the file back with `git checkout {path}`"
         raise ParamsError(message)

@@ -157,7 +157,7 @@ def test_invalid_profile_writes_nothing(params_yaml, changes, message):
 
 
 def test_profile_needs_a_file_to_change(tmp_path):
-    with pytest.raises(ParamsError, match=r"params\.yaml: cannot be read as YAML \(.*run this in the project's folder"):
+    with pytest.raises(ParamsError, match=r"params\.yaml: cannot be read as YAML \(.*git checkout"):
         write_profile("sample", tmp_path / "params.yaml")
 
 
