@@ -8,6 +8,7 @@ from filelock import FileLock
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # read when ray is imported: its clusters listen on loopback
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # child processes compile the library once, not each time
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ  # one of several processes that run the tests
 if IS_WORKER:

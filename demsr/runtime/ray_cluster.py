@@ -1,5 +1,6 @@
 """Connect to a Ray cluster by its address, or start one on this machine."""
 
+import ipaddress
 import logging
 import os
 import socket
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from demsr.errors import WorkerError, missing_extras
 
 _TIMEOUT_S = 5.0
+_NOT_A_CLUSTER = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Variable by which Ray, on any system, takes the loopback address for this machine and listens on nothing else."""
 
 
 @contextmanager
@@ -21,13 +24,15 @@ def ray_connection(address: str) -> Iterator[None]:
 
     Raises
     ------
-    WorkerError : no cluster answers at the address
+    WorkerError : no cluster answers at the address, or a local one would listen on the network
     MissingExtraError : ray is not installed
     """
+    local = address == "local"
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if local:
+        os.environ.update(_NOT_A_CLUSTER)
     with missing_extras():
         import ray
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    local = address == "local"
     if not local:
         _check_answers(address)
     try:
@@ -36,6 +41,8 @@ def ray_connection(address: str) -> Iterator[None]:
         message = f"ray at {address}: {first_line(error)}; start one with `ray start --head` and give its address"
         raise WorkerError(message) from error
     try:
+        if local:
+            _check_loopback()
         yield
     finally:
         ray.shutdown()
@@ -49,6 +56,20 @@ def first_line(error: Exception) -> str:
     error : raised by Ray
     """
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _check_loopback() -> None:
+    """Refuse a local cluster that listens on the network, where whoever reaches it could run code."""
+    import ray
+
+    found = ray.util.get_node_ip_address()
+    if not ipaddress.ip_address(found).is_loopback:
+        name, value = next(iter(_NOT_A_CLUSTER.items()))
+        message = (
+            f"ray at local: it would listen on {found}, because ray was imported before; set {name}={value} in the "
+            "environment and start Python again"
+        )
+        raise WorkerError(message)
 
 
 def _check_answers(address: str) -> None:
