@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import html
+import math
 import os
 import socket
 import struct
@@ -160,7 +161,7 @@ def pointing_files(folder: Path, there: Outside) -> dict[str, Path]:
         files[kind] = folder / kind / "trap.nc"
         files[kind].parent.mkdir(parents=True)
         with h5py.File(files[kind], "w", libver="v110") as file:
-            link_elevation(file, "elevation", kind, there.hdf5)
+            refer(file, "elevation", kind, there.hdf5, (_SIDE, _SIDE))
     return files
 
 
@@ -176,14 +177,13 @@ def plain() -> NDArray[np.float32]:
     return np.arange(_SIDE * _SIDE, dtype=np.float32).reshape(_SIDE, _SIDE)
 
 
-def link_elevation(file: h5py.File, name: str, kind: str, source: Path) -> None:
-    """Add a dataset to an HDF5 file whose values are those of the dataset `elevation` of another file."""
-    shape = (_SIDE, _SIDE)
+def refer(file: h5py.File, name: str, kind: str, source: Path, shape: tuple[int, ...]) -> None:
+    """Add a float32 dataset to an HDF5 file whose values are in the dataset of the same name of another file."""
     if kind == "external":
-        file[name] = h5py.ExternalLink(str(source), "elevation")
+        file[name] = h5py.ExternalLink(str(source), name)
     elif kind == "stored":
-        file.create_dataset(name, shape, "f4", external=[(str(source), 0, 4 * _SIDE * _SIDE)])
+        file.create_dataset(name, shape, "f4", external=[(str(source), 0, 4 * math.prod(shape))])
     else:
         layout = h5py.VirtualLayout(shape, "f4")
-        layout[:] = h5py.VirtualSource(str(source), "elevation", shape)
+        layout[:] = h5py.VirtualSource(str(source), name, shape)
         file.create_virtual_dataset(name, layout)

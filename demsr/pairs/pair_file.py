@@ -17,6 +17,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from demsr.dem.dem import out_of_range
+from demsr.dem.read.integrity import outside_reference
+from demsr.dem.units import METRES_PER_UNIT
 from demsr.errors import PairsError
 from demsr.pairs.area import Area
 from demsr.pairs.source_types import KINDS
@@ -52,13 +55,14 @@ class PairFile:
 
     Raises
     ------
-    PairsError : the file is missing, broken or not a pair file
+    PairsError : the file is missing, broken or not a pair file, refers to other files, or has another unit; on
+        reading, values that are no elevations
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._open_in: tuple[int, h5py.File] | None = None
-        with reading(path), h5py.File(path, "r") as file:
+        with reading(path), open_pairs(path) as file:
             names = sorted((name for name in file if _SIZE_NAME.match(name)), key=lambda name: int(name.split("_")[0]))
             if len(names) != 2:
                 found = sorted(file)[:12]
@@ -74,12 +78,12 @@ class PairFile:
                 raise PairsError(message)
             _check_declared_size(path, [file[name] for name in names])
             self.attributes = dict(file.attrs)
+            self.unit = _unit(path, [file, *(file[name] for name in names)])
             self.areas = read_areas(file, most=lr_shape[0])
             names_of_fields = SAMPLE_FIELDS if "sample" in file else ()
             self.samples = {name: _column(file["sample"][name], lr_shape[0])[:] for name in names_of_fields}
         self.count, self.patch_lr, self.scale = lr_shape[0], lr_shape[2], hr_shape[2] // lr_shape[2]
         self.channels = max(lr_shape[1], hr_shape[1])
-        self.unit = METRES if self.attributes.get("units") == METRES else SCALED
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -106,9 +110,33 @@ class PairFile:
     def _read(self, index: int | slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         with reading(self.path):
             if self._open_in is None or self._open_in[0] != os.getpid():
-                self._open_in = os.getpid(), h5py.File(self.path, "r")
+                self._open_in = os.getpid(), open_pairs(self.path)
             lr, hr = (self._open_in[1][name][index].astype(np.float32) for name in self._names)
+        is_wrong = out_of_range if self.unit == METRES else np.isinf
+        for name, values in zip(self._names, (lr, hr), strict=True):
+            if (wrong := is_wrong(values)).any():
+                message = f"{self.path}: {name} has the value {values[wrong][0]:g}; remove the pairs with such values"
+                raise PairsError(message)
         return lr, hr
+
+
+def open_pairs(path: Path) -> h5py.File:
+    """Open a pair file for reading.
+
+    Parameters
+    ----------
+    path : HDF5 file
+
+    Raises
+    ------
+    PairsError : objects of the file are in other files
+    """
+    file = h5py.File(path, "r")
+    if reference := outside_reference(file):
+        file.close()
+        message = f"{path}: {reference}; copy the values into it, for example with h5repack"
+        raise PairsError(message)
+    return file
 
 
 @contextlib.contextmanager
@@ -141,6 +169,23 @@ def _match(lr_shape: tuple[int, ...], hr_shape: tuple[int, ...]) -> bool:
         return False
     scale = hr_shape[2] // lr_shape[2]
     return scale > 1 and lr_shape[2] == lr_shape[3] and hr_shape[2:] == (scale * lr_shape[2], scale * lr_shape[3])
+
+
+def _unit(path: Path, objects: Sequence[h5py.HLObject]) -> str:
+    """Return the unit that a file or its datasets state; "scaled" if none does, as in the published files."""
+    stated = {text for one in objects if (text := _attribute(one, "units"))} or {SCALED}
+    directions = {text for one in objects if (text := _attribute(one, "positive"))}
+    units = {METRES if METRES_PER_UNIT.get(text.lower()) == 1 else text for text in stated}
+    if len(units) > 1 or not units <= {METRES, SCALED} or not directions <= {"up"}:
+        found = ", ".join(sorted(stated | directions))[:80]
+        message = f"{path}: its elevations are stated as {found!r}; required are metres, positive up, or scaled to 0..1"
+        raise PairsError(message)
+    return units.pop()
+
+
+def _attribute(one: h5py.HLObject, name: str) -> str:
+    value = one.attrs.get(name, "")
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _check_declared_size(path: Path, images: Sequence[h5py.Dataset]) -> None:

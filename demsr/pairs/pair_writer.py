@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from demsr.pairs.area import Area
 from demsr.pairs.cut import Patch
-from demsr.pairs.pair_file import METRES, SAMPLE_FIELDS, read_areas, reading
+from demsr.pairs.pair_file import METRES, SAMPLE_FIELDS, open_pairs, read_areas, reading
 
 _CHUNK = 256  # pairs written at a time
 _TEXT = h5py.string_dtype()
@@ -109,7 +109,7 @@ class PairWriter:
         -------
         count : number of pairs added
         """
-        with reading(path), h5py.File(path, "r") as other, self._output.failures_raised():
+        with reading(path), open_pairs(path) as other, self._output.failures_raised():
             available = len(other["sample/area"])
             chosen = np.arange(available) if indices is None else np.asarray(indices)
             first = self._extend(len(chosen))

@@ -123,7 +123,8 @@ def test_values_that_are_not_finite_are_refused(tmp_path, value, of_pair, scaled
     images = heights(2, side=8)
     images[of_pair][1, 0, 3, 4] = value
     message = refused(tmp_path, *images, scaled_range_m=scaled_range_m)
-    assert "contains values that are not finite; remove the pairs with such values" in message
+    found = "contains values that are not finite" if np.isnan(value) else f"has the value {value}"
+    assert f"{found}; remove the pairs with such values" in message
 
 
 @pytest.mark.parametrize(("value", "told"), [(1.01, "to 1.01"), (-0.5, "from -0.5"), (812.0, "to 812")])

@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 import h5py
 import numpy as np
 import pytest
+from outside import refer
 from synthetic import described, patches, write_pairs, written
 
 from demsr.errors import PairsError
@@ -155,3 +156,52 @@ def test_channels_are_the_most_of_both(tmp_path, of_lr, of_hr, channels):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["8_8"], file["40_40"] = np.zeros((2, of_lr, 8, 8)), np.zeros((2, of_hr, 40, 40))
     assert PairFile(tmp_path / "a.h5").channels == channels
+
+
+@pytest.mark.parametrize("kind", ["external", "stored", "virtual"])
+def test_pairs_in_another_file_are_refused(tmp_path, kind):
+    write_pairs(tmp_path / "secret.h5")
+    shapes = {"8_8": (3, 1, 8, 8), "40_40": (3, 1, 40, 40)}
+    with h5py.File(tmp_path / "a.h5", "w", libver="v110") as file:
+        for name, shape in shapes.items():
+            refer(file, name, kind, tmp_path / "secret.h5", shape)
+    with pytest.raises(PairsError, match=r"a\.h5: its (object|values) 40_40 .*secret\.h5'; copy the values into it"):
+        PairFile(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "unit"),
+    [({}, "scaled"), ({"units": "scaled"}, "scaled"), ({"units": b"Metres"}, "m"), ({"units": "m"}, "m")],
+)
+def test_unit_is_that_of_the_file(tmp_path, attributes, unit):
+    with h5py.File(write_pairs(tmp_path / "a.h5"), "r+") as file:
+        del file.attrs["units"]
+        file.attrs.update(attributes)
+    assert PairFile(tmp_path / "a.h5").unit == unit
+
+
+@pytest.mark.parametrize("place", ["/", "8_8", "40_40"])
+@pytest.mark.parametrize(("name", "value"), [("units", "feet"), ("units", "cm"), ("positive", "down")])
+def test_pairs_that_are_no_elevation_in_metres_are_refused(tmp_path, place, name, value):
+    with h5py.File(write_pairs(tmp_path / "a.h5"), "r+") as file:
+        file[place].attrs[name] = value
+    with pytest.raises(
+        PairsError, match=rf"a\.h5: its elevations are stated as '.*{value}.*'; required are metres, pos"
+    ):
+        PairFile(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("name", ["8_8", "40_40"])
+@pytest.mark.parametrize(("value", "unit"), [(np.inf, "scaled"), (-np.inf, "m"), (-32768, "m"), (1e30, "m")])
+def test_values_that_are_no_elevations_are_refused(tmp_path, name, value, unit):
+    with h5py.File(write_pairs(tmp_path / "a.h5"), "r+") as file:
+        file[name][1, 0, 2, 3] = value
+        file.attrs["units"] = unit
+    pairs = PairFile(tmp_path / "a.h5")
+    pairs.pair(0)
+    with pytest.raises(
+        PairsError, match=rf"a\.h5: {name} has the value {value:g}; remove the pairs".replace("+", r"\+")
+    ):
+        pairs.pair(1)
+    with pytest.raises(PairsError, match="has the value"):
+        list(pairs.batches(2))
