@@ -21,7 +21,7 @@ from demsr.inference.tiles import LocalWorkers, Workers, measure_seam_m
 from demsr.options import InferencePrecision, Operator, Placement
 from demsr.output.formats import check_target, write_product
 from demsr.output.product import Product
-from demsr.reporting.progress import tile_progress
+from demsr.reporting.progress import look_progress, tile_progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +121,8 @@ def super_resolve_file(
         with missing_extras():
             from demsr.inference.preview import check_preview
         check_preview(preview)
-    with open_source(RasterSource(path=source, declared=declared or Declared(), within=within, tid=tid)) as reader:
+    described = RasterSource(path=source, declared=declared or Declared(), within=within, tid=tid)
+    with open_source(described, look_progress) as reader:
         if notify:
             for assumption in reader.raster.assumptions:
                 notify(assumption)

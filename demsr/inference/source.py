@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from demsr.dem.grid import Box, Grid, describe_spacing
 from demsr.dem.read.declared import Declared
-from demsr.dem.read.stream import RasterReader, open_raster
+from demsr.dem.read.stream import Progress, RasterReader, no_progress, open_raster
 from demsr.dem.windows import Window
 from demsr.errors import GridError, VoidError
 
@@ -78,12 +78,13 @@ class SourceReader:
 
 
 @contextmanager
-def open_source(source: RasterSource) -> Iterator[SourceReader]:
+def open_source(source: RasterSource, progress: Progress = no_progress) -> Iterator[SourceReader]:
     """Open a raster and its type identifiers.
 
     Parameters
     ----------
     source : the raster
+    progress : shows how far its first reading is, in pixels
 
     Raises
     ------
@@ -92,7 +93,9 @@ def open_source(source: RasterSource) -> Iterator[SourceReader]:
     VoidError : likewise; also a raster without a measured pixel
     """
     with ExitStack() as stack:
-        raster = stack.enter_context(open_raster(source.path, declared=source.declared, within=source.within))
+        raster = stack.enter_context(
+            open_raster(source.path, declared=source.declared, within=source.within, progress=progress)
+        )
         _check_raster(raster, source)
         tid = None
         if source.tid is not None:

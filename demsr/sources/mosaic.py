@@ -30,7 +30,7 @@ def write_mosaic(parts: Sequence[Path], target: Path) -> None:
     ------
     FetchError : a window is not of integers or does not fit the grid
     """
-    with local_files_only(), open_local(str(parts[0].absolute())) as first:
+    with local_files_only(), open_local(str(parts[0].absolute()), parts[0]) as first:
         dtype, nodata, spacing_deg = first.dtypes[0], first.nodata, 1 / round(1 / first.res[0])
     if not np.issubdtype(np.dtype(dtype), np.integer):
         message = f"{parts[0]}: its values are {dtype}, not integers; the service has changed, try lr_whole"
@@ -55,7 +55,7 @@ def write_mosaic(parts: Sequence[Path], target: Path) -> None:
         stack.enter_context(local_files_only())
         temporary = stack.enter_context(atomic_write(target))
         globe = stack.enter_context(rasterio.open(temporary, "w", **profile))
-        sources = [stack.enter_context(open_local(str(part.absolute()))) for part in parts]
+        sources = [stack.enter_context(open_local(str(part.absolute()), part)) for part in parts]
         placed = sorted((*_first_cell(source, globe, dtype), number) for number, source in enumerate(sources))
         for top in range(0, globe.height, _BLOCK):  # block rows in file order, so that the bytes are reproducible
             for row, col, number in placed:

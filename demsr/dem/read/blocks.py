@@ -22,7 +22,7 @@ def open_dataset(header: Header) -> Iterator[rasterio.DatasetReader]:
     """Open the dataset of a header, for `read_stored_blocks`."""
     with local_files_only():
         with gdal_errors(header.path):
-            dataset = open_local(header.gdal_name)
+            dataset = open_local(header.gdal_name, header.path)
         with dataset:
             yield dataset
 

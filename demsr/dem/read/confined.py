@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import rasterio
 from rasterio.io import DatasetReader
 
-from demsr.dem.read.integrity import check_integrity
+from demsr.dem.read.integrity import LONGEST_SIDE, check_integrity
 from demsr.errors import RasterError
 
 DRIVERS = (
@@ -33,8 +33,10 @@ _VRT_ELEMENTS = frozenset(
         *("ScaleRatio", "LUT", "UseMaskBand"),
     ]
 )
+_SOURCES = ("SourceFilename", "SourceDataset")
 _LARGEST_VRT_BYTES = 1 << 26  # about 100,000 sources
 _DEEPEST_VRT = 4  # a VRT of VRTs of VRTs of rasters
+_MOST_PIXELS = 432_000 * 216_000  # the globe at 3 arc-seconds
 _POINTERS = ("OVERVIEWS", "ProxyOverviewRequest")  # domains of tags in which GDAL looks for names of other files
 COMPANION_SUFFIXES = (".msk", ".ovr", ".aux", ".rrd")  # GDAL opens these with any driver
 _COMPANION_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"EHFA_HEADER_TAG")
@@ -61,28 +63,33 @@ def local_files_only() -> rasterio.Env:
     return rasterio.Env(GDAL_PAM_ENABLED="NO", CPL_VSIL_CURL_ALLOWED_FILENAME="none")
 
 
-def open_local(name: str) -> rasterio.DatasetReader:
+def open_local(name: str, where: Path) -> rasterio.DatasetReader:
     """Open a dataset with one of `DRIVERS`, or the XML text from `confine` as a VRT.
 
     Parameters
     ----------
     name : name of the dataset for GDAL; call this within `local_files_only`
+    where : raster file, for messages
 
     Raises
     ------
-    RasterError : the tags of the dataset name other files
+    RasterError : the tags of the dataset name other files, or it declares more pixels than any raster has
     rasterio.errors.RasterioIOError : the file is no raster of `DRIVERS`
     """
     drivers = [driver for driver in DRIVERS if not (name.startswith("/vsi") and driver in _NOT_IN_ARCHIVES)]
     dataset = DatasetReader(name, driver=["VRT"] if _is_xml(name.encode()) else drivers)
-    if pointer := next((domain for domain in _POINTERS if dataset.tags(ns=domain)), None):
+    try:
+        _check_size(dataset, where)
+        if pointer := next((domain for domain in _POINTERS if dataset.tags(ns=domain)), None):
+            message = f"{where}: its tags {pointer} name another file; remove them, for example with gdal_edit.py"
+            raise RasterError(message)
+    except RasterError:
         dataset.close()
-        message = f"{name}: its tags {pointer} name another file to read; remove them, for example with gdal_edit.py"
-        raise RasterError(message)
+        raise
     return dataset
 
 
-def confine(path: Path, *, depth: int = 1) -> ConfinedRaster:
+def confine(path: Path) -> ConfinedRaster:
     """Check that a raster and all that it refers to are local files in or below its own folder.
 
     Nothing outside is opened, and no connection is made.
@@ -90,25 +97,13 @@ def confine(path: Path, *, depth: int = 1) -> ConfinedRaster:
     Parameters
     ----------
     path : raster file
-    depth : number of VRTs that lead to it, for VRTs of VRTs
 
     Raises
     ------
     RasterError : the raster points elsewhere, or is a VRT with computed, warped or raw bands
     rasterio.errors.RasterioError, OSError, ... : the file is no raster of `DRIVERS`, or is damaged
     """
-    if is_vrt(_head(path)):
-        return _confined_vrt(path, depth)
-    check_integrity(path)
-    folder = path.parent.resolve()
-    for companion in _companions(path):
-        _check_inside(path, companion, folder)
-        check_companion(companion.name, _head(companion), where=path)
-    with open_local(str(path.absolute())) as dataset:
-        files = sorted(file for file in map(Path, dataset.files) if file.is_file() and not file.samefile(path))
-        for file in files:
-            _check_inside(path, file, folder)
-        return ConfinedRaster(str(path.absolute()), dataset.driver, [path, *files])
+    return _confined(path, {}, depth=1)
 
 
 def is_vrt(head: bytes) -> bool:
@@ -157,34 +152,69 @@ def _files_in(folder: Path, _changed_ns: int) -> dict[str, list[str]]:
     return names
 
 
-def _confined_vrt(path: Path, depth: int) -> ConfinedRaster:
+def _confined(path: Path, known: dict[Path, ConfinedRaster], *, depth: int) -> ConfinedRaster:
+    """Return a checked raster; `known` has the sources that were checked before, `depth` counts VRTs in one another."""
+    if path in known:
+        return known[path]
+    if is_vrt(_head(path)):
+        known[path] = _confined_vrt(path, known, depth=depth)
+        return known[path]
+    check_integrity(path)
+    folder = path.parent.resolve()
+    for companion in _companions(path):
+        _check_inside(path, companion, folder)
+        check_companion(companion.name, _head(companion), where=path)
+    with open_local(str(path.absolute()), path) as dataset:
+        files = sorted(file for file in map(Path, dataset.files) if file.is_file() and not file.samefile(path))
+        for file in files:
+            _check_inside(path, file, folder)
+        known[path] = ConfinedRaster(str(path.absolute()), dataset.driver, [path, *files])
+    return known[path]
+
+
+def _confined_vrt(path: Path, known: dict[Path, ConfinedRaster], *, depth: int) -> ConfinedRaster:
     """Return the VRT with absolute paths of its sources, each bound to the driver that opened it here."""
-    if depth > _DEEPEST_VRT or path.stat().st_size > _LARGEST_VRT_BYTES:
-        message = (
-            f"{path}: a VRT of more than {_LARGEST_VRT_BYTES >> 20} MiB, or of {_DEEPEST_VRT} VRTs, one in another"
-        )
-        msg = f"{message}; convert it to GeoTIFF with gdal_translate"
-        raise RasterError(msg)
-    content = path.read_bytes()
-    try:
-        root = ElementTree.fromstring(b"" if b"<!DOCTYPE" in content else content)
-    except ElementTree.ParseError as error:
-        message = f"{path}: a VRT that is no well-formed XML ({error}), or has a DOCTYPE; write it again"
-        raise RasterError(message) from error
-    rasters: dict[Path, ConfinedRaster] = {}
+    if depth > _DEEPEST_VRT:
+        message = f"{path}: is reached through {depth - 1} VRTs; convert one of them to GeoTIFF with gdal_translate"
+        raise RasterError(message)
+    root = _parsed_vrt(path)
+    sources = [element for element in root.iter() if element.tag in _SOURCES]
+    paths = {element: _source_file(path, element) for element in sources}
     for element in root.iter():
         domain = element.get("domain", "")
         if element.tag not in _VRT_ELEMENTS or element.get("subClass") or domain in _POINTERS:
             found = " ".join(filter(None, (element.tag, element.get("subClass", ""), domain)))
             message = f"{path}: a VRT with {found[:80]!r}; only plain mosaics are read, convert it with gdal_translate"
             raise RasterError(message)
-        if element.tag == "SourceFilename":
-            file = _source_file(path, element)
-            source = rasters[file] = rasters.get(file) or confine(file, depth=depth + 1)
-            element.text = source.name if source.driver == "VRT" else f"vrt://{source.name}?if={source.driver}"
-            element.attrib = {"relativeToVRT": "0"}
-    files = dict.fromkeys([path, *(file for source in rasters.values() for file in source.files)])
+    length, files = 0, {path: None}
+    for element in sources:
+        source = _confined(paths[element], known, depth=depth + 1)
+        element.text = source.name if source.driver == "VRT" else f"vrt://{source.name}?if={source.driver}"
+        element.attrib = {"relativeToVRT": "0"}
+        files |= dict.fromkeys(source.files)
+        length += len(element.text)
+        _check_vrt_bytes(path, length)
     return ConfinedRaster(ElementTree.tostring(root, encoding="unicode"), "VRT", [*files])
+
+
+def _parsed_vrt(path: Path) -> ElementTree.Element:
+    """Return the root of a VRT; entities are refused, because they can multiply or name files."""
+    _check_vrt_bytes(path, path.stat().st_size)
+    content = path.read_bytes()
+    try:
+        return ElementTree.fromstring(b"" if b"<!DOCTYPE" in content else content)
+    except ElementTree.ParseError as error:
+        message = f"{path}: a VRT that is no well-formed XML ({error}), or has a DOCTYPE; write it again"
+        raise RasterError(message) from error
+
+
+def _check_vrt_bytes(path: Path, found: int) -> None:
+    if found > _LARGEST_VRT_BYTES:
+        message = (
+            f"{path}: a VRT of {found:,} bytes, with the VRTs in it; at most {_LARGEST_VRT_BYTES:,} are read, convert "
+            "it to GeoTIFF with gdal_translate"
+        )
+        raise RasterError(message)
 
 
 def _source_file(path: Path, element: ElementTree.Element) -> Path:
@@ -213,6 +243,16 @@ def _check_inside(path: Path, source: Path, folder: Path, *, named: str = "") ->
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(HEAD_BYTES)
+
+
+def _check_size(dataset: rasterio.DatasetReader, where: Path) -> None:
+    """Refuse sizes that no raster has, because reading takes time and memory in proportion to them."""
+    if max(dataset.shape) > LONGEST_SIDE or dataset.height * dataset.width > _MOST_PIXELS:
+        message = (
+            f"{where}: declares {dataset.height:,} x {dataset.width:,} pixels; at most {_MOST_PIXELS:,} are read, "
+            f"{LONGEST_SIDE:,} on a side: cut it first, for example with `gdal_translate -projwin`"
+        )
+        raise RasterError(message)
 
 
 def _is_xml(head: bytes) -> bool:

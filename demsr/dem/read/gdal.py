@@ -88,7 +88,7 @@ def open_file(path: Path, declared: Declared) -> Iterator[RasterFile]:
     with gdal_errors(path), local_files_only():
         notes = declared.notes()
         name, band = _select_layer(path, declared.layer, notes)
-        with open_local(name) as dataset:
+        with open_local(name, path) as dataset:
             yield RasterFile(path=path, gdal_name=name, dataset=dataset, band=band, declared=declared, notes=notes)
 
 
@@ -155,7 +155,7 @@ def _head(archive: zipfile.ZipFile, name: str) -> bytes:
 def _select_layer(path: Path, declared: str | None, notes: list[str]) -> tuple[str, int]:
     """Return the dataset name and the band that hold the elevation."""
     gdal_name = _gdal_name(path)
-    with open_local(gdal_name) as dataset:
+    with open_local(gdal_name, path) as dataset:
         if dataset.count == 0:
             layers = {name.rsplit(":", 1)[-1].strip("/"): (name, 1) for name in dataset.subdatasets}
         elif dataset.count == 1 and declared is None:

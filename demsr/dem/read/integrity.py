@@ -10,13 +10,16 @@ from demsr.errors import RasterError
 if TYPE_CHECKING:
     import h5py
 
+LONGEST_SIDE = 10_000_000
+"""Most pixels along one axis: a row is read at once, and GDAL holds all coordinates of a NetCDF file in memory."""
+
 
 def check_integrity(path: Path) -> None:
     """Refuse damaged HDF5, over which GDAL and netCDF crash, and truncated NetCDF, for which netCDF reads zeros.
 
     Raises
     ------
-    RasterError : HDF5 that refers to other files
+    RasterError : HDF5 that refers to other files, or declares more values along an axis than `LONGEST_SIDE`
     OSError, RuntimeError, ... : from HDF5, which finds the damage
     EOFError : the file ends before its last value
     """
@@ -28,6 +31,9 @@ def check_integrity(path: Path) -> None:
             hdf5.visititems(_read_attributes)
             if reference := outside_reference(hdf5):
                 message = f"{path}: {reference}; copy the values into it, for example with h5repack or ncks"
+                raise RasterError(message)
+            if huge := hdf5.visititems(_longer_than_any_raster):
+                message = f"{path}: declares {huge}; at most {LONGEST_SIDE:,} along an axis are read, cut it first"
                 raise RasterError(message)
     elif path.is_file():
         needed = max((variable.end for variable in read_classic_header(path)), default=0)
@@ -65,6 +71,11 @@ def _storage_outside(name: str, item: "h5py.HLObject") -> str | None:
     sources = [file for file, *_ in item.external or ()]
     sources += [source.file_name for source in item.virtual_sources()] if item.is_virtual else []
     return next((f"its values {name} are in the file {file!r}" for file in sources if file != "."), None)
+
+
+def _longer_than_any_raster(name: str, item: "h5py.HLObject") -> str | None:
+    shape = getattr(item, "shape", None) or (0,)
+    return f"{max(shape):,} values along an axis of {name}" if max(shape) > LONGEST_SIDE else None
 
 
 def _read_attributes(_name: str, item: "h5py.HLObject") -> None:

@@ -1,8 +1,8 @@
 """Readers that return elevation window by window, so that memory does not grow with the raster."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,9 @@ from demsr.dem.read.raster import resolve_datum
 from demsr.dem.windows import Window
 from demsr.errors import RasterError
 from demsr.runtime.files import sha256_of_file
+
+Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+"""Function that takes the number of steps and returns a context; its value is called with the number of steps done."""
 
 _MARGIN_PX = 512  # more than any net and its corrections read around a window
 
@@ -120,8 +123,24 @@ class RasterReader(WindowReader):
 
 
 @contextmanager
+def no_progress(_total: int) -> Iterator[Callable[[int], None]]:
+    """Show nothing; `demsr.reporting.progress.look_progress` shows a bar.
+
+    Parameters
+    ----------
+    _total : number of steps
+    """
+    yield lambda _done: None
+
+
+@contextmanager
 def open_raster(
-    path: Path, *, declared: Declared | None = None, vertical_datum: str | None = None, within: Box | None = None
+    path: Path,
+    *,
+    declared: Declared | None = None,
+    vertical_datum: str | None = None,
+    within: Box | None = None,
+    progress: Progress = no_progress,
 ) -> Iterator[RasterReader]:
     """Open a raster file in any format of GDAL, and detect the encoding of its values by reading them once.
 
@@ -133,6 +152,7 @@ def open_raster(
     declared : properties that the file lacks or states wrongly
     vertical_datum : datum to assume if the file states none
     within : box in degrees; the region is the cells that touch it
+    progress : shows how far the first reading is, in pixels
 
     Raises
     ------
@@ -142,10 +162,19 @@ def open_raster(
     check_sign_is_known(header, within)
     region, grid = window_within(header.grid, within, where=str(path))
     with open_dataset(header) as dataset:
-        with gdal_errors(path):
-            blocks = read_stored_blocks(dataset, header, _with_margin(region, header.grid))
-            encoding = detect_encoding((values for _, values in blocks), header)
+        around = _with_margin(region, header.grid)
+        with gdal_errors(path), progress(around.cells) as advance:
+            blocks = read_stored_blocks(dataset, header, around)
+            encoding = detect_encoding(_counted(blocks, advance), header)
         yield RasterReader(header, dataset, encoding, region=region, grid=grid)
+
+
+def _counted(
+    blocks: Iterable[tuple[Window, NDArray[np.float32]]], advance: Callable[[int], None]
+) -> Iterator[NDArray[np.float32]]:
+    for block, values in blocks:
+        yield values
+        advance(block.cells)
 
 
 def _with_margin(region: Window, grid: Grid) -> Window:

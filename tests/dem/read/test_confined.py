@@ -1,6 +1,9 @@
 import sys
+import time
 import zipfile
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import rasterio
@@ -10,6 +13,7 @@ from synthetic import NORTH_UP, plane, write_raw
 
 from demsr.dem.read.confined import check_companion, is_vrt, local_files_only, open_local
 from demsr.dem.read.gdal import sidecar_files
+from demsr.dem.read.header import read_header
 from demsr.dem.read.raster import read_raster
 from demsr.dem.read.stream import open_raster
 from demsr.errors import RasterError
@@ -46,13 +50,14 @@ def test_watch_notices_what_gdal_reads_unless_it_is_confined(there, tmp_path):
     [
         ("absolute.vrt", r"points to '.*/outside/secret\.tif', which is no regular file in or below its own folder"),
         ("curl.vrt", r"points to '.*/vsicurl/http://127.0.0.1:\d+/a\.tif', which is no regular file"),
-        ("raw.vrt", "a VRT with 'VRTRasterBand VRTRawRasterBand'; only plain mosaics are read"),
-        ("warped.vrt", "a VRT with 'VRTDataset VRTWarpedDataset'"),
+        ("raw.vrt", r"points to '.*/outside/passwd', which is no regular file in or below its own folder"),
+        ("warped.vrt", r"points to '.*/outside/secret\.tif'"),
+        ("pixels.vrt", "a VRT with 'VRTRasterBand VRTDerivedRasterBand'; only plain mosaics are read"),
         ("tags.vrt", "a VRT with 'Metadata OVERVIEWS'"),
         ("entity.vrt", "a VRT that is no well-formed XML .* or has a DOCTYPE"),
         ("wms.tif", "not recognized as being in a supported file format"),
         ("mask", r"the file trap\.tif\.msk beside it is neither TIFF nor Imagine; remove it"),
-        ("tags", "its tags OVERVIEWS name another file to read; remove them"),
+        ("tags", "its tags OVERVIEWS name another file; remove them"),
         ("external", "its object elevation is a link to the file '.*secret.nc'; copy the values into it"),
         ("virtual", "its values elevation are in the file '.*secret.nc'"),
     ],
@@ -89,7 +94,7 @@ def test_vrt_keeps_voids_scale_and_mask_of_its_sources(tmp_path):
 
 def test_vrts_in_one_another_end(tmp_path):
     (tmp_path / "a.vrt").write_text(vrt(simple_source("a.vrt", relative=1)))
-    with pytest.raises(RasterError, match=r"a\.vrt: a VRT of more than 64 MiB, or of 4 VRTs, one in another"):
+    with pytest.raises(RasterError, match=r"a\.vrt: is reached through 4 VRTs; convert one of them"):
         read_raster(tmp_path / "a.vrt")
 
 
@@ -169,5 +174,55 @@ def test_address_in_the_place_of_a_crs_is_not_asked(there, tmp_path):
 
 def test_connection_is_impossible_while_rasters_are_read(there):
     with local_files_only(), pytest.raises(rasterio.errors.RasterioIOError):
-        open_local(f"/vsicurl/{there.url}/a.tif")
+        open_local(f"/vsicurl/{there.url}/a.tif", Path("a.tif"))
     assert there.reached() == []
+
+
+def many(name: str, count: int) -> str:
+    """Return a VRT with many times the same source."""
+    return vrt(*[simple_source(name, relative=1)] * count)
+
+
+def test_sources_that_multiply_are_refused_soon(tmp_path):
+    write_raw_beside(tmp_path / "0.vrt").write_text(many("own.tif", 400))
+    for level in range(1, 3):
+        (tmp_path / f"{level}.vrt").write_text(many(f"{level - 1}.vrt", 400))
+    start = time.monotonic()
+    with pytest.raises(
+        RasterError, match=r"\.vrt: a VRT of [\d,]+ bytes, with the VRTs in it; at most 67,108,864 are read"
+    ):
+        read_raster(tmp_path / "2.vrt")
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("suffix", "rows", "cols"),
+    [
+        *((suffix, 10**6, 10**6) for suffix in ("tif", "vrt", "asc", "nc", "zip")),
+        *((suffix, *shape) for suffix in ("tif", "vrt", "nc") for shape in ((3, 10**8), (10**8, 3))),
+    ],
+)
+def test_giants_of_few_bytes_are_refused_soon(tmp_path, suffix, rows, cols):
+    path, profile = tmp_path / f"a.{suffix}", {"height": rows, "width": cols, "count": 1, "dtype": "int16"}
+    if suffix in ("tif", "zip"):
+        blocks = {"tiled": True, "blockxsize": 8192, "blockysize": 8192, "sparse_ok": True, "bigtiff": True}
+        with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", transform=NORTH_UP, **profile, **blocks):
+            pass
+    if suffix == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(tmp_path / "a.tif", "a.tif")
+    elif suffix == "vrt":
+        size = f'rasterXSize="{cols}" rasterYSize="{rows}"'
+        path.write_text(vrt().replace('rasterXSize="24" rasterYSize="24"', size))
+    elif suffix == "asc":
+        path.write_text(f"ncols {cols}\nnrows {rows}\nxllcorner 10\nyllcorner 50\ncellsize 1e-6\n1 2 3\n")
+    elif suffix == "nc":
+        with h5py.File(path, "w") as file:
+            file.create_dataset("elevation", (rows, cols), "i2", chunks=(1000, 1000) if min(rows, cols) > 3 else (3, 3))
+            for place, (axis, size) in enumerate({"lat": rows, "lon": cols}.items()):
+                file.create_dataset(axis, (size,), "f8", chunks=(min(size, 1000),)).make_scale(axis)
+                file["elevation"].dims[place].attach_scale(file[axis])
+    start = time.monotonic()
+    with pytest.raises(RasterError, match=rf"a\.{suffix}: declares .* at most [\d,]+ .*cut it first"):
+        read_header(path)
+    assert time.monotonic() - start < 5

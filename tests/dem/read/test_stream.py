@@ -1,12 +1,13 @@
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from synthetic import rough, write_raw
 
 from demsr.dem.read.raster import read_dem
-from demsr.dem.read.stream import ArrayReader, open_raster
+from demsr.dem.read.stream import ArrayReader, no_progress, open_raster
 from demsr.dem.windows import Window
 from demsr.errors import RasterError
 from demsr.runtime.files import sha256_of_file
@@ -54,6 +55,22 @@ def test_file_that_changes_while_it_is_open_is_noticed(tmp_path):
         path.write_bytes(path.read_bytes() + b" ")
         with pytest.raises(RasterError, match=r"a\.tif: changed while it was read"):
             raster.check_unchanged()
+
+
+def test_first_reading_shows_how_far_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr("demsr.dem.read.blocks._BLOCK_PIXELS", 200)
+    steps = []
+
+    @contextmanager
+    def progress(total):
+        steps.append(total)
+        yield steps.append
+
+    with open_raster(write_raw(tmp_path / "a.tif", rough(30, 40)), progress=progress):
+        assert steps == [1200, *[200] * 6]
+    with open_raster(tmp_path / "a.tif") as raster, no_progress(3) as advance:
+        advance(1)
+        assert raster.shape == (30, 40)
 
 
 def test_reading_and_writing_load_none_of_the_optional_packages():
