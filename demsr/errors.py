@@ -9,6 +9,16 @@ import sys
 from collections.abc import Iterator
 
 
+def printable(text: str) -> str:
+    """Return a text in one line, without characters that control a terminal.
+
+    Parameters
+    ----------
+    text : with names and tags from files, for example
+    """
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
+
+
 class DemsrError(Exception):
     """Base class of all errors that demsr raises.
 
@@ -21,6 +31,10 @@ class DemsrError(Exception):
     ...     print(error)
     nosuch: no such model; give builtin, models:/NAME@champion, a model folder or its weights.safetensors
     """
+
+    def __str__(self) -> str:
+        """Return the message in one printable line."""
+        return printable(super().__str__())
 
 
 class GridError(DemsrError, ValueError):
@@ -153,5 +167,5 @@ def _message(error: BaseException) -> str | None:
 
 
 def _fail(message: str, *, status: int = 1) -> None:
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")  # libraries break lines in their messages
+    sys.stderr.write(f"error: {printable(message)}\n")  # libraries break lines in their messages
     raise SystemExit(status)

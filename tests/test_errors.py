@@ -107,3 +107,11 @@ def test_debugging_lets_every_error_through(error, by_environment, monkeypatch):
 def test_error_of_a_raster_is_caught_as_an_error_of_files():
     with pytest.raises(OSError, match="broken"):
         raise RasterError("broken")  # noqa: EM101
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_message_is_one_printable_line_whatever_a_file_puts_into_it(kind, capsys):
+    error = kind("a.tif: has the layers \x1b]0;owned\x07, b\nc\u202e")
+    assert str(error) == "a.tif: has the layers \ufffd]0;owned\ufffd, b c\ufffd"
+    assert ended(error) == 1
+    assert capsys.readouterr().err == f"error: stage: {error}\n"

@@ -196,7 +196,9 @@ def _command() -> str:
 
 def _printer(source: Path) -> Callable[[str], None]:
     """Return a function that prints a note about a file on stderr."""
-    return lambda note: typer.echo(f"{source.name}: {note}", err=True)
+    from demsr.errors import printable
+
+    return lambda note: typer.echo(printable(f"{source.name}: {note}"), err=True)
 
 
 def _print_fetch_estimate(profile: str) -> None:

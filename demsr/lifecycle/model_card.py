@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from demsr.metrics.elevation import unit_of
+from demsr.runtime.escape import as_code, as_markdown
 
 MODEL_DESCRIPTIONS = {
     "dem-srnet-pretrained": (
@@ -29,9 +30,10 @@ def trained_card(net: str, training: Mapping[str, Any], scores: Mapping[str, Map
     reason : promotion decision in words
     """
     rows = "".join(_score_row(group, row) for group, row in scores.items())
-    made = ", ".join(training.get("degradations", [])) or "not recorded"
-    head = f"{net}; profile {training['profile']}, seed {training['seed']}. LR of its pairs: {made}.\n\n"
-    return f"{head}{_SCORES_HEAD}{rows}\n{reason}\n{_data_section(training.get('data', []))}"
+    made = as_markdown(", ".join(training.get("degradations", [])) or "not recorded")
+    profile = as_markdown(training["profile"])
+    head = f"{net}; profile {profile}, seed {training['seed']}. LR of its pairs: {made}.\n\n"
+    return f"{head}{_SCORES_HEAD}{rows}\n{as_markdown(reason)}\n{_data_section(training.get('data', []))}"
 
 
 def imported_card(net: str, origin: Mapping[str, Any]) -> str:
@@ -47,7 +49,8 @@ def imported_card(net: str, origin: Mapping[str, Any]) -> str:
     if limits is not None:
         values = f"metres; {limits[0]:g} to {limits[1]:g} m were 0..1 in its training data"
     return (
-        f"{net}; the reference implementation of DEM-SRNet, from its MindSpore checkpoint `{origin['source']}`.\n\n"
+        f"{net}; the reference implementation of DEM-SRNet, from its MindSpore checkpoint "
+        f"{as_code(origin['source'])}.\n\n"
         f"Input and output: {values}. Not scored on a test set of this project.\n"
     )
 
@@ -61,9 +64,10 @@ def _data_section(products: Sequence[Mapping[str, Any]]) -> str:
     """Return the table of the training data and their citations; empty if the model folder does not record them."""
     if not products:
         return ""
+    products = [{key: as_markdown(value) for key, value in product.items()} for product in products]
     rows = "".join(
         f"| {product['title']} {product.get('version', '')} | {product.get('vertical_datum', '')} "
-        f"| {product.get('licence', '')} | {product.get('commercial', '')} | {product['files']:,} "
+        f"| {product.get('licence', '')} | {product.get('commercial', '')} | {int(product['files']):,} "
         f"| {product['sha256'][:12]} |\n"
         for product in products
     )

@@ -12,6 +12,7 @@ from pystac.extensions.raster import DataType, NoDataStrings, RasterBand, Raster
 from demsr.dem.windows import Window
 from demsr.output.degrees import lonlat_box
 from demsr.output.product import Product, product_crs, product_tags, product_title
+from demsr.runtime.escape import as_markdown
 from demsr.runtime.files import sha256_of_file, write_json
 
 _ALWAYS = (dt.datetime(1900, 1, 1, tzinfo=dt.UTC), dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
@@ -44,7 +45,7 @@ def _collection(folder: Path, product: Product) -> pystac.Collection:
     collection = pystac.Collection(
         id=mosaic_file.stem,
         title=product_title(product),
-        description=f"{product_title(product)}, in metres: {bands}; made from {product.source}",
+        description=f"{product_title(product)}, in metres: {bands}; made from {as_markdown(product.source)}",
         extent=pystac.Extent(pystac.SpatialExtent([lonlat_box(product.grid)]), pystac.TemporalExtent([[*_ALWAYS]])),
         license="other",
         extra_fields={f"demsr:{key.lower()}": text for key, text in product_tags(product).items()},

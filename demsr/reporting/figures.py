@@ -21,6 +21,8 @@ from demsr.runtime.files import atomic_write
 if TYPE_CHECKING:
     from demsr.evaluation.examples import Comparison
 
+plt.rcParams["text.parse_math"] = False  # names of files may contain dollar signs
+
 _LAND, _SEA, _ERROR = "gist_earth", "viridis", "RdBu_r"
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from demsr.dem.read.declared import DECLARED_PREFIX
+from demsr.errors import printable
 
 if TYPE_CHECKING:
     from demsr.pairs.coregister import Coregistration
@@ -20,13 +21,15 @@ def print_inspection(found: "Inspection") -> None:
     """Print the facts about a raster, then declarations and assumptions, then its possible uses."""
     declared = [text.removeprefix(DECLARED_PREFIX) for text in found.assumptions if text.startswith(DECLARED_PREFIX)]
     assumed = [text for text in found.assumptions if not text.startswith(DECLARED_PREFIX)]
-    table = Table(box=None, show_header=False, title=str(found.path), title_justify="left", title_style="bold")
+    table = Table(
+        box=None, show_header=False, title=printable(str(found.path)), title_justify="left", title_style="bold"
+    )
     table.add_column(style="dim", no_wrap=True)
     for label, value in found.facts.items():
-        table.add_row(label, value)
+        table.add_row(label, printable(value))
     for label, lines in (("declared", declared), ("assumed", assumed or ["nothing"]), ("good for", found.uses)):
         for place, line in enumerate(lines):
-            table.add_row(label if place == 0 else "", line)
+            table.add_row(label if place == 0 else "", printable(line))
     Console(highlight=False, markup=False, emoji=False).print(table)
 
 
@@ -34,7 +37,7 @@ def print_assumptions(where: Path, assumptions: Sequence[str]) -> None:
     """Print the assumptions about a file, one line each, on standard error."""
     console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     for assumption in assumptions:
-        console.print(f"{where.name}: {assumption}")
+        console.print(printable(f"{where.name}: {assumption}"))
 
 
 def print_degradation(model: "FittedDegradation", found: "Coregistration") -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from demsr.errors import printable
+
 if TYPE_CHECKING:
     from demsr.tracking.registry import RegisteredVersion
 
@@ -20,8 +22,8 @@ def print_models(versions: "Sequence[RegisteredVersion]") -> None:
         column.no_wrap = True
     for version in versions:
         tags = (version.tags.get(name, "") for name in ("net", "profile", "promotion_reason"))
-        table.add_row(version.name, str(version.version), ", ".join(version.aliases), *tags)
-    Console().print(table)
+        table.add_row(version.name, str(version.version), ", ".join(version.aliases), *map(printable, tags))
+    Console(highlight=False, markup=False, emoji=False).print(table)
 
 
 def print_links(links: Mapping[str, str]) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from demsr.errors import printable
 from demsr.metrics.elevation import unit_of
 
 if TYPE_CHECKING:
@@ -28,7 +30,9 @@ def print_results(summary: Summary, outcomes: "Sequence[RegistrationOutcome]", *
     console = Console()
     for outcome in outcomes:
         standing = "champion" if outcome.promoted else "challenger"
-        console.print(f"[bold]{outcome.name}[/] version {outcome.version} is {standing}: {outcome.reason}")
+        console.print(
+            f"[bold]{outcome.name}[/] version {outcome.version} is {standing}: {escape(printable(outcome.reason))}"
+        )
     console.print(f"Pictures are in {pictures}; all runs and both models: [bold]make ui[/]")
 
 

@@ -29,3 +29,18 @@ def test_the_card_of_an_import_says_which_values_the_net_takes():
     assert "checkpoint `a.ckpt`" in scaled
     assert "Input and output: values scaled to 0..1 as its training data were." in scaled
     assert "Input and output: metres; -11000 to 9000 m were 0..1 in its training data." in metres
+
+
+def test_text_from_files_is_shown_as_it_is():
+    hostile = "<script>alert(1)</script> | x\n# [y](javascript:z)"
+    product = dict.fromkeys(("title", "version", "licence", "citation", "doi"), hostile) | {
+        "files": 1,
+        "sha256": "ab" * 32,
+    }
+    card = trained_card("2 blocks", {"profile": hostile, "seed": 1, "data": [product]}, {}, f"worst area {hostile}")
+    card += imported_card("2 blocks", {"source": f"`{hostile}", "scaled_range_m": None}).replace(f"`'{hostile[:6]}", "")
+    row = next(line for line in card.splitlines() if "abababababab" in line)
+    assert row.replace(r"\|", "").count("|") == 7
+    assert not [line for line in card.splitlines() if line.startswith("# ")]
+    assert "[y]" not in card.partition("MindSpore checkpoint")[0]
+    assert "<script>" not in card.partition("MindSpore checkpoint")[0]

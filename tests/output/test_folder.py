@@ -1,13 +1,15 @@
+import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from product_files import UTM, holed, write
+from product_files import UTM, holed, tiled, write
 from synthetic import grid, plane
 
 from demsr.dem.read.raster import read_raster
 from demsr.errors import GridError, VoidError
-from demsr.output.formats import check_target
+from demsr.output.formats import check_target, write_product
 
 
 def test_folder_holds_squares_mosaic_and_catalogue_and_can_be_moved(tmp_path):
@@ -48,3 +50,10 @@ def test_folder_takes_the_place_of_an_older_product(tmp_path):
     made = write(tmp_path / "a", plane(8, 9)[None], grid(8, 9))
     np.testing.assert_array_equal(read_raster(made).dem.elevation_m, plane(8, 9))
     assert len(list((tmp_path / "a").glob("*.tif"))) == 1
+
+
+def test_description_of_the_catalogue_shows_the_source_as_it_is(tmp_path):
+    tiles, product = tiled(tmp_path / "tiles", holed(), grid(70, 90, west=9.97, north=50.02))
+    write_product(tmp_path / "a", tiles, replace(product, source="<script>x</script> [y](z)"))
+    catalogue = json.loads((tmp_path / "a" / "collection.json").read_text())
+    assert catalogue["description"].endswith(r"made from &lt;script&gt;x&lt;/script&gt; \[y\](z)")

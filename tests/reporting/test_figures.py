@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +115,8 @@ def test_same_rows_give_the_same_bytes_and_leave_no_figure_open(tmp_path):
         save_comparison(tmp_path / name, [comparison()])
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert figures.plt.get_fignums() == []
+
+
+def test_title_with_dollar_signs_is_no_formula(tmp_path, kept):
+    save_comparison(tmp_path / "a.png", [replace(comparison(), title=r"$\frac{1$_deep$")])
+    assert kept[0].axes[0].get_ylabel() == r"$\frac{1$_deep$"

@@ -5,6 +5,7 @@ import pytest
 from synthetic import write_raw
 
 from demsr.dem.read.declared import Declared
+from demsr.dem.read.header import read_header
 from demsr.reporting.inspection import print_assumptions, print_inspection
 from demsr.sources.inspection import Inspection, inspect_raster
 
@@ -60,3 +61,14 @@ def test_what_was_declared_is_not_printed_as_assumed(tmp_path, capsys):
     assert "assumed nothing" in printed
     assert "declared vertical_datum MLLW, unit ft, positive up" in printed
     assert "vertical datum MLLW" in printed
+
+
+def test_text_from_a_file_does_not_control_the_terminal(tmp_path, capsys):
+    hostile = "\x1b[2Jtext\x07"
+    print_inspection(Inspection(Path(f"{hostile}.tif"), {"grid": hostile}, [hostile], [hostile]))
+    print_assumptions(Path(hostile), [hostile])
+    printed = "".join(capsys.readouterr())
+    assert "\x1b" not in printed
+    assert printed.count("\ufffd[2Jtext\ufffd") == 6
+    path = write_raw(tmp_path / "a.tif", np.full((20, 20), 7, np.int16), SOURCE="two\nlines")
+    assert read_header(path).source == "two lines"

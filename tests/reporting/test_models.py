@@ -20,3 +20,10 @@ def test_a_link_stays_on_one_line(capsys):
     address = "http://127.0.0.1:5000/#/experiments/1?" + 100 * "x"
     print_links({"experiment": address})
     assert capsys.readouterr().out == f"experiment: {address}\n"
+
+
+def test_text_of_the_registry_neither_formats_nor_controls_the_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    tags = {"net": "[/x] [bold]", "profile": "\x1b[31m", "promotion_reason": ":smile:"}
+    print_models([RegisteredVersion("dem-srnet", 2, (), tags, None)])
+    assert " ".join(capsys.readouterr().out.splitlines()[1].split()) == "dem-srnet 2 [/x] [bold] \ufffd[31m :smile:"

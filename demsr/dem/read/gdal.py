@@ -24,7 +24,7 @@ from demsr.dem.read.confined import (
     open_local,
 )
 from demsr.dem.read.declared import Declared
-from demsr.errors import DemsrError, GridError, RasterError
+from demsr.errors import DemsrError, GridError, RasterError, printable
 from demsr.runtime.archives import check_member, open_member
 
 RASTER_SUFFIXES = (".tif", ".tiff", ".hgt", ".nc", ".bag", ".asc", ".grd", ".img", ".bil", ".vrt")
@@ -59,8 +59,9 @@ class RasterFile:
 
     @cached_property
     def tags(self) -> dict[str, str]:
-        """Tags of the dataset and the band."""
-        return {**self.dataset.tags(), **self.dataset.tags(self.band)}
+        """Tags of the dataset and the band, each in one printable line."""
+        tags = {**self.dataset.tags(), **self.dataset.tags(self.band)}
+        return {name: printable(text) for name, text in tags.items()}
 
     @property
     def layer(self) -> str:
@@ -165,7 +166,7 @@ def _select_layer(path: Path, declared: str | None, notes: list[str]) -> tuple[s
             layers = {text or str(band): (gdal_name, band) for band, text in bands}
     lower_case = {name.lower(): name for name in layers}
     chosen = declared or next((lower_case[name] for name in _ELEVATION_LAYERS.split() if name in lower_case), None)
-    found = ", ".join([*layers][:12]) or "none"
+    found = printable(", ".join([*layers][:12])) or "none"
     if chosen not in layers:
         message = f"{path}: has the layers {found}; name the one of elevation with `layer`"
         raise GridError(message)
