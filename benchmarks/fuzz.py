@@ -1,13 +1,15 @@
 """Fuzz test of the file readers: reading a damaged file may only raise errors that demsr declares. Needs Linux.
 
-Each file is read in its own process; the exit status is 1 if one crashes, hangs or raises another error. File i of a
-seed is the same for any count; `--keep` copies the files that failed or made a library print ("noisy").
+Each file is read in its own process; the exit status is 1 if one crashes, hangs, raises another error, or makes the
+reader open a file outside its folder or connect to a server ("left"): some files are written to try just that. File i
+of a seed is the same for any count; `--keep` copies the files that failed or made a library print ("noisy").
 
     python benchmarks/fuzz.py --count 5000 --seed 1 --out fuzz.json --keep wrong_files
 """
 
 import contextlib
 import faulthandler
+import gzip
 import multiprocessing
 import os
 import re
@@ -19,9 +21,10 @@ import time
 import traceback
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -34,6 +37,7 @@ from rich.table import Table
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))  # writers of small files
 import mindspore_files
+from outside import Outside, outside, plain, pointing_files, simple_source, vrt
 from raster_files import write_ascii, write_hgt, write_netcdf
 from synthetic import rough, write_pairs, write_raw
 
@@ -46,10 +50,11 @@ from demsr.pairs.pair_file import PairFile
 from demsr.runtime.files import write_json
 from demsr.sources.external_pairs import PAIR_FILES, find_external_pairs
 
-RIGHT, WRONG = ("read", "refused", "noisy"), ("defect", "died", "hung")  # noisy: correct, but a library printed
+RIGHT, WRONG = ("read", "refused", "noisy"), ("defect", "died", "hung", "left")  # noisy: correct, but a library printed
 _BREAKS = ("truncate", "repeat", "remove", "splice", *("flip", "overwrite", "digits", "number") * 2)
 _NUMBERS = (0, 1, 0x7F, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 10**9, 2**40, 2**63 - 1, 2**64 - 1)
-_SUFFIXES = (".hgt", ".nc", ".tif", ".asc", ".grd", ".bag", ".img", ".h5", ".ckpt")
+_SUFFIXES = (".hgt", ".nc", ".tif", ".asc", ".grd", ".bag", ".img", ".bil", ".vrt", ".dt0", ".gz", ".h5", ".ckpt")
+POINTING = "points elsewhere"
 _CONTEXT = multiprocessing.get_context("forkserver")  # equal state and a fast start for each process
 _CONTEXT.set_forkserver_preload(["benchmarks.fuzz"])  # run from the root of the project
 
@@ -63,59 +68,80 @@ class Outcome(NamedTuple):
     seconds: float = 0.0
 
 
-def whole_files(folder: Path) -> dict[str, Path]:
-    """Write one undamaged file of each kind."""
-    folder.mkdir(parents=True)
+def whole_files(folder: Path, there: Outside) -> dict[str, list[Path]]:
+    """Write undamaged files of each kind, each in a folder of its own with the files that belong to it."""
     lon, lat, heights = 10 + (np.arange(60) + 0.5) / 240, 50 + (np.arange(40) + 0.5) / 240, rough(40, 60)
-    files = {
-        "hgt": write_hgt(folder, rough(1201, 1201)),
-        "hgt.zip": write_hgt(folder, rough(1201, 1201), name="N44E007", zipped=True),
-        "nc classic": write_netcdf(folder / "gebco.nc", heights, lon=lon, lat=lat),
-        "nc hdf5": _write_netcdf4(folder / "gebco4.nc", heights, lon=lon, lat=lat),
-        "grd": write_netcdf(folder / "gmt.grd", heights, lon=lon, lat=lat, name="z", axes=("y", "x"), degrees=False),
-        "tif": write_raw(folder / "plain.tif", heights),
-        "asc": write_ascii(folder / "gebco.asc", heights, west=10, south=50, cell=1 / 240),
-        "pairs": write_pairs(folder / "ours.h5", (2, 3)),
-        "pairs others": folder / "train.h5",
-        "ckpt": mindspore_files.write(folder / "demnet.ckpt", mindspore_files.demnet()),
+    axes = {"lon": lon, "lat": lat}
+    writers: dict[str, Callable[[Path], Path]] = {
+        "hgt": lambda place: write_hgt(place, rough(1201, 1201)),
+        "hgt.zip": lambda place: write_hgt(place, rough(1201, 1201), name="N44E007", zipped=True),
+        "nc classic": lambda place: write_netcdf(place / "gebco.nc", heights, **axes),
+        "nc hdf5": lambda place: _write_netcdf4(place / "gebco4.nc", heights, **axes),
+        "grd": lambda place: write_netcdf(place / "gmt.grd", heights, **axes, name="z", axes=("y", "x"), degrees=False),
+        "tif": lambda place: write_raw(place / "plain.tif", heights),
+        "tif.gz": lambda place: _gzipped(write_raw(place / "plain.tif", heights)),
+        "asc": lambda place: write_ascii(place / "gebco.asc", heights, west=10, south=50, cell=1 / 240),
+        "vrt": lambda place: _write_vrt(place / "mosaic.vrt"),
+        "pairs": lambda place: write_pairs(place / "ours.h5", (2, 3)),
+        "pairs others": lambda place: _write_published_pairs(place / "train.h5"),
+        "pairs.zip": lambda place: _packed(
+            place / "pairs.zip", _write_published_pairs(place / "train.h5").read_bytes(), PAIR_FILES
+        ),
+        "ckpt": lambda place: mindspore_files.write(place / "demnet.ckpt", mindspore_files.demnet()),
     }
-    place = {"width": 60, "height": 40, "crs": "EPSG:32632", "transform": Affine(8, 0, 500_000, 0, -8, 5_000_000)}
+    metres = {"width": 60, "height": 40, "crs": "EPSG:32632", "transform": Affine(8, 0, 500_000, 0, -8, 5_000_000)}
+    degree = {"width": 121, "height": 121, "crs": "EPSG:4326", "dtype": "int16"}
+    degree |= {"transform": Affine(1 / 120, 0, 10 - 1 / 240, 0, -1 / 120, 31 + 1 / 240)}
+    fine = metres | {"crs": "EPSG:4326", "transform": Affine(1 / 240, 0, 10, 0, -1 / 240, 50)}  # Surfer stores no CRS
     tiles = {"tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "deflate", "predictor": 3}
-    for kind, driver, options in (("tif tiled", "GTiff", tiles), ("bag", "BAG", {}), ("img", "HFA", {})):
-        files[kind] = folder / f"survey.{kind[:3]}"
-        with rasterio.open(files[kind], "w", driver=driver, count=1, dtype="float32", **place, **options) as file:
-            file.write(heights, 1)
-    with h5py.File(files["pairs others"], "w") as file:
-        file["16_16"], file["80_80"] = np.full((3, 1, 16, 16), 0.5, "f4"), np.full((3, 1, 80, 80), 0.5, "f4")
-    files["pairs.zip"] = _packed(folder / "pairs.zip", files["pairs others"].read_bytes(), PAIR_FILES)
-    return files
+    for name, driver, options in (
+        *(("survey.tif", "GTiff", metres | tiles), ("survey.bag", "BAG", metres), ("survey.img", "HFA", metres)),
+        *(("survey.bil", "EHdr", metres), ("survey.flt", "ENVI", metres), ("survey.sdat", "SAGA", metres)),
+        *(("ascii.grd", "GSAG", fine), ("binary.grd", "GSBG", fine), ("seven.grd", "GS7BG", fine)),
+        *(("n30e010.dt0", "DTED", degree), ("survey.zarr", "Zarr", metres)),
+    ):
+        writers[f"{driver} {name}"] = partial(_write_with_gdal, name=name, driver=driver, options=options)
+    files = {}
+    for kind, write in writers.items():
+        (folder / kind).mkdir(parents=True)
+        files[kind] = [write(folder / kind)]
+    return files | {POINTING: [*pointing_files(folder / POINTING, there).values()]}
 
 
-def broken_file(whole: dict[str, Path], folder: Path, random: np.random.Generator) -> tuple[str, Path]:
+def broken_file(whole: dict[str, list[Path]], folder: Path, random: np.random.Generator) -> tuple[str, Path]:
     """Write a damaged copy of one of the files, sometimes with another suffix; return its kind and path."""
     kind, other = (str(random.choice(list(whole))) for _ in range(2))
-    content, path = whole[kind].read_bytes(), folder / whole[kind].name
-    for _ in range(1 if random.random() < 0.7 else 2):
-        content = _broken(content, whole[other].read_bytes(), random)
-    if random.random() < 0.1:
-        path = path.with_suffix(str(random.choice(_SUFFIXES)))
-    if random.random() < 0.05:
+    source, foreign = (files[random.integers(len(files))] for files in (whole[kind], whole[other]))
+    shutil.copytree(source.parent, folder, dirs_exist_ok=True, symlinks=True)
+    path = folder / source.name
+    parts = sorted(file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    damaged = path if path.is_file() and random.random() < 0.8 else parts[random.integers(len(parts))]
+    content = damaged.read_bytes()
+    for _ in range(random.choice([0, 1, 2], p=[0.3, 0.5, 0.2] if kind == POINTING else [0, 0.7, 0.3])):
+        content = _broken(content, foreign.read_bytes() if foreign.is_file() else b"", random)
+    damaged.write_bytes(content)
+    if damaged == path and random.random() < 0.1:
+        path = path.rename(path.with_suffix(str(random.choice(_SUFFIXES))))
+    if damaged == path and random.random() < 0.05:
         names = PAIR_FILES if path.suffix == ".h5" else (path.name,)
         return kind, _packed(path.with_name(f"{path.name}.zip"), content, names)
-    path.write_bytes(content)
     return kind, path
 
 
 def outcomes(folder: Path, *, count: int, seed: int, keep: Path | None = None) -> Iterator[tuple[str, Outcome]]:
     """Damage and read files, and yield the kind and the outcome of each."""
-    whole = whole_files(folder / "whole")
-    for index in range(count):
-        with tempfile.TemporaryDirectory(dir=folder) as place:
-            kind, path = broken_file(whole, Path(place), np.random.default_rng([seed, index]))
-            outcome = judged(read, path)
-            if keep is not None and outcome.verdict not in ("read", "refused"):
-                shutil.copytree(place, keep / f"{seed}-{index}", dirs_exist_ok=True)
-        yield kind, outcome
+    with outside(folder / "outside") as there:
+        whole = whole_files(folder / "whole", there)
+        for index in range(count):
+            with tempfile.TemporaryDirectory(dir=folder) as place:
+                kind, path = broken_file(whole, Path(place), np.random.default_rng([seed, index]))
+                there.reached()  # nothing yet, or the files that were just written
+                outcome = judged(read, path)
+                if reached := there.reached():
+                    outcome = outcome._replace(verdict="left", detail=f"reached {reached}: {outcome}")
+                if keep is not None and outcome.verdict not in ("read", "refused"):
+                    shutil.copytree(place, keep / f"{seed}-{index}", dirs_exist_ok=True, symlinks=True)
+            yield kind, outcome
 
 
 def read(path: Path) -> object:
@@ -210,6 +236,37 @@ def _write_netcdf4(path: Path, heights: np.ndarray, **axes: np.ndarray) -> Path:
             file[axis].make_scale(axis)
             variable.dims[place].attach_scale(file[axis])
     return path
+
+
+def _write_with_gdal(folder: Path, *, name: str, driver: str, options: dict[str, Any]) -> Path:
+    profile = {"dtype": "float32", **options, "driver": driver, "count": 1}
+    with rasterio.open(folder / name, "w", **profile) as file:
+        file.write(rough(options["height"], options["width"]).astype(profile["dtype"]), 1)
+    return folder / name
+
+
+def _write_published_pairs(path: Path) -> Path:
+    with h5py.File(path, "w") as file:
+        file["16_16"], file["80_80"] = np.full((3, 1, 16, 16), 0.5, "f4"), np.full((3, 1, 80, 80), 0.5, "f4")
+    return path
+
+
+def _write_vrt(path: Path) -> Path:
+    """Write a VRT of a raster and of a VRT in a folder below."""
+    below = path.parent / "below"
+    below.mkdir()
+    for folder in (path.parent, below):
+        write_raw(folder / "own.tif", plain())
+    (below / "inner.vrt").write_text(vrt(simple_source("own.tif", relative=1)))
+    path.write_text(vrt(simple_source("own.tif", relative=1), simple_source("below/inner.vrt", relative=1)))
+    return path
+
+
+def _gzipped(path: Path) -> Path:
+    packed = path.with_name(f"{path.name}.gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    return packed
 
 
 def _packed(path: Path, content: bytes, names: tuple[str, ...]) -> Path:

@@ -5,6 +5,7 @@ import zipfile
 
 import h5py
 import pytest
+from outside import outside
 from synthetic import write_pairs
 
 from demsr.errors import PairsError
@@ -47,3 +48,15 @@ def test_archive_beyond_the_free_disk_is_refused(tmp_path, monkeypatch):
     with pytest.raises(PairsError, match=r"a\.zip: train\.h5 needs 0\.0 GB, .* has 0\.0 GB free; free some space"):
         find_external_pairs(tmp_path / "a.zip", tmp_path / "raw")
     assert not any((tmp_path / "raw").iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="opened files are watched by ways of Linux")
+def test_files_to_be_damaged_are_whole(root, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(root))
+    from benchmarks import fuzz
+
+    unread = {fuzz.POINTING: "points elsewhere", "tif.gz": "packed", "Zarr survey.zarr": "a folder", "ckpt": "a net"}
+    with outside(tmp_path / "outside") as there:
+        for kind, paths in fuzz.whole_files(tmp_path / "whole", there).items():
+            for path in paths if kind not in unread else ():
+                fuzz.read(path)

@@ -140,7 +140,7 @@ def fit(
     )
     finished, last = work_dir / "finished.json", max(work_dir.glob("last-*.ckpt"), key=_epoch_of, default=None)
     if not finished.exists():
-        trainer.fit(task, datamodule=data, ckpt_path=last)
+        trainer.fit(task, datamodule=data, ckpt_path=last, weights_only=True)
         if trainer.interrupted:
             raise KeyboardInterrupt
         if not trainer.is_global_zero:

@@ -1,3 +1,6 @@
+import pickle
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -70,3 +73,25 @@ def test_the_operator_follows_from_the_product_unless_it_is_asked_for(several, a
 
 def test_a_single_net_is_taken_for_every_product(folder):
     assert choose_operator(folder, None, "GEBCO") == (None, None)
+
+
+class Trap:
+    """Object that makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        """Return the call that unpickling makes."""
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "config.json"])
+@pytest.mark.parametrize("write", [torch.save, lambda trap, path: path.write_bytes(pickle.dumps(trap))])
+def test_pickle_in_the_place_of_a_file_is_refused_and_not_opened(folder, name, write, tmp_path):
+    write(Trap(tmp_path / "opened"), folder / name)
+    with pytest.raises(CheckpointError):
+        load_model(folder)
+    assert not (tmp_path / "opened").exists()
+    pickle.loads(pickle.dumps(Trap(tmp_path / "opened")))
+    assert (tmp_path / "opened").exists()

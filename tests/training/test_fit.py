@@ -100,6 +100,24 @@ def test_nan_ends_with_a_clear_message(data, tmp_path):
         train(data, tmp_path / "work", max_epochs=3, learning_rate=1e30, gradient_clip=1e30)
 
 
+class Trap:
+    """Object that makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        """Return the call that unpickling makes."""
+        return Path.touch, (self.path,)
+
+
+def test_pickle_in_the_place_of_a_checkpoint_is_not_opened(data, tmp_path):
+    torch.save(Trap(tmp_path / "opened"), tmp_path / "last-epoch=0.ckpt")
+    with pytest.raises(Exception, match="Weights only load failed"):
+        train(data, tmp_path, max_epochs=2)
+    assert not (tmp_path / "opened").exists()
+
+
 @pytest.mark.parametrize("optimiser", ["adam", "muon"])
 def test_training_to_the_end_needs_no_validation_and_goes_on_after_a_kill(data, tmp_path, optimiser):
     def train_blind(work_dir: str, **options) -> tuple[DemSrNet, FitResult]:

@@ -188,7 +188,11 @@ def _confined_vrt(path: Path, known: dict[Path, ConfinedRaster], *, depth: int) 
             raise RasterError(message)
     length, files = 0, {path: None}
     for element in sources:
-        source = _confined(paths[element], known, depth=depth + 1)
+        try:
+            source = _confined(paths[element], known, depth=depth + 1)
+        except RasterError as error:
+            message = f"{path}: its source {error}"
+            raise RasterError(message) from error
         element.text = source.name if source.driver == "VRT" else f"vrt://{source.name}?if={source.driver}"
         element.attrib = {"relativeToVRT": "0"}
         files |= dict.fromkeys(source.files)

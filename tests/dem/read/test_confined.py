@@ -31,7 +31,7 @@ def test_files_and_servers_that_a_raster_points_to_are_never_reached(there, tmp_
     files = pointing_files(tmp_path / "in", there)
     assert len(files) > 20
     for kind, path in files.items():
-        with pytest.raises(RasterError, match=r"(trap|absolute)\.\w+: "):
+        with pytest.raises(RasterError, match=r"trap\.\w+: "):
             read_raster(path, vertical_datum="MSL")
         assert sidecar_files(path) == [], kind
         assert there.reached() == [], kind
@@ -94,7 +94,9 @@ def test_vrt_keeps_voids_scale_and_mask_of_its_sources(tmp_path):
 
 def test_vrts_in_one_another_end(tmp_path):
     (tmp_path / "a.vrt").write_text(vrt(simple_source("a.vrt", relative=1)))
-    with pytest.raises(RasterError, match=r"a\.vrt: is reached through 4 VRTs; convert one of them"):
+    with pytest.raises(
+        RasterError, match=r"a\.vrt: its source .*a\.vrt: is reached through 4 VRTs; convert one of them"
+    ):
         read_raster(tmp_path / "a.vrt")
 
 
