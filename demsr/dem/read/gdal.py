@@ -1,6 +1,7 @@
 """Raster files as GDAL sees them: suffixes, archives, sidecar files, layers and errors."""
 
 import contextlib
+import re
 import warnings
 import zipfile
 import zlib
@@ -30,6 +31,7 @@ from demsr.runtime.archives import check_member, open_member
 RASTER_SUFFIXES = (".tif", ".tiff", ".hgt", ".nc", ".bag", ".asc", ".grd", ".img", ".bil", ".vrt")
 _NOT_IN_ARCHIVES = (".nc", ".bag")  # libraries of these formats need a real file
 _ELEVATION_LAYERS = "elevation z band1 height altitude topo topography bathymetry dem depth"  # by preference
+_VRT_TEXT = re.compile(r"<VRTDataset.*</VRTDataset>", re.DOTALL)  # the name of a rewritten VRT in GDAL
 _ERRORS = (
     *(RasterioError, CPLE_BaseError, pyproj.exceptions.ProjError, zipfile.BadZipFile, zlib.error),
     *(EOFError, OSError, ValueError, TypeError, SystemError, MemoryError, RuntimeError, KeyError),
@@ -120,7 +122,7 @@ def gdal_errors(path: Path) -> Iterator[None]:
     except DemsrError:
         raise
     except _ERRORS as error:
-        reason = error.__cause__ or error  # rasterio chains the error of GDAL
+        reason = _VRT_TEXT.sub(path.name, str(error.__cause__ or error))  # rasterio chains the error of GDAL
         message = f"{path}: cannot be read as a raster ({reason}); give a whole GeoTIFF or another format of GDAL"
         raise RasterError(message) from error
 

@@ -92,6 +92,14 @@ def test_vrt_keeps_voids_scale_and_mask_of_its_sources(tmp_path):
     np.testing.assert_array_equal(found, np.where(values == 7, np.nan, values * 0.5 + 100).astype(np.float32))
 
 
+def test_vrt_that_gdal_refuses_is_named_by_its_file(tmp_path):
+    path = write_raw_beside(tmp_path / "a.vrt")
+    path.write_text(vrt(simple_source("own.tif", relative=1)).replace("<SourceBand>1", "<SourceBand>7"))
+    with pytest.raises(RasterError, match=r"a\.vrt: cannot be read as a raster \(") as raised:
+        read_raster(path, vertical_datum="MSL")
+    assert "<" not in str(raised.value)
+
+
 def test_vrts_in_one_another_end(tmp_path):
     (tmp_path / "a.vrt").write_text(vrt(simple_source("a.vrt", relative=1)))
     with pytest.raises(
