@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
+from demsr.dem.gdal_environment import gdal_environment
 from demsr.dem.grid import Grid
 from demsr.dem.windows import Window
 from demsr.errors import DemsrError, RasterError
@@ -47,7 +47,6 @@ FORMATS = {
 _ENVIRONMENT = {
     "GDAL_CACHEMAX": 16_000_000,  # bytes
     "GDAL_MAX_DATASET_POOL_SIZE": 8,  # open files of a mosaic, each with its buffers
-    "GDAL_PAM_ENABLED": "NO",
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # else opening one of n tiles lists all n
 }
 
@@ -68,7 +67,7 @@ def write_product(target: Path, tiles: Tiles, product: Product) -> None:
     VoidError : a folder of one-degree squares in which nothing was measured
     """
     check_target(target, product.grid)
-    with _write_errors(target), rasterio.Env(**_ENVIRONMENT):
+    with _write_errors(target), gdal_environment(**_ENVIRONMENT):
         check_tiles(tiles, product)
         FORMATS[target.suffix.lower()].write(target, tiles, product)
 

@@ -23,7 +23,7 @@ def declared_by(sheet: DataSheet, header: Header | None = None) -> Declared:
     sheet : data sheet of the product
     header : header of the file, whose own nodata value is kept
     """
-    needs_nodata = header is None or header.nodata is None or math.isnan(header.nodata)
+    needs_nodata = header is None or all(map(math.isnan, header.storage.voids))
     return Declared(
         vertical_datum=None if "vertical_datum" in sheet.unsure else sheet.vertical_datum,
         registration=None if "registration" in sheet.unsure else sheet.registration,
@@ -52,10 +52,10 @@ def checked_header(path: Path, sheet: DataSheet) -> Header:
         message = f"{path}: its CRS is {grid.crs[:60]!r}, {name} has {sheet.crs}; check that it is a file of {name}"
         raise FetchError(message)
     stated = not any(note.startswith("unit:") for note in header.assumptions)
-    if stated and not math.isclose(header.metres_per_unit, METRES_PER_UNIT[sheet.unit]):
+    if stated and not math.isclose(header.storage.metres_per_unit, METRES_PER_UNIT[sheet.unit]):
         message = (
-            f"{path}: its elevations are in units of {header.metres_per_unit:g} m, those of {name} in {sheet.unit}; "
-            "choose the product that it belongs to"
+            f"{path}: its elevations are in units of {header.storage.metres_per_unit:g} m, those of {name} in "
+            f"{sheet.unit}; choose the product that it belongs to"
         )
         raise FetchError(message)
     return header

@@ -12,8 +12,10 @@ from pathlib import Path
 import pyproj
 import rasterio
 from rasterio._err import CPLE_BaseError
+from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+from demsr.dem.gdal_environment import gdal_environment
 from demsr.dem.read.declared import Declared
 from demsr.dem.read.integrity import check_integrity
 from demsr.errors import DemsrError, GridError, RasterError
@@ -37,6 +39,7 @@ class RasterFile:
     gdal_name : name of the dataset in GDAL
     dataset : the dataset
     band : number of the band with the elevation, counted from 1
+    alpha_band : number of the band that is 0 where the others are void, None without one
     declared : properties declared by the user
     notes : assumptions and declarations so far, one sentence each; functions that read the header append to it
     """
@@ -45,6 +48,7 @@ class RasterFile:
     gdal_name: str
     dataset: rasterio.DatasetReader
     band: int
+    alpha_band: int | None
     declared: Declared
     notes: list[str]
 
@@ -52,6 +56,13 @@ class RasterFile:
     def tags(self) -> dict[str, str]:
         """Tags of the dataset and the band."""
         return {**self.dataset.tags(), **self.dataset.tags(self.band)}
+
+    @property
+    def variable(self) -> str:
+        """Name of the variable of a NetCDF file, with its groups."""
+        if self.gdal_name.startswith("NETCDF:"):
+            return self.gdal_name.rpartition(":")[2].strip("/")
+        return self.tags.get("NETCDF_VARNAME", "")
 
     @property
     def layer(self) -> str:
@@ -76,11 +87,18 @@ def open_file(path: Path, declared: Declared) -> Iterator[RasterFile]:
     if path.is_dir():
         message = f"{path}: is a folder; name files in it"
         raise RasterError(message)
-    with gdal_errors(path), rasterio.Env(GDAL_PAM_ENABLED="NO"):
+    with gdal_errors(path), gdal_environment():
         notes = declared.notes()
         name, band = _select_layer(path, declared.layer, notes)
         with rasterio.open(name) as dataset:
-            yield RasterFile(path=path, gdal_name=name, dataset=dataset, band=band, declared=declared, notes=notes)
+            alpha = _alpha_band(dataset)
+            layer = {
+                "gdal_name": name,
+                "dataset": dataset,
+                "band": band,
+                "alpha_band": None if alpha == band else alpha,
+            }
+            yield RasterFile(path=path, declared=declared, notes=notes, **layer)
 
 
 def raster_name(path: Path) -> str:
@@ -92,7 +110,7 @@ def raster_name(path: Path) -> str:
 def sidecar_files(path: Path) -> list[Path]:
     """Return the other files that GDAL reads with a raster, such as .hdr, .prj, or the sources of a .vrt."""
     try:
-        with gdal_errors(path), rasterio.Env(GDAL_PAM_ENABLED="NO"), rasterio.open(_gdal_name(path)) as dataset:
+        with gdal_errors(path), gdal_environment(), rasterio.open(_gdal_name(path)) as dataset:
             names = dataset.files
     except DemsrError:
         return []  # reading the raster reports the problem
@@ -140,8 +158,8 @@ def _select_layer(path: Path, declared: str | None, notes: list[str]) -> tuple[s
     with rasterio.open(gdal_name) as dataset:
         if dataset.count == 0:
             layers = {name.rsplit(":", 1)[-1].strip("/"): (name, 1) for name in dataset.subdatasets}
-        elif dataset.count == 1 and declared is None:
-            return gdal_name, 1
+        elif declared is None and (one := _only_band(dataset)) is not None:
+            return gdal_name, one
         else:
             bands = zip(dataset.indexes, dataset.descriptions, strict=True)
             layers = {text or str(band): (gdal_name, band) for band, text in bands}
@@ -154,3 +172,14 @@ def _select_layer(path: Path, declared: str | None, notes: list[str]) -> tuple[s
     if declared is None and len(layers) > 1:
         notes.append(f"layer: the file has {found}; {chosen} taken")
     return layers[chosen]
+
+
+def _only_band(dataset: rasterio.DatasetReader) -> int | None:
+    """Return the number of the only band beside an alpha band, None if there are several."""
+    bands = [band for band in dataset.indexes if band != _alpha_band(dataset)]
+    return bands[0] if len(bands) == 1 else None
+
+
+def _alpha_band(dataset: rasterio.DatasetReader) -> int | None:
+    colours = zip(dataset.indexes, dataset.colorinterp, strict=True)
+    return next((band for band, colour in colours if colour == ColorInterp.alpha), None)

@@ -125,12 +125,12 @@ def read_elevation(header: Header, *, within: Box | None = None) -> tuple[NDArra
         )
         raise GridError(message)
     check_sign_is_known(header, within)
-    elevation = np.empty((grid.rows, grid.cols), np.float32)
     with gdal_errors(header.path), open_dataset(header) as dataset:
-        for block, values in read_stored_blocks(dataset, header, window):
-            elevation[block.slices] = values
-    encoding = detect_encoding([elevation], header)
-    encoding.decode(elevation)
+        blocks = list(read_stored_blocks(dataset, header, window))
+    encoding = detect_encoding(lambda: ((stored, masked) for _, stored, masked in blocks), header.storage)
+    elevation = np.empty((grid.rows, grid.cols), np.float32)
+    for block, stored, masked in blocks:
+        elevation[block.slices] = encoding.decode(stored, masked)
     return elevation, grid, list(encoding.notes)
 
 

@@ -14,7 +14,7 @@ from demsr.dem.dem import check_range
 from demsr.dem.grid import Box, Grid, window_within
 from demsr.dem.read.blocks import open_dataset, read_stored_blocks
 from demsr.dem.read.declared import Declared
-from demsr.dem.read.encoding import ValueEncoding, check_sign_is_known, detect_encoding
+from demsr.dem.read.encoding import Block, ValueEncoding, check_sign_is_known, detect_encoding
 from demsr.dem.read.gdal import gdal_errors, sidecar_files
 from demsr.dem.read.header import Header, read_header
 from demsr.dem.read.raster import resolve_datum
@@ -112,9 +112,8 @@ class RasterReader(WindowReader):
         """See `WindowReader`."""
         elevation = np.empty((window.rows, window.cols), np.float32)
         with gdal_errors(self.header.path):
-            for block, values in read_stored_blocks(self.dataset, self.header, window):
-                elevation[block.slices] = values
-        self.encoding.decode(elevation)
+            for block, stored, masked in read_stored_blocks(self.dataset, self.header, window):
+                elevation[block.slices] = self.encoding.decode(stored, masked)
         check_range(elevation, str(self.header.path))
         return elevation
 
@@ -143,8 +142,12 @@ def open_raster(
     region, grid = window_within(header.grid, within, where=str(path))
     with open_dataset(header) as dataset:
         with gdal_errors(path):
-            blocks = read_stored_blocks(dataset, header, _with_margin(region, header.grid))
-            encoding = detect_encoding((values for _, values in blocks), header)
+            part = _with_margin(region, header.grid)
+
+            def read_blocks() -> Iterator[Block]:
+                return ((stored, masked) for _, stored, masked in read_stored_blocks(dataset, header, part))
+
+            encoding = detect_encoding(read_blocks, header.storage)
         yield RasterReader(header, dataset, encoding, region=region, grid=grid)
 
 
