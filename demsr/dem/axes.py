@@ -1,5 +1,6 @@
-"""Evenly spaced coordinates of the cell centres along one axis of a grid."""
+"""Coordinates of the cell centres of files and arrays: which they are, and the even axes on which they lie."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from demsr.errors import GridError
 
 UNEVEN = 0.05
 """Largest distance of a coordinate from its place on an even axis, of a cell."""
+_PACKING = {"scale_factor": 1.0, "add_offset": 0.0}
 _X = ("lon", "longitude", "nav_lon", "x", "easting")
 _Y = ("lat", "latitude", "nav_lat", "y", "northing")
 _MEANINGS = {
@@ -49,7 +51,71 @@ class Axis(NamedTuple):
         return np.asarray(self.first + np.arange(self.length) * self.step, np.float64)
 
 
-def direction(name: str, attributes: dict[str, Any]) -> str | None:
+class Variable(NamedTuple):
+    """Variable of a file or an array.
+
+    Attributes
+    ----------
+    dimensions : names of its dimensions
+    attributes : numbers, arrays of numbers, or texts
+    read : returns all its numbers
+    """
+
+    dimensions: tuple[str, ...]
+    attributes: dict[str, Any]
+    read: Callable[[], NDArray[Any]]
+
+
+class Axes(NamedTuple):
+    """Axes of a layer along its columns and rows.
+
+    Attributes
+    ----------
+    x, y : coordinates of the cell centres, in the order of the layer
+    x_name, y_name : names of these coordinates
+    in_degrees : whether they are longitudes and latitudes
+    """
+
+    x: Axis
+    y: Axis
+    x_name: str
+    y_name: str
+    in_degrees: bool
+
+
+def read_axes(layer: str, variables: Mapping[str, Variable], *, where: str) -> Axes | None:
+    """Return the axes of a layer from all its coordinates; None if there are none for both.
+
+    Coordinates have the name of their dimension, or one dimension of the layer, or both, as `nav_lat` and `nav_lon`.
+
+    Parameters
+    ----------
+    layer : name of the variable with the elevation
+    variables : this one and those that may be its coordinates
+    where : first part of messages
+
+    Raises
+    ------
+    GridError : coordinates that are uneven or curved
+    """
+    own = variables.get(layer)
+    if own is None or len(own.dimensions) < 2:
+        return None
+    found = {}
+    for axis, along in (("y", 0), ("x", 1)):
+        name = _coordinates(variables, own, axis, own.dimensions[-2:][along])
+        if name is None:
+            return None
+        degrees, values = in_degrees(name, variables[name].attributes), _unpacked(variables[name])
+        if min(values.shape) < 2:
+            return None
+        line = values if values.ndim == 1 else one_line(values, along, name=name, where=where)
+        found[axis] = name, even_axis(line, name=name, where=where, joins_turns=degrees and axis == "x"), degrees
+    (x_name, x, x_degrees), (y_name, y, y_degrees) = found["x"], found["y"]
+    return Axes(x, y, x_name, y_name, x_degrees and y_degrees)
+
+
+def direction(name: str, attributes: Mapping[str, Any]) -> str | None:
     """Return "x" or "y" for coordinates along rows or columns, None for others.
 
     Parameters
@@ -65,7 +131,7 @@ def direction(name: str, attributes: dict[str, Any]) -> str | None:
     return "x" if name.lower() in _X else "y" if name.lower() in _Y else None
 
 
-def in_degrees(name: str, attributes: dict[str, Any]) -> bool:
+def in_degrees(name: str, attributes: Mapping[str, Any]) -> bool:
     """Whether coordinates are longitudes or latitudes by their attributes or their name."""
     meaning, units = str(attributes.get("standard_name", "")).lower(), str(attributes.get("units", "")).lower()
     by_name = name.lower() in (*_X[:3], *_Y[:3]) and not units
@@ -124,6 +190,25 @@ def one_line(centres: NDArray[Any], along: int, *, name: str, where: str) -> NDA
         )
         raise GridError(message)
     return np.asarray(lines[0])
+
+
+def _coordinates(variables: Mapping[str, Variable], own: Variable, axis: str, dimension: str) -> str | None:
+    """Return the name of the variable with the coordinates along one dimension of a layer."""
+    if dimension in variables and variables[dimension].dimensions == (dimension,):
+        return dimension
+    named = [name for name in str(own.attributes.get("coordinates", "")).split() if name in variables]
+    for dimensions in ((dimension,), own.dimensions[-2:]):
+        for name in dict.fromkeys((*named, *variables)):
+            variable = variables[name]
+            if variable.dimensions == dimensions and direction(name, variable.attributes) == axis:
+                return name
+    return None
+
+
+def _unpacked(variable: Variable) -> NDArray[np.float64]:
+    values = variable.read().astype(np.float64)
+    scale, offset = (float(np.ravel(variable.attributes.get(key, default))[0]) for key, default in _PACKING.items())
+    return values if (scale, offset) == (1.0, 0.0) else values * scale + offset
 
 
 def _uneven(values: NDArray[np.float64], name: str, where: str) -> str:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from demsr.dem.dem import check_result
 from demsr.dem.windows import Window, tiles
 from demsr.inference.source import SourceReader
 from demsr.inference.super_resolver import SuperResolver
@@ -51,8 +52,13 @@ def compute_tile(source: SourceReader, resolver: SuperResolver, window: Window) 
     Returns
     -------
     tile : a GeoTIFF, see `demsr.output.product.encode_tile`
+
+    Raises
+    ------
+    VoidError : the result cannot be elevation on Earth
     """
     bands = resolver(*source.around(window, resolver.reach_px))
+    check_result(bands[0], str(source.source.path))
     return encode_tile(bands, source.raster.grid.window(*astuple(window)).refine(resolver.scale))
 
 

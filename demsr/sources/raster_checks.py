@@ -11,7 +11,7 @@ from demsr.dem.read.raster import read_raster
 from demsr.dem.units import METRES_PER_UNIT
 from demsr.errors import FetchError
 from demsr.sources.cells import box_text
-from demsr.sources.data_sheet import DataSheet
+from demsr.sources.data_sheet import SOURCE_TYPES, DataSheet
 from demsr.sources.protocols.base import RasterRequest
 
 
@@ -45,7 +45,8 @@ def checked_header(path: Path, sheet: DataSheet) -> Header:
     ------
     FetchError : the CRS or the unit differs
     """
-    header = read_header(path, Declared(vertical_datum=sheet.vertical_datum))
+    declared = Declared(vertical_datum=sheet.vertical_datum)
+    header = read_header(path, declared, is_elevation=not sheet.name.endswith(SOURCE_TYPES))
     grid, name = header.grid, sheet.name
     agrees = {"projected": not grid.is_geographic, "as the file says": True}.get(sheet.crs, grid.crs == sheet.crs)
     if not agrees:
@@ -97,5 +98,6 @@ def check_window(path: Path, box: Box, sheet: DataSheet) -> None:
     if max(abs(one - other) for one, other in zip(bounds, box, strict=True)) > cell:
         message = f"{path}: covers {bounds}, requested was {box}; the service has changed, try lr_whole"
         raise FetchError(message)
-    dem = read_raster(path, declared=declared_by(sheet, header), vertical_datum=sheet.vertical_datum).dem
-    check_product_range(dem, sheet.range_m, str(path))
+    is_elevation, declared = not sheet.name.endswith(SOURCE_TYPES), declared_by(sheet, header)
+    reading = read_raster(path, declared=declared, vertical_datum=sheet.vertical_datum, is_elevation=is_elevation)
+    check_product_range(reading.dem, sheet.range_m, str(path))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from demsr.dem.dem import HIGHEST_M, LOWEST_M
 from demsr.dem.grid import Box
 from demsr.dem.read.header import Header
+from demsr.dem.read.meaning import HIGHEST_CODE, are_codes, check_heights
 from demsr.dem.read.void_values import Interval, Neighbourhood, Storage, Stored, undeclared_voids
 from demsr.errors import GridError, VoidError
 
@@ -71,49 +72,96 @@ def detect_encoding(read_blocks: Callable[[], Iterable[Block]], storage: Storage
     Raises
     ------
     VoidError : numbers that may be elevations or voids, or that are neither
+    GridError : numbers that look like codes, in a layer that nothing calls elevation
     """
     declared = storage.declared(stored for stored, _ in read_blocks())
-    usual = [Neighbourhood(sentinel) for sentinel in storage.sentinels()]
-    lowest, highest = math.inf, -math.inf
-    measured = above = below = invalid = 0
-    zero = -storage.offset / storage.scale
+    census = _Census(storage)
     for stored, masked in read_blocks():
-        numbers = stored[~_void(stored, masked, storage, declared)]
-        if storage.has_range:
-            invalid += int(np.count_nonzero(storage.is_invalid(stored)))
-        if not numbers.size:
-            continue
-        others = _without(usual, numbers)
-        if not others.size:
-            continue
-        measured += others.size
-        low, high = others.min().item(), others.max().item()
-        lowest, highest = min(lowest, low), max(highest, high)
-        for neighbours in usual:
-            neighbours.add(others, low, high)
-        if storage.positive is None:
-            above, below = above + int((others > zero).sum()), below + int((others < zero).sum())
-    voids, notes = undeclared_voids(storage, usual, highest - lowest)
-    kept = [one for one in usual if one.count and one.sentinel not in voids]
-    measured += sum(one.count for one in kept)
-    for number in (one.number for one in kept):
-        lowest, highest = min(lowest, number), max(highest, number)
-    if invalid:
+        census.add(stored, _void(stored, masked, storage, declared))
+    census.check_codes()
+    voids, notes = undeclared_voids(storage, census.usual, census.highest - census.lowest)
+    census.add_back([one for one in census.usual if one.count and one.sentinel not in voids])
+    if census.invalid:
         lower, upper = storage.valid_range
-        notes.append(f"voids: {invalid} pixels lie outside the declared valid range, {lower:g} to {upper:g}")
-    _check_range(lowest, highest, storage)
+        notes.append(f"voids: {census.invalid} pixels lie outside the declared valid range, {lower:g} to {upper:g}")
+    _check_range(census.lowest, census.highest, storage)
     downwards = storage.positive == "down"
     if storage.positive is None:
-        downwards = above > below if storage.scale > 0 else below > above
+        downwards = census.above > census.below
+        # files often ignore their own CRS
         what = "positive, so they are depths and change sign" if downwards else "negative, so they are heights already"
-        notes.append(f"sign: the file speaks of depths and most values are {what}")  # files often ignore their own CRS
+        notes.append(f"sign: {storage.what} speaks of depths and most values are {what}")
     return ValueEncoding(
         storage=storage,
         voids=(*declared, *voids),
         metres_per_unit=-storage.metres_per_unit if downwards else storage.metres_per_unit,
-        measured_px=measured,
+        measured_px=census.measured,
         notes=tuple(notes),
     )
+
+
+class _Census:
+    """Counts of the numbers that are not void, block by block.
+
+    Attributes
+    ----------
+    usual : usual void values; the other attributes leave them out
+    lowest, highest : smallest and largest number
+    measured : count of numbers
+    above, below : count of numbers that are positive and negative after scale and offset
+    invalid : count of numbers outside the valid range
+    codes : count of each whole number from 0 on; None if there are others
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.usual = [Neighbourhood(sentinel) for sentinel in storage.sentinels()]
+        self.lowest, self.highest = math.inf, -math.inf
+        self.measured = self.above = self.below = self.invalid = 0
+        self.codes: NDArray[np.int64] | None = np.zeros(HIGHEST_CODE + 1, np.int64)
+
+    def add(self, stored: Stored, void: NDArray[np.bool_]) -> None:
+        """Count the numbers of a block, (rows, cols), with its mask of voids."""
+        if self.storage.has_range:
+            self.invalid += int(np.count_nonzero(self.storage.is_invalid(stored)))
+        numbers = stored[~void]
+        others = _without(self.usual, numbers) if numbers.size else numbers
+        if not others.size:
+            return
+        low, high = others.min().item(), others.max().item()
+        self.lowest, self.highest = min(self.lowest, low), max(self.highest, high)
+        self.measured += others.size
+        for neighbours in self.usual:
+            neighbours.add(others, low, high)
+        self._add_codes(others, low, high)
+        if self.storage.positive is None:
+            zero = -self.storage.offset / self.storage.scale
+            more, less = int((others > zero).sum()), int((others < zero).sum())
+            above, below = (more, less) if self.storage.scale > 0 else (less, more)
+            self.above, self.below = self.above + above, self.below + below
+
+    def add_back(self, kept: Iterable[Neighbourhood]) -> None:
+        """Count usual void values that are elevations here."""
+        for neighbours in kept:
+            self.measured += neighbours.count
+            self.lowest = min(self.lowest, neighbours.number)
+            self.highest = max(self.highest, neighbours.number)
+
+    def check_codes(self) -> None:
+        """Raise GridError if the numbers look like codes and nothing calls them heights."""
+        if self.storage.doubted is None or self.codes is None:
+            return
+        distinct = np.flatnonzero(self.codes)
+        if are_codes(distinct.size, self.measured, self.highest - self.lowest):
+            found = f"{self.measured} pixels have {distinct.size} different numbers, {', '.join(map(str, distinct))}"
+            check_heights([found], self.storage.where, self.storage.doubted)
+
+    def _add_codes(self, numbers: Stored, low: float, high: float) -> None:
+        if self.codes is None or low < 0 or high > HIGHEST_CODE:
+            self.codes = None
+            return
+        whole = numbers.astype(np.uint8)
+        self.codes = self.codes + np.bincount(whole, minlength=HIGHEST_CODE + 1) if (whole == numbers).all() else None
 
 
 def check_sign_is_known(header: Header, within: Box | None) -> None:

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import pyproj
 
+from demsr.dem.axes import Axes
 from demsr.dem.crs import check_horizontal, horizontal_part
 from demsr.dem.geotiff import DATUM_TAG
 from demsr.dem.grid import Grid
 from demsr.dem.read.gdal import RasterFile
-from demsr.dem.read.netcdf import Axes
 from demsr.errors import GridError
 from demsr.options import Registration
 
@@ -73,7 +73,7 @@ def read_placement(file: RasterFile, axes: Axes | None) -> Placement:
     dataset, transform = file.dataset, file.dataset.transform
     in_degrees = "degrees_north" in file.tags.values()
     if axes is not None:
-        (x, y, _), in_degrees = axes, axes.in_degrees or in_degrees
+        x, y, in_degrees = axes.x, axes.y, axes.in_degrees or in_degrees
         if (y.length, x.length) != dataset.shape:
             message = f"{file.path}: has {y.length} x {x.length} coordinates for {dataset.shape} pixels; store it anew"
             raise GridError(message)

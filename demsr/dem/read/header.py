@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
+from demsr.dem.axes import read_axes
 from demsr.dem.geotiff import SOURCE_TAG
 from demsr.dem.grid import Grid
 from demsr.dem.read.declared import Declared
 from demsr.dem.read.gdal import open_file, raster_name
 from demsr.dem.read.georeference import read_crs, read_grid, read_placement
-from demsr.dem.read.heights import read_positive, read_unit, read_vertical_datum
+from demsr.dem.read.heights import check_meaning, read_positive, read_unit, read_vertical_datum
 from demsr.dem.read.identity import product_of
-from demsr.dem.read.netcdf import check_dimension_order, open_variables, read_axes
+from demsr.dem.read.netcdf import check_dimension_order, open_variables
 from demsr.dem.read.void_values import Storage, declared_voids
 from demsr.dem.vertical import vertical_part
 
@@ -63,13 +64,14 @@ class Header:
     assumptions: tuple[str, ...]
 
 
-def read_header(path: Path, declared: Declared | None = None) -> Header:
+def read_header(path: Path, declared: Declared | None = None, *, is_elevation: bool = True) -> Header:
     """Read the header of a raster file.
 
     Parameters
     ----------
     path : raster in a format of GDAL, or .zip archive with one
     declared : properties that the file lacks or states wrongly
+    is_elevation : refuse layers that are no elevation; False for type identifiers, for example
 
     Raises
     ------
@@ -82,15 +84,17 @@ def read_header(path: Path, declared: Declared | None = None) -> Header:
         dataset, index = file.dataset, file.band - 1
         if dataset.driver != _NETCDF:
             variables = {}
+        is_sure = not is_elevation or check_meaning(file)
         check_dimension_order(path, file.variable, variables)
-        axes = read_axes(path, file.variable, variables)
+        layer = file.variable.rpartition("/")[2]
+        axes = read_axes(layer, variables, where=str(path))
         place = read_placement(file, axes)
         crs = read_crs(file, place)
         stored = read_grid(file, crs, place)
         vertical = vertical_part(crs)
         unit, metres_per_unit = read_unit(file, vertical)
         vertical_datum, positive = read_vertical_datum(file, vertical), read_positive(file, vertical)
-        own = variables.get(file.variable.rpartition("/")[2])
+        own = variables.get(layer)
         nodata = dataset.nodatavals[index] if own is None else None  # else GDAL adds the default fill value of NetCDF
         storage = Storage(
             where=str(path),
@@ -100,6 +104,7 @@ def read_header(path: Path, declared: Declared | None = None) -> Header:
             positive=positive,
             nodata=file.declared.nodata,
             remedy=_REMEDY,
+            doubted=None if is_sure else f"declare --layer {file.layer.removeprefix('band ')} if these are heights",
             **declared_voids(np.dtype(dataset.dtypes[index]), file.tags if own is None else own.attributes, nodata),
         )
         return Header(

@@ -1,4 +1,4 @@
-"""NetCDF files: attributes, dimension names and coordinates, which GDAL does not report in full.
+"""NetCDF files: variables with their attributes and dimension names, which GDAL does not report in full.
 
 Classic files are parsed here, because libraries for them either need a copy of the data in memory or are slow to load.
 """
@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from demsr.dem.axes import Axis, direction, even_axis, in_degrees, one_line
+from demsr.dem.axes import Variable
 from demsr.errors import GridError
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -22,23 +22,7 @@ _TYPES = {1: "i1", 2: "S1", 3: ">i2", 4: ">i4", 5: ">f4", 6: ">f8", 7: "u1", 8: 
 """By type, NetCDF Classic Format Specification and its extension CDF-5."""
 _LATITUDE = ("lat", "latitude")
 _UNREADABLE = (ValueError, OSError, KeyError, TypeError, RuntimeError)
-_PACKING = {"scale_factor": 1.0, "add_offset": 0.0}
 _LONGEST_ATTRIBUTE = 4096  # numbers or characters; longer ones are of no use here
-
-
-class Variable(NamedTuple):
-    """Variable of a NetCDF file.
-
-    Attributes
-    ----------
-    dimensions : names of its dimensions
-    attributes : numbers, arrays of numbers, or texts
-    read : returns all its numbers
-    """
-
-    dimensions: tuple[str, ...]
-    attributes: dict[str, Any]
-    read: Callable[[], NDArray[Any]]
 
 
 class ClassicVariable(NamedTuple):
@@ -61,20 +45,6 @@ class ClassicVariable(NamedTuple):
     dtype: np.dtype[Any]
     begin: int
     end: int
-
-
-class Axes(NamedTuple):
-    """Axes of a layer along its columns and rows.
-
-    Attributes
-    ----------
-    x, y : coordinates of the cell centres, in the order of the file
-    in_degrees : whether they are longitudes and latitudes
-    """
-
-    x: Axis
-    y: Axis
-    in_degrees: bool
 
 
 @contextlib.contextmanager
@@ -128,37 +98,6 @@ def check_dimension_order(path: Path, layer: str, variables: dict[str, Variable]
         raise GridError(message)
 
 
-def read_axes(path: Path, layer: str, variables: dict[str, Variable]) -> Axes | None:
-    """Return the axes of a layer from all its coordinates; None if the file has none for both.
-
-    Coordinates have the name of their dimension, or one dimension of the layer, or both, as `nav_lat` and `nav_lon`.
-
-    Parameters
-    ----------
-    path : NetCDF file
-    layer : name of the variable with the elevation, with its group
-    variables : from `open_variables`
-
-    Raises
-    ------
-    GridError : coordinates that are uneven or curved
-    """
-    own = variables.get(layer.rpartition("/")[2])
-    if own is None or len(own.dimensions) < 2:
-        return None
-    found = {}
-    for axis, along in (("y", 0), ("x", 1)):
-        name = _coordinates(variables, own, axis, own.dimensions[-2:][along])
-        if name is None:
-            return None
-        degrees, values = in_degrees(name, variables[name].attributes), _unpacked(variables[name])
-        if min(values.shape) < 2:
-            return None
-        line = values if values.ndim == 1 else one_line(values, along, name=name, where=str(path))
-        found[axis] = even_axis(line, name=name, where=str(path), joins_turns=degrees and axis == "x"), degrees
-    return Axes(found["x"][0], found["y"][0], found["x"][1] and found["y"][1])
-
-
 def is_hdf5(path: Path) -> bool:
     """Whether a file has the signature of HDF5, at byte 0, 512, 1024, 2048, ... (HDF5 File Format 3.0, II.A)."""
     if not path.is_file():
@@ -183,25 +122,6 @@ def read_classic_header(path: Path) -> list[ClassicVariable]:
     with path.open("rb") as file:
         magic = file.read(4)
         return list(_Parser(file, version=magic[3]).variables()) if magic in _CLASSIC else []
-
-
-def _coordinates(variables: dict[str, Variable], own: Variable, axis: str, dimension: str) -> str | None:
-    """Return the name of the variable with the coordinates along one dimension of a layer."""
-    if dimension in variables and variables[dimension].dimensions == (dimension,):
-        return dimension
-    named = [name for name in str(own.attributes.get("coordinates", "")).split() if name in variables]
-    for dimensions in ((dimension,), own.dimensions[-2:]):
-        for name in dict.fromkeys((*named, *variables)):
-            variable = variables[name]
-            if variable.dimensions == dimensions and direction(name, variable.attributes) == axis:
-                return name
-    return None
-
-
-def _unpacked(variable: Variable) -> NDArray[np.float64]:
-    values = variable.read().astype(np.float64)
-    scale, offset = (float(np.ravel(variable.attributes.get(key, default))[0]) for key, default in _PACKING.items())
-    return values if (scale, offset) == (1.0, 0.0) else values * scale + offset
 
 
 def _hdf5_variable(variable: Any) -> Variable:

@@ -75,9 +75,11 @@ def read_raster(
     vertical_datum: str | None = None,
     within: Box | None = None,
     require_datum: bool = False,
+    is_elevation: bool = True,
 ) -> Reading:
-    """Read a raster file together with its header and the assumptions made; see `read_dem`."""
-    header = resolve_datum(read_header(Path(path), declared), vertical_datum, require_datum=require_datum)
+    """Read a raster file together with its header and the assumptions made; see `read_dem` and `read_header`."""
+    header = read_header(Path(path), declared, is_elevation=is_elevation)
+    header = resolve_datum(header, vertical_datum, require_datum=require_datum)
     elevation, grid, notes = read_elevation(header, within=within)
     dem = Dem(elevation_m=elevation, grid=grid, vertical_datum=header.vertical_datum, source=header.source)
     return Reading(dem, header, (*header.assumptions, *notes))

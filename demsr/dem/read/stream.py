@@ -120,7 +120,12 @@ class RasterReader(WindowReader):
 
 @contextmanager
 def open_raster(
-    path: Path, *, declared: Declared | None = None, vertical_datum: str | None = None, within: Box | None = None
+    path: Path,
+    *,
+    declared: Declared | None = None,
+    vertical_datum: str | None = None,
+    within: Box | None = None,
+    is_elevation: bool = True,
 ) -> Iterator[RasterReader]:
     """Open a raster file in any format of GDAL, and detect the encoding of its values by reading them once.
 
@@ -132,12 +137,13 @@ def open_raster(
     declared : properties that the file lacks or states wrongly
     vertical_datum : datum to assume if the file states none
     within : box in degrees; the region is the cells that touch it
+    is_elevation : refuse layers that are no elevation; False for type identifiers, for example
 
     Raises
     ------
     RasterError, GridError, DatumError, VoidError : see `demsr.dem.read.raster.read_dem`
     """
-    header = resolve_datum(read_header(path, declared), vertical_datum)
+    header = resolve_datum(read_header(path, declared, is_elevation=is_elevation), vertical_datum)
     check_sign_is_known(header, within)
     region, grid = window_within(header.grid, within, where=str(path))
     with open_dataset(header) as dataset:

@@ -57,6 +57,7 @@ class Storage:
     Attributes
     ----------
     where : first part of messages
+    what : "the file" or "the array", in messages
     dtype : stored type
     scale, offset : of packed numbers
     metres_per_unit : factor from the unit to metres
@@ -65,9 +66,11 @@ class Storage:
     valid_range : lowest and highest stored number that the format declares valid
     nodata : number that the user declares void, as stored or after scale and offset
     remedy : how to declare a number as void, with {number} in its place
+    doubted : how to declare that the numbers are heights, where nothing but the numbers says so; else None
     """
 
     where: str
+    what: str = "the file"
     dtype: np.dtype[Any]
     scale: float = 1.0
     offset: float = 0.0
@@ -77,6 +80,7 @@ class Storage:
     valid_range: tuple[float, float] = (-math.inf, math.inf)
     nodata: float | None = None
     remedy: str
+    doubted: str | None = None
 
     @property
     def is_packed(self) -> bool:
@@ -273,7 +277,9 @@ def undeclared_voids(
             continue
         voids.append(neighbours.sentinel)
         text = storage.described(number)
-        notes.append(f"voids: {neighbours.count} pixels are {text}, which nothing declares; taken as void")
+        notes.append(
+            f"voids: {neighbours.count} pixels are {text}, which {storage.what} does not declare; taken as void"
+        )
     return voids, notes
 
 
@@ -290,9 +296,9 @@ def _is_void(storage: Storage, neighbours: Neighbourhood, values_range: float) -
     usual = neighbours.count <= _SPIKE * (1 + neighbours.near / (2 * _AROUND))
     if storage.declares_voids or not (is_trench or _is_limit(storage.dtype, number) or not usual):
         return False
+    found = f"{neighbours.count} pixels are {storage.described(number)} and {storage.what} declares no value for voids"
     message = (
-        f"{storage.where}: {neighbours.count} pixels are {storage.described(number)} and nothing declares a value for "
-        f"voids; if these are voids, {storage.remedy.format(number=number)}; "
+        f"{storage.where}: {found}; if these are voids, {storage.remedy.format(number=number)}; "
         f"if they are measured, {storage.remedy.format(number='nan')}"
     )
     raise VoidError(message)

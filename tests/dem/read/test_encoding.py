@@ -31,7 +31,7 @@ def test_undeclared_sentinel_is_void_and_said_so(tmp_path, sentinel, dtype):
 
 def test_usual_sentinel_among_depths_of_a_trench_is_refused_until_declared(tmp_path):
     values = np.array([[-9800, -9999], [-9900, -9950]], np.int16)
-    with pytest.raises(VoidError, match=r"a\.tif: 1 pixels are -9999 and nothing declares a value for voids"):
+    with pytest.raises(VoidError, match=r"a\.tif: 1 pixels are -9999 and the file declares no value for voids"):
         read_dem(write_raw(tmp_path / "a.tif", values), vertical_datum="EGM96")
     trench = read_dem(write_raw(tmp_path / "b.tif", values, nodata=-32768), vertical_datum="MSL")
     assert trench.elevation_m[0, 1] == -9999

@@ -6,8 +6,9 @@ import xarray as xr
 from raster_files import write_netcdf
 from synthetic import rough
 
+from demsr.dem.axes import read_axes
 from demsr.dem.read.declared import Declared
-from demsr.dem.read.netcdf import check_dimension_order, is_hdf5, open_variables, read_axes, read_classic_header
+from demsr.dem.read.netcdf import check_dimension_order, is_hdf5, open_variables, read_classic_header
 from demsr.dem.read.raster import read_dem
 from demsr.errors import GridError
 
@@ -99,7 +100,7 @@ def test_other_files_are_not_taken_for_hdf5(tmp_path, content):
 
 def axes_of(path, layer="elevation"):
     with open_variables(path, layer) as variables:
-        return read_axes(path, layer, variables)
+        return read_axes(layer, variables, where=str(path))
 
 
 LAYOUTS = {
@@ -122,7 +123,7 @@ def test_coordinates_of_any_layout_and_direction_place_the_values(tmp_path, kind
     array = xr.DataArray(values, coordinates, dims, "elevation", {"units": "m"})[::rows, ::cols]
     engine = {"NETCDF4": "h5netcdf", "NETCDF3_CLASSIC": "scipy"}[kind]
     array.to_netcdf(tmp_path / "a.nc", format=kind, engine=engine)
-    x, y, _ = axes_of(tmp_path / "a.nc")
+    x, y, *_ = axes_of(tmp_path / "a.nc")
     np.testing.assert_allclose(x.centres(), LON[::cols])
     np.testing.assert_allclose(y.centres(), LAT[::rows])
     dem = read_dem(tmp_path / "a.nc", vertical_datum="MSL", declared=Declared(crs="EPSG:4326"))

@@ -142,7 +142,7 @@ def test_limit_of_the_type_close_to_other_numbers_is_refused_until_declared(tmp_
     decimetres = np.linspace(-32760, -20000, ROWS * COLS).round().astype(np.int16).reshape(ROWS, COLS)
     decimetres[VOID] = -32768
     path = write_raw(tmp_path / "a.tif", decimetres, scale=0.1)
-    with pytest.raises(VoidError, match=r"8 pixels are stored as -32768 \(-3276\.8 m\) and nothing declares"):
+    with pytest.raises(VoidError, match=r"8 pixels are stored as -32768 \(-3276\.8 m\) and the file declares no value"):
         read_dem(path, vertical_datum="MSL")
     for declared, void in ((-32768, VOID), (np.nan, ~VOID & VOID)):  # both ways out that the message names
         dem = read_dem(path, vertical_datum="MSL", declared=Declared(nodata=declared))
