@@ -112,7 +112,8 @@ def check_result(elevation: NDArray[np.float32], where: str) -> None:
     wrong = out_of_range(elevation)
     if wrong.any():
         found = f"{int(wrong.sum())} pixels of the result lie outside {LOWEST_M:.0f} to {HIGHEST_M:.0f} m"
-        message = f"{where}: {found}, such as {elevation[wrong][0]:g}; check the input around them for undeclared voids, or give another model"
+        hint = "check the input around them for undeclared voids, or give another model"
+        message = f"{where}: {found}, such as {elevation[wrong][0]:g}; {hint}"
         raise VoidError(message)
 
 

@@ -22,6 +22,7 @@ from demsr.options import InferencePrecision, Operator, Placement
 from demsr.output.formats import check_target, write_product
 from demsr.output.product import Product
 from demsr.reporting.progress import tile_progress
+from demsr.runtime.files import local_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +113,7 @@ def super_resolve_file(
     >>> result.grid.rows, result.grid.cols
     (160, 200)
     """
-    started, source, target = time.monotonic(), Path(source), Path(target)
+    started, source, target = time.monotonic(), Path(source), local_path(target)
     if target.exists() and not overwrite:
         message = f"{target}: exists already; choose another name or add --overwrite"
         raise RasterError(message)
@@ -121,6 +122,7 @@ def super_resolve_file(
         with missing_extras():
             from demsr.inference.preview import check_preview
         check_preview(preview)
+        preview = local_path(preview)
     with open_source(RasterSource(path=source, declared=declared or Declared(), within=within, tid=tid)) as reader:
         if notify:
             for assumption in reader.raster.assumptions:

@@ -316,3 +316,40 @@ def test_the_placement_of_the_srtm_moves_the_result_by_half_a_pixel_and_nothing_
 def test_other_spacings_have_no_placement_of_the_srtm(tmp_path, model, scene):
     with pytest.raises(ParamsError, match="placement srtm is for the land of GEBCO and SRTM15"):
         run(scene, tmp_path / "fine.tif", model, placement="srtm")
+
+
+@pytest.mark.parametrize(
+    "name", ["s3://bucket/dir/out.tif", "/vsimem/out.tif", "https://example.org/a.tif", "gs://b/out"]
+)
+def test_target_that_is_a_url_is_refused_before_any_work(scene, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(RasterError, match="is no path in the file system; write a file here"):
+        run(scene, name, "nosuch-model")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not Path("/vsimem").exists()
+
+
+def test_link_as_target_is_followed_and_stays(scene, model, tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link.tif").symlink_to(tmp_path / "far" / "fine.tif")
+    run(scene, tmp_path / "link.tif", model)
+    assert (tmp_path / "link.tif").is_symlink()
+    assert elevation_of(tmp_path / "far" / "fine.tif").shape == (300, 240)
+
+
+@pytest.mark.parametrize("suffix", [".nc4", ".grd"])
+def test_other_suffixes_of_netcdf_are_written_and_read(scene, model, tmp_path, suffix):
+    run(scene, tmp_path / "fine.tif", model)
+    run(scene, tmp_path / f"fine{suffix}", model)
+    np.testing.assert_array_equal(read_dem(tmp_path / f"fine{suffix}").elevation_m, elevation_of(tmp_path / "fine.tif"))
+
+
+def test_result_that_is_no_elevation_is_refused_and_not_written(scene, tmp_path):
+    net = DemSrNet(1, 8, upsampling="subpixel", symmetric=True)
+    for weight in net.last.parameters():
+        torch.nn.init.constant_(weight, 1e6)
+    save_model(net, tmp_path / "wild", training={})
+    with pytest.raises(VoidError, match="pixels of the result lie outside -12000 to 9500 m"):
+        run(scene, tmp_path / "fine.tif", str(tmp_path / "wild"))
+    assert not (tmp_path / "fine.tif").exists()

@@ -162,7 +162,8 @@ def _select_layer(path: Path, declared: str | None, notes: list[str]) -> tuple[s
             return gdal_name, one
         else:
             bands = zip(dataset.indexes, dataset.descriptions, strict=True)
-            layers = {text or str(band): (gdal_name, band) for band, text in bands}
+            names = {band: text or dataset.tags(band).get("NETCDF_VARNAME") or str(band) for band, text in bands}
+            layers = {name: (gdal_name, band) for band, name in names.items()}
     lower_case = {name.lower(): name for name in layers}
     chosen = declared or next((lower_case[name] for name in _ELEVATION_LAYERS.split() if name in lower_case), None)
     found = ", ".join([*layers][:12]) or "none"
