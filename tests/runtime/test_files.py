@@ -149,9 +149,7 @@ def test_columns_are_those_of_all_rows_in_order_of_appearance(tmp_path):
     assert (tmp_path / "a.csv").read_text() == "b,a,c\n1,2,\n4,,3\n"
 
 
-@pytest.mark.parametrize(
-    "name", ["s3://b/a.tif", "https://a.org/a.tif", "gs://b/a", "/vsimem/a.tif", "/vsis3/b/a.nc"]
-)
+@pytest.mark.parametrize("name", ["s3://b/a.tif", "https://a.org/a.tif", "gs://b/a", "/vsimem/a.tif", "/vsis3/b/a.nc"])
 def test_url_is_no_path_and_makes_no_folder(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     writers = (

@@ -18,10 +18,14 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from demsr.dem.gdal_environment import gdal_environment
 from demsr.dem.read.declared import Declared
 from demsr.dem.read.integrity import check_integrity
+from demsr.dem.read.names import source_name, unpacked
 from demsr.errors import DemsrError, GridError, RasterError
 
-RASTER_SUFFIXES = (".tif", ".tiff", ".hgt", ".nc", ".bag", ".asc", ".grd", ".img", ".bil", ".vrt")
-_NOT_IN_ARCHIVES = (".nc", ".bag")  # libraries of these formats need a real file
+RASTER_SUFFIXES = (
+    *(".tif", ".tiff", ".hgt", ".nc", ".nc4", ".bag", ".asc", ".grd", ".img", ".bil", ".vrt"),
+    *(".dt0", ".dt1", ".dt2"),
+)
+_NOT_IN_ARCHIVES = (".nc", ".nc4", ".grd", ".bag")  # libraries of these formats need a real file
 _ELEVATION_LAYERS = "elevation z band1 height altitude topo topography bathymetry dem depth"  # by preference
 _ERRORS = (
     *(RasterioError, CPLE_BaseError, pyproj.exceptions.ProjError, zipfile.BadZipFile, zlib.error),
@@ -58,6 +62,11 @@ class RasterFile:
         return {**self.dataset.tags(), **self.dataset.tags(self.band)}
 
     @property
+    def stored(self) -> Path:
+        """File on the disk that GDAL reads: `path`, or its unpacked copy."""
+        return Path(self.dataset.files[0]) if self.dataset.files else self.path
+
+    @property
     def variable(self) -> str:
         """Name of the variable of a NetCDF file, with its groups."""
         if self.gdal_name.startswith("NETCDF:"):
@@ -71,12 +80,12 @@ class RasterFile:
 
 
 @contextlib.contextmanager
-def open_file(path: Path, declared: Declared) -> Iterator[RasterFile]:
+def open_file(name: Path, declared: Declared) -> Iterator[RasterFile]:
     """Open the layer of a raster file that holds the elevation.
 
     Parameters
     ----------
-    path : raster in a format of GDAL, or .zip archive with one
+    name : raster in a format of GDAL, .zip archive with one, .gz file of one, or see `source_name`
     declared : properties declared by the user
 
     Raises
@@ -84,26 +93,29 @@ def open_file(path: Path, declared: Declared) -> Iterator[RasterFile]:
     RasterError : the file is no raster, is damaged, or is an archive without exactly one raster
     GridError : several layers, none of which is known to be elevation
     """
+    path, layer, member = source_name(name)
     if path.is_dir():
         message = f"{path}: is a folder; name files in it"
         raise RasterError(message)
     with gdal_errors(path), gdal_environment():
         notes = declared.notes()
-        name, band = _select_layer(path, declared.layer, notes)
-        with rasterio.open(name) as dataset:
+        gdal_name, band = _select_layer(path, _gdal_name(path, member), declared.layer or layer, notes)
+        with rasterio.open(gdal_name) as dataset:
             alpha = _alpha_band(dataset)
-            layer = {
-                "gdal_name": name,
-                "dataset": dataset,
-                "band": band,
-                "alpha_band": None if alpha == band else alpha,
-            }
-            yield RasterFile(path=path, declared=declared, notes=notes, **layer)
+            yield RasterFile(
+                path=path,
+                gdal_name=gdal_name,
+                dataset=dataset,
+                band=band,
+                alpha_band=None if alpha == band else alpha,
+                declared=declared,
+                notes=notes,
+            )
 
 
 def raster_name(path: Path) -> str:
     """Return a file name without the suffixes of its format: N43E007 for N43E007.hgt.zip."""
-    bare = path.with_suffix("") if path.suffix.lower() == ".zip" else path
+    bare = path.with_suffix("") if path.suffix.lower() in (".zip", ".gz") else path
     return bare.stem if bare.suffix.lower() in RASTER_SUFFIXES else bare.name
 
 
@@ -133,28 +145,36 @@ def gdal_errors(path: Path) -> Iterator[None]:
         raise RasterError(message) from error
 
 
-def _gdal_name(path: Path) -> str:
-    """Return the dataset name for GDAL: the file itself, or the only raster in an archive."""
+def _gdal_name(path: Path, member: str | None = None) -> str:
+    """Return the dataset name for GDAL: the file itself, an unpacked copy, or the only raster in an archive."""
     if path.suffix.lower() != ".zip":
-        check_integrity(path)
-        return str(path)
+        file = unpacked(path) if path.suffix.lower() == ".gz" else path
+        check_integrity(file)
+        return str(file)
     with zipfile.ZipFile(path) as archive:
-        rasters = [name for name in archive.namelist() if name.lower().endswith(RASTER_SUFFIXES)]
+        rasters = [name for name in archive.namelist() if _is_raster(name)] if member is None else [member]
         if len(rasters) != 1:
             message = f"{path}: holds {len(rasters)} rasters ({', '.join(rasters[:5])}); unpack it and name one"
             raise RasterError(message)
         if rasters[0].lower().endswith(_NOT_IN_ARCHIVES):
-            message = f"{path}: holds {rasters[0]}, which cannot be read inside an archive; unpack it"
-            raise RasterError(message)
-        with archive.open(rasters[0]) as member:
-            while member.read(2**20):  # checks the CRC, which GDAL does not
+            file = unpacked(path, rasters[0])
+            check_integrity(file)
+            return str(file)
+        with archive.open(rasters[0]) as content:
+            while content.read(2**20):  # checks the CRC, which GDAL does not
                 pass
     return f"/vsizip/{{{path.resolve()}}}/{rasters[0]}"
 
 
-def _select_layer(path: Path, declared: str | None, notes: list[str]) -> tuple[str, int]:
+def _is_raster(member: str) -> bool:
+    """Whether a member of an archive is a raster by its suffix; files that systems add to archives are not."""
+    parts = member.split("/")
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return not hidden and member.lower().endswith(RASTER_SUFFIXES)
+
+
+def _select_layer(path: Path, gdal_name: str, declared: str | None, notes: list[str]) -> tuple[str, int]:
     """Return the dataset name and the band that hold the elevation."""
-    gdal_name = _gdal_name(path)
     with rasterio.open(gdal_name) as dataset:
         if dataset.count == 0:
             layers = {name.rsplit(":", 1)[-1].strip("/"): (name, 1) for name in dataset.subdatasets}

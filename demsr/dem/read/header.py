@@ -69,7 +69,7 @@ def read_header(path: Path, declared: Declared | None = None, *, is_elevation: b
 
     Parameters
     ----------
-    path : raster in a format of GDAL, or .zip archive with one
+    path : raster in a format of GDAL, .zip archive with one, .gz file of one, or see `demsr.dem.read.names`
     declared : properties that the file lacks or states wrongly
     is_elevation : refuse layers that are no elevation; False for type identifiers, for example
 
@@ -80,8 +80,8 @@ def read_header(path: Path, declared: Declared | None = None, *, is_elevation: b
         of which none is known to be elevation
     DatumError : the file names an unknown vertical datum
     """
-    with open_file(path, declared or Declared()) as file, open_variables(file.path, file.variable) as variables:
-        dataset, index = file.dataset, file.band - 1
+    with open_file(path, declared or Declared()) as file, open_variables(file.stored, file.variable) as variables:
+        dataset, index, path = file.dataset, file.band - 1, file.path
         if dataset.driver != _NETCDF:
             variables = {}
         is_sure = not is_elevation or check_meaning(file)

@@ -8,9 +8,9 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 from demsr.errors import RasterError
 
@@ -49,11 +49,12 @@ def source_name(name: Path) -> SourceName:
     if dataset := _DATASET.fullmatch(text):
         return SourceName(Path(dataset["path"]), layer=dataset["layer"].strip("/"))
     if inside := _INSIDE.fullmatch(text):
-        whole = Path(inside["path"] + (inside["member"] or ""))
-        archive = next((path for path in (whole, *whole.parents) if path.is_file()), None)
-        if archive is not None:
-            member = "" if archive == whole else whole.relative_to(archive).as_posix()
-            return SourceName(archive, member=member or None)
+        relative = Path(inside["path"] + (inside["member"] or ""))
+        for whole in (relative, Path("/") / relative):  # paths have lost the second of two slashes
+            archive = next((path for path in (whole, *whole.parents) if path.is_file()), None)
+            if archive is not None:
+                member = None if archive == whole else whole.relative_to(archive).as_posix()
+                return SourceName(archive, member=member)
     message = f"{text}: is no local file; download it, and name the file, with --layer if it has several layers"
     raise RasterError(message)
 
@@ -73,7 +74,7 @@ def unpacked(path: Path, member: str | None = None) -> Path:
     return _unpacked(path, member, path.stat().st_mtime_ns)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _unpacked(path: Path, member: str | None, _modified_ns: int) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="demsr-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -92,7 +93,7 @@ def _unpacked(path: Path, member: str | None, _modified_ns: int) -> Path:
 def _opened(path: Path, member: str | None) -> Iterator[IO[bytes]]:
     if member is None:
         with gzip.open(path) as packed:
-            yield packed
+            yield cast("IO[bytes]", packed)
         return
     with zipfile.ZipFile(path) as archive, archive.open(member) as packed:
         yield packed
