@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from demsr.dem.axes import Axes, Variable, direction, read_axes
 from demsr.dem.crs import check_horizontal
 from demsr.dem.dem import check_result
-from demsr.dem.grid import Grid
+from demsr.dem.grid import Grid, rows_on_the_globe
 from demsr.dem.read.encoding import detect_encoding
 from demsr.dem.read.identity import product_of
 from demsr.dem.read.meaning import check_heights, objections, positive_by_name, says_heights
@@ -107,7 +107,7 @@ def super_resolve(
     result = xr.DataArray(fine[flips], {**coordinates, **scalars}, (rows, cols), elevation.name, attributes)
     for sigma_m in errors:
         result = result.assign_coords(uncertainty=((rows, cols), sigma_m[flips], {"units": "m"}))
-    return result.transpose(*plane.dims)
+    return result.isel({rows: _kept_rows(axes, resolver.scale)}).transpose(*plane.dims)
 
 
 def _net(
@@ -137,6 +137,15 @@ def _grid(axes: Axes) -> Grid:
         pixel_height=abs(axes.y.step),
         crs="EPSG:4326",
     )
+
+
+def _kept_rows(axes: Axes, scale: int) -> slice:
+    """Return the rows of a result, in the order of the input, that do not lie beyond a pole."""
+    if not axes.in_degrees:
+        return slice(None)
+    fine = _grid(axes).refine(scale)
+    kept = rows_on_the_globe(fine)
+    return slice(fine.rows - kept.stop, fine.rows - kept.start) if axes.y.step > 0 else slice(kept.start, kept.stop)
 
 
 def _check_type(elevation: object) -> None:

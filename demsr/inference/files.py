@@ -17,7 +17,7 @@ from demsr.inference.source import RasterSource, SourceReader, open_source
 from demsr.inference.super_resolver import SuperResolver
 from demsr.inference.tile_plan import BANDS, TilePlan
 from demsr.inference.tile_store import TileStore, tile_store
-from demsr.inference.tiles import LocalWorkers, Workers, measure_seam_m
+from demsr.inference.tiles import LocalWorkers, Workers, measure_seam_m, product_grid, product_window
 from demsr.options import InferencePrecision, Operator, Placement
 from demsr.output.formats import check_target, write_product
 from demsr.output.product import Product
@@ -152,7 +152,9 @@ def super_resolve_file(
         ):
             tiles, computed_px = _compute_tiles(plan, crew, store)
             reader.check_unchanged()
-            write_product(target, {window.refine(resolver.scale): tiles[window] for window in plan.windows}, product)
+            grid, scale = reader.raster.grid, resolver.scale
+            placed = {product_window(grid, window, scale): tiles[window] for window in plan.windows}
+            write_product(target, placed, product)
         if notify and not reader.raster.grid.is_fifteen_arcsec:
             refined = f"pixels of {describe_spacing(reader.raster.grid)} become {describe_spacing(product.grid)}"
             notify(f"{refined}; the models are trained for 15 arcsec")
@@ -234,7 +236,7 @@ def _provenance(
 
 
 def _product(reader: SourceReader, resolver: SuperResolver, tags: dict[str, str], placement: Placement) -> Product:
-    nominal = reader.raster.grid.refine(resolver.scale)
+    nominal = product_grid(reader.raster.grid, resolver.scale)
     offset = -LAND_OFFSET_ARCSEC / 3600
     return Product(
         grid=nominal.moved(offset, offset) if placement == "srtm" else nominal,

@@ -4,6 +4,7 @@ from rasterio.transform import Affine
 from synthetic import rough, write_raw
 
 from demsr.dem.crs import check_horizontal, horizontal_part
+from demsr.dem.grid import Grid
 from demsr.dem.read.declared import Declared
 from demsr.dem.read.raster import read_dem
 from demsr.errors import GridError
@@ -45,3 +46,13 @@ def test_site_grid_is_read_after_its_system_was_declared(tmp_path):
         read_dem(path, vertical_datum="MSL")
     declared = Declared(crs="EPSG:32632")
     assert read_dem(path, vertical_datum="MSL", declared=declared).grid.crs == "EPSG:32632"
+
+
+def test_projection_from_paris_has_true_pixel_sizes_and_no_geographic_grid():
+    grid = Grid(rows=2, cols=2, west=200_000, north=2_600_000, pixel_width=90, pixel_height=90, crs="EPSG:27572")
+    to_lonlat = pyproj.Transformer.from_crs("EPSG:27572", "EPSG:4326", always_xy=True)
+    ends = (*to_lonlat.transform(200_000, 2_599_910), *to_lonlat.transform(200_180, 2_599_910))
+    width_m = pyproj.Geod(ellps="WGS84").inv(*ends)[2] / 2
+    assert grid.pixel_size_m()[0] == pytest.approx(width_m, rel=1e-4)
+    with pytest.raises(GridError, match="counts in grads from Paris"):
+        _ = grid.geographic_crs

@@ -197,6 +197,15 @@ def test_coordinates_of_other_names_are_refined(net, kind):
     np.testing.assert_allclose(fine.to_numpy(), expected.to_numpy(), atol=2e-3)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_nodes_on_the_poles_give_no_row_beyond_them(net, order):
+    lat, lon = np.linspace(90, -90, 13)[::order], np.arange(10, 130, 15.0)
+    lr = xr.DataArray(rough(13, 8), {"lat": lat, "lon": lon}, ("lat", "lon"), "elevation", {"units": "m"})
+    fine = super_resolve(lr, net)
+    assert fine.shape == (61, 40)
+    np.testing.assert_allclose(fine.lat[[0, -1]], [90 * order, -90 * order])
+
+
 def test_result_that_is_no_elevation_is_refused(net):
     with torch.no_grad():
         for weight in net.last.parameters():

@@ -353,3 +353,22 @@ def test_result_that_is_no_elevation_is_refused_and_not_written(scene, tmp_path)
     with pytest.raises(VoidError, match="pixels of the result lie outside -12000 to 9500 m"):
         run(scene, tmp_path / "fine.tif", str(tmp_path / "wild"))
     assert not (tmp_path / "fine.tif").exists()
+
+
+@pytest.mark.parametrize("north", [True, False])
+def test_nodes_on_a_pole_give_no_row_beyond_it_and_no_square_beyond_it(tmp_path, model, north):
+    step, rows, cols = 0.25, 9, 12
+    top = 90.0 if north else -90 + (rows - 1) * step
+    nodes = Affine(step, 0, 10 - step / 2, 0, -step, top + step / 2)
+    path = write_raw(tmp_path / "a.tif", rough(rows, cols), transform=nodes, AREA_OR_POINT="Point")
+    with rasterio.open(path, "r+") as file:
+        file.transform = nodes
+    for side in (9, 8):
+        run(path, tmp_path / f"{side}.tif", model, declared=Declared(vertical_datum="MSL"), tile_px=side)
+    fine, tiled = (read_dem(tmp_path / f"{side}.tif") for side in (9, 8))
+    assert fine.elevation_m.shape == (5 * rows - 2, 5 * cols)
+    centres = fine.grid.centre(0, 0)[1], fine.grid.centre(fine.grid.rows - 1, 0)[1]
+    assert centres[0 if north else 1] == pytest.approx(90 if north else -90, abs=1e-9)
+    np.testing.assert_allclose(tiled.elevation_m, fine.elevation_m, rtol=2.4e-7, atol=2e-3)
+    run(path, tmp_path / "squares", model, declared=Declared(vertical_datum="MSL"))
+    assert not list((tmp_path / "squares").glob("*90*.tif")) or not north
