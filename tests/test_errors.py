@@ -4,7 +4,7 @@ import os
 import pytest
 
 from demsr import errors
-from demsr.errors import DemsrError, ParamsError, RasterError, reported
+from demsr.errors import DemsrError, ParamsError, RasterError, reported, whole_cause
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, DemsrError)]
 
@@ -107,3 +107,11 @@ def test_debugging_lets_every_error_through(error, by_environment, monkeypatch):
 def test_error_of_a_raster_is_caught_as_an_error_of_files():
     with pytest.raises(OSError, match="broken"):
         raise RasterError("broken")  # noqa: EM101
+
+
+def test_every_cause_of_an_error_is_told_once():
+    error = RuntimeError("no raster: read failed")
+    error.__cause__ = ValueError("read failed")
+    error.__cause__.__cause__ = OSError("line 1 of the cause\nline 2")
+    assert whole_cause(error) == "no raster: read failed; line 1 of the cause line 2"
+    assert whole_cause(KeyError()) == "KeyError"

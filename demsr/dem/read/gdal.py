@@ -19,7 +19,7 @@ from demsr.dem.gdal_environment import gdal_environment
 from demsr.dem.read.declared import Declared
 from demsr.dem.read.integrity import check_integrity
 from demsr.dem.read.names import source_name, unpacked
-from demsr.errors import DemsrError, GridError, RasterError
+from demsr.errors import DemsrError, GridError, RasterError, whole_cause
 
 RASTER_SUFFIXES = (
     *(".tif", ".tiff", ".hgt", ".nc", ".nc4", ".bag", ".asc", ".grd", ".img", ".bil", ".vrt"),
@@ -140,8 +140,9 @@ def gdal_errors(path: Path) -> Iterator[None]:
     except DemsrError:
         raise
     except _ERRORS as error:
-        reason = error.__cause__ or error  # rasterio chains the error of GDAL
-        message = f"{path}: cannot be read as a raster ({reason}); give a whole GeoTIFF or another format of GDAL"
+        message = (
+            f"{path}: cannot be read as a raster ({whole_cause(error)}); give a whole GeoTIFF or another format of GDAL"
+        )
         raise RasterError(message) from error
 
 
