@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio.shutil
 from raster_files import LAT, LON, VALUES, write_ascii, write_netcdf
-from synthetic import rough, write_raw
+from rasterio.transform import Affine
+from synthetic import dem, plane, rough, write_raw
 
+from demsr.dem.geotiff import write_dem
 from demsr.dem.read import names
 from demsr.dem.read.names import source_name, unpacked
 from demsr.dem.read.raster import read_dem
@@ -82,3 +85,21 @@ def test_file_that_unpacks_to_far_more_than_a_raster_is_refused(tmp_path, monkey
     monkeypatch.setattr(names, "_FREELY_BYTES", 1000)
     with pytest.raises(RasterError, match=r"a\.tif\.gz: unpacks to more than [0-9,]+ bytes; unpack it yourself"):
         unpacked(path)
+
+
+def test_cloud_optimised_geotiff_in_an_archive_is_read(tmp_path):
+    write_dem(tmp_path / "a.tif", dem(rough(40, 50)))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "a.tif", "a.tif")
+    np.testing.assert_array_equal(read_dem(tmp_path / "a.zip").elevation_m, rough(40, 50))
+
+
+def test_dted_is_read_as_heights_of_nodes(tmp_path):
+    nodes = Affine(1 / 120, 0, 7 - 1 / 240, 0, -1 / 120, 44 + 1 / 240)
+    values = plane(121, 121, level=900, per_row=1, per_col=2).astype(np.int16)
+    path = write_raw(tmp_path / "a.tif", values, transform=nodes)
+    rasterio.shutil.copy(path, tmp_path / "n43.dt0", driver="DTED")
+    read = read_dem(tmp_path / "n43.dt0", vertical_datum="EGM96")
+    np.testing.assert_array_equal(read.elevation_m, values)
+    assert read.grid.registration == "point"
+    assert read.grid.centre(0, 0) == pytest.approx((7, 44), abs=1e-9)
