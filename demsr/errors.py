@@ -148,6 +148,23 @@ def reported(where: str, *, debug: bool = False) -> Iterator[None]:
         _fail(f"{where}: {message}")
 
 
+def whole_cause(error: BaseException) -> str:
+    """Return the messages of an error and of those that caused it, each once, the first cause last.
+
+    Parameters
+    ----------
+    error : as caught
+    """
+    texts: list[str] = []
+    link: BaseException | None = error
+    while link is not None:
+        text = " ".join(str(link).split())
+        if text and not any(text in known for known in texts):
+            texts.append(text)
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return "; ".join(texts) or type(error).__name__
+
+
 def _debugging() -> bool:
     return os.environ.get("DEMSR_DEBUG") == "1"
 
@@ -160,7 +177,7 @@ def _message(error: BaseException) -> str | None:
     if any(sign in text.lower() for sign in _DISK_FULL):
         return f"the disk is full ({error}); free space there and run the same command again"
     if type(error).__module__.startswith("mlflow."):
-        return f"MLflow: {text.strip().splitlines()[0]}; check that its server or store is up, and run this again"
+        return f"MLflow: {whole_cause(error)}; check that its server or store is up, and run this again"
     if isinstance(error, OSError):
         return f"{error}; check the path and its permissions"
     return None

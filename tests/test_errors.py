@@ -4,7 +4,7 @@ import os
 import pytest
 
 from demsr import errors
-from demsr.errors import DemsrError, ParamsError, RasterError, reported
+from demsr.errors import DemsrError, ParamsError, RasterError, reported, whole_cause
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, DemsrError)]
 
@@ -115,3 +115,11 @@ def test_message_is_one_printable_line_whatever_a_file_puts_into_it(kind, capsys
     assert str(error) == "a.tif: has the layers \ufffd]0;owned\ufffd, b c\ufffd"
     assert ended(error) == 1
     assert capsys.readouterr().err == f"error: stage: {error}\n"
+
+
+def test_every_cause_of_an_error_is_told_once():
+    error = RuntimeError("no raster: read failed")
+    error.__cause__ = ValueError("read failed")
+    error.__cause__.__cause__ = OSError("line 1 of the cause\nline 2")
+    assert whole_cause(error) == "no raster: read failed; line 1 of the cause line 2"
+    assert whole_cause(KeyError()) == "KeyError"

@@ -46,6 +46,7 @@ NO_MODULE = {
     "tests/test_install.py",
     "tests/test_mirror.py",
     "tests/test_paths.py",
+    "tests/test_properties.py",
 }
 """Test files about several modules or about the whole package."""
 

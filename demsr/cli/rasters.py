@@ -170,7 +170,9 @@ def convert(
     from demsr.dem.geotiff import write_dem
     from demsr.dem.read.raster import read_raster
     from demsr.errors import RasterError
+    from demsr.runtime.files import local_path
 
+    target = local_path(target)
     if target.is_dir():
         message = f"{target}: is a folder; name a file in it"
         raise RasterError(message)

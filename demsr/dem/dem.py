@@ -101,6 +101,22 @@ def check_range(elevation: NDArray[np.float32], source: str) -> None:
         raise VoidError(message)
 
 
+def check_result(elevation: NDArray[np.float32], where: str) -> None:
+    """Raise VoidError if a model has computed what cannot be an elevation on Earth in metres.
+
+    Parameters
+    ----------
+    elevation : (rows, cols), metres, NaN where void
+    where : first part of the message
+    """
+    wrong = out_of_range(elevation)
+    if wrong.any():
+        found = f"{int(wrong.sum())} pixels of the result lie outside {LOWEST_M:.0f} to {HIGHEST_M:.0f} m"
+        hint = "check the input around them for undeclared voids, or give another model"
+        message = f"{where}: {found}, such as {elevation[wrong][0]:g}; {hint}"
+        raise VoidError(message)
+
+
 def check_product_range(dem: Dem, range_m: tuple[float, float] | None, where: str) -> None:
     """Raise VoidError if elevations lie outside the product's range: wrong unit, wrong sign or undeclared voids."""
     if range_m is None or not dem.valid.any():

@@ -14,6 +14,7 @@ from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.transform import Affine
 
 from demsr.dem.dem import Dem
+from demsr.dem.gdal_environment import gdal_environment
 from demsr.dem.grid import Grid
 from demsr.dem.vertical import NOT_STATED, compound_crs
 from demsr.errors import RasterError
@@ -40,7 +41,7 @@ def write_dem(path: Path, dem: Dem, *, tags: dict[str, str] | None = None) -> No
     profile = {**geotiff_profile(dem.grid, compound_crs(dem.grid.crs, dem.vertical_datum)), "driver": "COG", "count": 1}
     compression = {"compress": "DEFLATE", "predictor": "YES", "blocksize": 512}
     try:
-        with atomic_write(path) as temporary, rasterio.Env(GDAL_PAM_ENABLED="NO"):
+        with atomic_write(path) as temporary, gdal_environment():
             with rasterio.open(temporary, "w", **profile, **compression) as dataset:
                 dataset.write(dem.elevation_m, 1)
                 dataset.update_tags(**elevation_tags(dem.grid, dem.vertical_datum, dem.source), **(tags or {}))

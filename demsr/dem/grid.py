@@ -12,6 +12,7 @@ from functools import lru_cache
 import pyproj
 from pyproj.transformer import TransformerGroup
 
+from demsr.dem.crs import check_horizontal
 from demsr.dem.windows import Window
 from demsr.errors import GridError, OutsideError
 from demsr.options import Registration
@@ -99,7 +100,7 @@ class Grid:
 
         Raises
         ------
-        GridError : the CRS is not tied to the Earth
+        GridError : the CRS is not tied to the Earth, or its base does not count in degrees from Greenwich
         """
         if self.is_geographic:
             return self.crs
@@ -107,6 +108,7 @@ class Grid:
         if geographic is None:
             message = f"grid is in {self.crs[:60]!r}, which is not tied to the Earth; give an EPSG code or WKT that is"
             raise GridError(message)
+        check_horizontal(geographic, where=f"grid in {_crs(self.crs).name}")
         epsg = geographic.to_epsg(min_confidence=70)
         return f"EPSG:{epsg}" if epsg else str(geographic.to_wkt())
 
@@ -188,7 +190,7 @@ class Grid:
         crs = _crs(self.crs)
         metres = crs.axis_info[0].unit_conversion_factor
         x, y = self.centre((self.rows - 1) / 2, (self.cols - 1) / 2)
-        lon, lat = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform(x, y)
+        lon, lat = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)
         factors = pyproj.Proj(crs).get_factors(lon, lat)
         return self.pixel_width * metres / factors.parallel_scale, self.pixel_height * metres / factors.meridional_scale
 
@@ -218,6 +220,15 @@ class Grid:
             message = f"{self.crs[:60]} does not reach {box}; give a box nearer to {self.lonlat_bounds()}"
             raise GridError(message)
         return west, south, east, north
+
+
+def rows_on_the_globe(grid: Grid) -> range:
+    """Return the rows of a grid whose centres do not lie beyond a pole; all rows of a projected grid."""
+    if not grid.is_geographic:
+        return range(grid.rows)
+    north = math.ceil((grid.north - 90) / grid.pixel_height - 0.5 - _TOUCHING)
+    south = math.ceil((-90 - grid.south) / grid.pixel_height - 0.5 - _TOUCHING)
+    return range(max(0, north), grid.rows - max(0, south))
 
 
 def describe_spacing(grid: Grid) -> str:

@@ -1,16 +1,26 @@
 """Super-resolve an xarray DataArray in memory."""
 
+import contextlib
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyproj
 import xarray as xr
 from numpy.typing import NDArray
 
-from demsr.dem.dem import HIGHEST_M, LOWEST_M, out_of_range
-from demsr.dem.grid import Grid
+from demsr.dem.axes import Axes, Variable, direction, read_axes
+from demsr.dem.crs import check_horizontal
+from demsr.dem.dem import check_result
+from demsr.dem.grid import Grid, rows_on_the_globe
+from demsr.dem.read.encoding import detect_encoding
 from demsr.dem.read.identity import product_of
+from demsr.dem.read.meaning import check_heights, objections, positive_by_name, says_heights
 from demsr.dem.read.stream import ArrayReader
-from demsr.dem.units import METRES_PER_UNIT
+from demsr.dem.read.void_values import Storage, declared_voids
+from demsr.dem.units import metres_per_unit
 from demsr.dem.windows import tiles
 from demsr.errors import GridError, VoidError
 from demsr.inference.load import BUILTIN, choose_operator, load_model
@@ -20,10 +30,17 @@ from demsr.model.coast import CoastNet
 from demsr.model.srnet import DemSrNet
 from demsr.options import InferencePrecision, Operator
 
-_NAMES = {"y": ("lat", "latitude", "y"), "x": ("lon", "longitude", "x")}
-_UNEVEN = 1e-3  # of a step: largest deviation from even coordinates
 _GEO_TRANSFORM = "GeoTransform"
-_PACKING = ("_FillValue", "missing_value", "scale_factor", "add_offset")  # absent once xarray has decoded
+_WKT = ("crs_wkt", "spatial_ref")
+_PACKING = {"scale_factor": 1.0, "add_offset": 0.0}  # absent from attributes once xarray has decoded
+_OF_OLD_VALUES = (
+    *("valid_range", "valid_min", "valid_max", "actual_range", "cell_methods", "bounds", "_FillValue", "missing_value"),
+    *("flag_values", "flag_masks", "flag_meanings", "ancillary_variables", "STATISTICS_", "scale_factor", "add_offset"),
+)
+"""Attributes, and starts of attributes, that describe the values or cells of the input."""
+_UNCHANGED = 0.01  # of a step: decoded values of 32 bits lie this close to the packed numbers
+_REMEDY = "set elevation.attrs['missing_value'] = {number} or make voids NaN"
+_DOUBTED = "give it a name such as elevation if these are heights"
 
 
 def super_resolve(
@@ -43,8 +60,8 @@ def super_resolve(
 
     Parameters
     ----------
-    elevation : metres, positive up, NaN where void, with evenly spaced coordinates along two dimensions, in either
-        direction
+    elevation : metres, positive up, with evenly spaced coordinates along two dimensions, in either direction. Void are
+        NaN, the numbers and ranges that attributes declare, and the usual void values as in files, with a warning
     model : see `demsr.load_model`, or a net
     operator : how the cells came from the terrain, see `demsr.load_model`; None takes "gebco" for an array whose file
         or attributes name GEBCO or SRTM15+, else "blind"
@@ -60,7 +77,7 @@ def super_resolve(
 
     Raises
     ------
-    GridError : coordinates are missing or uneven, or elevation is not in metres and positive up
+    GridError : coordinates are missing or uneven, or the values are no elevation in metres, positive up
     VoidError : no cell is measured, or values cannot be elevations
     CheckpointError, ParamsError, TrackingError : see `demsr.load_model`
 
@@ -76,27 +93,28 @@ def super_resolve(
     plane = elevation.squeeze(drop=False)
     where = str(elevation.name or "elevation")
     rows, cols = _dimensions(plane, where)
-    _check_units(plane, where)
-    net = _net(model, operator, plane, (rows, cols), device)
+    axes = _axes(plane, rows, cols, where)
+    heights = _heights(plane.transpose(rows, cols), elevation.encoding, where)
+    net = _net(model, operator, plane, axes, device)
     resolver = SuperResolver(net, precision=precision, consistent=consistent, uncertain=uncertain)
-    north_up, flips = _north_up(plane.transpose(rows, cols), rows, cols)
-    values = north_up.to_numpy().astype(np.float32)
-    _check_values(values, where)
-    reader = ArrayReader(values, is_periodic=_is_periodic(north_up[cols]))
+    flips = (slice(None, None, -1 if axes.y.step > 0 else 1), slice(None, None, -1 if axes.x.step < 0 else 1))
+    reader = ArrayReader(heights[flips], is_periodic=_is_periodic(axes))
     fine, *errors = _super_resolve_tiles(reader, resolver, tile_px or default_tile_px(resolver))
-    coordinates = {name: _refined(north_up[name], resolver.scale) for name in (rows, cols)}
+    check_result(fine, where)
+    coordinates = _refined(plane, axes, (rows, cols), resolver.scale)
     scalars = {name: _rescaled(coord, resolver.scale) for name, coord in plane.coords.items() if not coord.dims}
-    result = xr.DataArray(fine, {**coordinates, **scalars}, (rows, cols), elevation.name, elevation.attrs)
+    attributes = _without_old_values(elevation.attrs)
+    result = xr.DataArray(fine[flips], {**coordinates, **scalars}, (rows, cols), elevation.name, attributes)
     for sigma_m in errors:
-        result = result.assign_coords(uncertainty=((rows, cols), sigma_m, {"units": "m"}))
-    return result.isel(flips).transpose(*plane.dims)
+        result = result.assign_coords(uncertainty=((rows, cols), sigma_m[flips], {"units": "m"}))
+    return result.isel({rows: _kept_rows(axes, resolver.scale)}).transpose(*plane.dims)
 
 
 def _net(
     model: str | Path | DemSrNet | CoastNet,
     operator: Operator | None,
     plane: xr.DataArray,
-    dims: tuple[str, str],
+    axes: Axes,
     device: str,
 ) -> DemSrNet | CoastNet:
     """Return the net for the operator that is asked for, or that follows from the product."""
@@ -104,24 +122,30 @@ def _net(
         return model
     name = Path(str(plane.encoding.get("source", ""))).name
     texts = {key: str(text) for key, text in plane.attrs.items()}
-    chosen, _ = choose_operator(model, operator, product_of(_grid(plane, *dims), name, texts))
+    chosen, _ = choose_operator(model, operator, product_of(_grid(axes), name, texts))
     return load_model(model, device=device, operator=chosen)
 
 
-def _grid(plane: xr.DataArray, rows: str, cols: str) -> Grid:
+def _grid(axes: Axes) -> Grid:
     """Return the grid of an array, taken as degrees."""
-    south, north = sorted(map(float, plane[rows][[0, -1]]))
-    west, east = sorted(map(float, plane[cols][[0, -1]]))
-    height, width = (north - south) / (plane.sizes[rows] - 1), (east - west) / (plane.sizes[cols] - 1)
     return Grid(
-        rows=plane.sizes[rows],
-        cols=plane.sizes[cols],
-        west=west - width / 2,
-        north=north + height / 2,
-        pixel_width=width,
-        pixel_height=height,
+        rows=axes.y.length,
+        cols=axes.x.length,
+        west=axes.x.lowest_edge,
+        north=axes.y.highest_edge,
+        pixel_width=abs(axes.x.step),
+        pixel_height=abs(axes.y.step),
         crs="EPSG:4326",
     )
+
+
+def _kept_rows(axes: Axes, scale: int) -> slice:
+    """Return the rows of a result, in the order of the input, that do not lie beyond a pole."""
+    if not axes.in_degrees:
+        return slice(None)
+    fine = _grid(axes).refine(scale)
+    kept = rows_on_the_globe(fine)
+    return slice(fine.rows - kept.stop, fine.rows - kept.start) if axes.y.step > 0 else slice(kept.start, kept.stop)
 
 
 def _check_type(elevation: object) -> None:
@@ -145,71 +169,134 @@ def _dimensions(plane: xr.DataArray, where: str) -> tuple[str, str]:
         message = f"{where}: has shape {plane.shape}; two dimensions of 2 or more cells are needed"
         raise GridError(message)
     first, second = map(str, plane.dims)
-    rows, cols = (second, first) if first.lower() in _NAMES["x"] or second.lower() in _NAMES["y"] else (first, second)
-    for name in (rows, cols):
-        if name not in plane.coords:
-            message = f"{where}: dimension {name} has no coordinates; assign those of the cell centres"
-            raise GridError(message)
-        centres = plane[name].to_numpy()
-        values = centres.astype(np.float64)
-        even = np.linspace(values[0], values[-1], len(values))
-        rounding = 2 * np.spacing(np.abs(centres).max()) if np.issubdtype(centres.dtype, np.floating) else 0.0
-        allowed = _UNEVEN * abs(even[1] - even[0]) + rounding
-        if not np.abs(values - even).max() <= allowed or even[0] == even[-1]:
-            message = f"{where}: coordinates {name} are not evenly spaced; interpolate to even ones first"
-            raise GridError(message)
-    return rows, cols
+    along = {name: _direction(plane, name) for name in (first, second)}
+    return (second, first) if along[first] == "x" or along[second] == "y" else (first, second)
 
 
-def _check_units(plane: xr.DataArray, where: str) -> None:
-    if packed := [name for name in _PACKING if name in plane.attrs]:
+def _direction(plane: xr.DataArray, dimension: str) -> str | None:
+    """Return "x" or "y" by the coordinates along a dimension, or by its name."""
+    named = [name for name, coord in plane.coords.items() if coord.dims == (dimension,)]
+    found = (direction(str(name), plane.coords[name].attrs) for name in (dimension, *named) if name in plane.coords)
+    return next((axis for axis in found if axis), None) or direction(dimension, {})
+
+
+def _axes(plane: xr.DataArray, rows: str, cols: str, where: str) -> Axes:
+    """Return the axes of an array by its coordinates."""
+    variables = {
+        str(name): Variable(tuple(map(str, coord.dims)), coord.attrs, coord.to_numpy)
+        for name, coord in plane.transpose(rows, cols).coords.items()
+        if coord.dims and np.issubdtype(coord.dtype, np.number)
+    }
+    axes = read_axes("", {**variables, "": Variable((rows, cols), plane.attrs, plane.to_numpy)}, where=where)
+    if axes is None:
+        lacking = next((name for name in (rows, cols) if name not in variables), rows)
+        message = f"{where}: dimension {lacking} has no coordinates; assign those of the cell centres"
+        raise GridError(message)
+    for coord in plane.coords.values():
+        for wkt in (coord.attrs[key] for key in _WKT if not coord.dims and key in coord.attrs):
+            with contextlib.suppress(pyproj.exceptions.CRSError):  # only coordinates count here
+                check_horizontal(pyproj.CRS.from_wkt(str(wkt)), where=where)
+    return axes
+
+
+def _heights(plane: xr.DataArray, encoding: Mapping[Any, Any], where: str) -> NDArray[np.float32]:
+    """Return the elevation of an array of rows and columns, NaN where void, and warn of assumptions.
+
+    Raises
+    ------
+    GridError : the values are packed, in another unit, positive down, or no heights at all
+    VoidError : values that may be voids or cannot be elevations, or no measured cell
+    """
+    name, attributes, values = str(plane.name or ""), plane.attrs, plane.to_numpy()
+    packed = [key for key, neutral in _PACKING.items() if np.any(np.not_equal(attributes.get(key, neutral), neutral))]
+    if packed:
         message = (
             f"{where}: has {', '.join(packed)}, so its values are still packed; decode them with xarray.decode_cf or "
             "rioxarray.open_rasterio(..., masked=True)"
         )
         raise GridError(message)
-    unit, positive = str(plane.attrs.get("units", "m")).lower(), str(plane.attrs.get("positive", "up")).lower()
-    if METRES_PER_UNIT.get(unit) != 1 or positive != "up":
+    is_sure = says_heights(name, attributes, has_unit="units" in attributes)
+    check_heights(objections(name, attributes, values.dtype, is_sure=is_sure), where, _DOUBTED)
+    unit, (positive, _) = str(attributes.get("units", "")) or "m", positive_by_name(name, attributes)
+    _check_units(unit, positive, where)
+    stored, masked, packing = _as_stored(values, encoding)
+    storage = Storage(
+        where=where,
+        what="the array",
+        positive=positive,
+        remedy=_REMEDY,
+        doubted=None if is_sure else _DOUBTED,
+        **declared_voids(stored.dtype, attributes),
+        **packing,
+    )
+    found = detect_encoding(lambda: [(stored, masked)], storage)
+    if found.metres_per_unit < 0:
+        _check_units(unit, "down", where)
+    if not found.measured_px:
+        message = f"{where}: all {values.size} cells are void; give an array with measured cells"
+        raise VoidError(message)
+    for note in found.notes:
+        warnings.warn(f"{where}: {note}", stacklevel=3)
+    void = found.void(stored, masked)
+    heights = np.where(void, 0, values).astype(np.float32)
+    heights[void] = np.nan
+    return heights
+
+
+def _check_units(unit: str, positive: str | None, where: str) -> None:
+    if metres_per_unit(unit) != 1 or positive == "down":
         message = (
-            f"{where}: units are {unit!r}, positive {positive}; metres, positive up, are needed: convert values and "
-            "attributes"
+            f"{where}: units are {unit!r}, positive {positive or 'up'}; metres, positive up, are needed: convert "
+            "values and attributes"
         )
         raise GridError(message)
 
 
-def _check_values(values: NDArray[np.float32], where: str) -> None:
-    wrong = out_of_range(values)
-    if wrong.any():
-        message = (
-            f"{where}: {int(wrong.sum())} values lie outside {LOWEST_M:.0f} to {HIGHEST_M:.0f} m, such as "
-            f"{values[wrong][0]:g}; make voids NaN, for example with elevation.where(...), and convert to metres"
-        )
-        raise VoidError(message)
-    if not np.isfinite(values).any():
-        message = f"{where}: all {values.size} cells are void; give an array with measured cells"
-        raise VoidError(message)
+def _as_stored(
+    values: NDArray[Any], encoding: Mapping[Any, Any]
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None, dict[str, Any]]:
+    """Return the numbers from which xarray has decoded an array, their voids, and their scale and offset.
+
+    An array that xarray has not decoded, or that was changed since, is returned as it is.
+    """
+    scale, offset = (
+        neutral if encoding.get(key) is None else float(np.ravel(encoding[key])[0]) for key, neutral in _PACKING.items()
+    )
+    dtype = np.dtype(encoding.get("dtype") or values.dtype)
+    if (scale, offset) == (1.0, 0.0) or dtype.kind not in "iu" or values.dtype.kind != "f" or np.isinf(values).any():
+        return values, None, {}
+    void = np.isnan(values)
+    measured = np.where(void, offset, values).astype(np.float64)
+    numbers = np.rint((measured - offset) / scale)
+    limits, off = np.iinfo(dtype), np.abs(numbers * scale + offset - measured)
+    if numbers.min() < limits.min or numbers.max() > limits.max or off.max() > _UNCHANGED * abs(scale):
+        return values, None, {}
+    return numbers.astype(dtype), void, {"scale": scale, "offset": offset}
 
 
-def _north_up(plane: xr.DataArray, rows: str, cols: str) -> tuple[xr.DataArray, dict[str, slice]]:
-    """Return the array from north to south and west to east, and the index that flips the result back."""
-    backwards = {rows: plane[rows][0] < plane[rows][-1], cols: plane[cols][0] > plane[cols][-1]}
-    flips = {name: slice(None, None, -1) for name, is_backwards in backwards.items() if bool(is_backwards)}
-    return plane.isel(flips), flips
-
-
-def _is_periodic(longitudes: xr.DataArray) -> bool:
+def _is_periodic(axes: Axes) -> bool:
     """Whether the columns cover the globe, so that the last is beside the first."""
-    in_degrees = str(longitudes.name).lower().startswith("lon") or "degree" in str(longitudes.attrs.get("units", ""))
-    step = float(longitudes[1] - longitudes[0])
-    return in_degrees and abs(len(longitudes) * step - 360) < step / 2
+    step = abs(axes.x.step)
+    return axes.in_degrees and abs(axes.x.length * step - 360) < step / 2
 
 
-def _refined(centres: xr.DataArray, scale: int) -> xr.DataArray:
-    """Return the centres of cells that are `scale` times finer."""
-    values = centres.to_numpy().astype(np.float64)
-    step = (values[-1] - values[0]) / (len(values) - 1)
-    fine = values[0] - step / 2 + (np.arange(len(values) * scale) + 0.5) * (step / scale)
-    return xr.DataArray(fine, dims=centres.dims, attrs=centres.attrs)
+def _refined(plane: xr.DataArray, axes: Axes, dims: tuple[str, str], scale: int) -> dict[str, xr.DataArray]:
+    """Return the coordinates of the centres of cells that are `scale` times finer."""
+    refined = {}
+    for along, (name, axis) in enumerate(((axes.y_name, axes.y), (axes.x_name, axes.x))):
+        step, old = axis.step, plane.coords[name]
+        fine = axis.first - step / 2 + (np.arange(axis.length * scale) + 0.5) * (step / scale)
+        line = xr.DataArray(fine, dims=dims[along])
+        if old.ndim == 2:
+            other = dims[1 - along]
+            line = line.expand_dims({other: plane.sizes[other] * scale}).transpose(*dims)
+        refined[name] = line.assign_attrs(_without_old_values(old.attrs))
+    return refined
+
+
+def _without_old_values(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return attributes without those that describe the values or cells of the input."""
+    return {key: value for key, value in attributes.items() if not str(key).startswith(_OF_OLD_VALUES)}
 
 
 def _rescaled(coordinate: xr.DataArray, scale: int) -> xr.DataArray:

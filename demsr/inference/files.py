@@ -17,11 +17,12 @@ from demsr.inference.source import RasterSource, SourceReader, open_source
 from demsr.inference.super_resolver import SuperResolver
 from demsr.inference.tile_plan import BANDS, TilePlan
 from demsr.inference.tile_store import TileStore, tile_store
-from demsr.inference.tiles import LocalWorkers, Workers, measure_seam_m
+from demsr.inference.tiles import LocalWorkers, Workers, measure_seam_m, product_grid, product_window
 from demsr.options import InferencePrecision, Operator, Placement
 from demsr.output.formats import check_target, write_product
 from demsr.output.product import Product
 from demsr.reporting.progress import look_progress, tile_progress
+from demsr.runtime.files import local_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +113,7 @@ def super_resolve_file(
     >>> result.grid.rows, result.grid.cols
     (160, 200)
     """
-    started, source, target = time.monotonic(), Path(source), Path(target)
+    started, source, target = time.monotonic(), Path(source), local_path(target)
     if target.exists() and not overwrite:
         message = f"{target}: exists already; choose another name or add --overwrite"
         raise RasterError(message)
@@ -121,6 +122,7 @@ def super_resolve_file(
         with missing_extras():
             from demsr.inference.preview import check_preview
         check_preview(preview)
+        preview = local_path(preview)
     described = RasterSource(path=source, declared=declared or Declared(), within=within, tid=tid)
     with open_source(described, look_progress) as reader:
         if notify:
@@ -151,7 +153,9 @@ def super_resolve_file(
         ):
             tiles, computed_px = _compute_tiles(plan, crew, store)
             reader.check_unchanged()
-            write_product(target, {window.refine(resolver.scale): tiles[window] for window in plan.windows}, product)
+            grid, scale = reader.raster.grid, resolver.scale
+            placed = {product_window(grid, window, scale): tiles[window] for window in plan.windows}
+            write_product(target, placed, product)
         if notify and not reader.raster.grid.is_fifteen_arcsec:
             refined = f"pixels of {describe_spacing(reader.raster.grid)} become {describe_spacing(product.grid)}"
             notify(f"{refined}; the models are trained for 15 arcsec")
@@ -233,7 +237,7 @@ def _provenance(
 
 
 def _product(reader: SourceReader, resolver: SuperResolver, tags: dict[str, str], placement: Placement) -> Product:
-    nominal = reader.raster.grid.refine(resolver.scale)
+    nominal = product_grid(reader.raster.grid, resolver.scale)
     offset = -LAND_OFFSET_ARCSEC / 3600
     return Product(
         grid=nominal.moved(offset, offset) if placement == "srtm" else nominal,

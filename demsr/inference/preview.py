@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from demsr.dem.grid import rows_on_the_globe
 from demsr.dem.read.stream import RasterReader
 from demsr.dem.voids import fill_voids
 from demsr.dem.windows import Window, tiles
 from demsr.errors import ParamsError
 from demsr.inference.source import SourceReader
+from demsr.inference.tiles import product_window
 from demsr.model.baselines import Bicubic
 from demsr.output.formats import read_product_elevation
 from demsr.reporting.figures import BeforeAfter, save_before_after
@@ -46,10 +48,11 @@ def save_preview(path: Path, source: SourceReader, target: Path, *, scale: int) 
     lr, inner = raster.around(window, _BICUBIC_REACH_PX)
     with torch.inference_mode():
         bicubic = Bicubic(scale=scale)(torch.tensor(fill_voids(lr))[None, None])[0, 0].numpy()
-    sr = read_product_elevation(target, window.refine(scale))
+    sr = read_product_elevation(target, product_window(raster.grid, window, scale))
+    rows = rows_on_the_globe(raster.grid.window(*astuple(window)).refine(scale))
     comparison = BeforeAfter(
         lr=lr[inner.slices],
-        bicubic=np.where(np.isnan(sr), np.nan, bicubic[inner.refine(scale).slices]),
+        bicubic=np.where(np.isnan(sr), np.nan, bicubic[inner.refine(scale).slices][rows.start : rows.stop]),
         sr=sr,
         pixel_size_m=raster.grid.window(*astuple(window)).refine(scale).pixel_size_m(),
     )

@@ -99,7 +99,7 @@ def open_source(source: RasterSource, progress: Progress = no_progress) -> Itera
         _check_raster(raster, source)
         tid = None
         if source.tid is not None:
-            tid = stack.enter_context(open_raster(source.tid, vertical_datum="MSL"))
+            tid = stack.enter_context(open_raster(source.tid, vertical_datum="MSL", is_elevation=False))
             _check_identifiers(raster.grid, tid, source)
         yield SourceReader(source, raster, tid)
 

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
+from demsr.dem.dem import check_result
+from demsr.dem.grid import Grid, rows_on_the_globe
 from demsr.dem.windows import Window, tiles
 from demsr.inference.source import SourceReader
 from demsr.inference.super_resolver import SuperResolver
@@ -51,9 +53,42 @@ def compute_tile(source: SourceReader, resolver: SuperResolver, window: Window) 
     Returns
     -------
     tile : a GeoTIFF, see `demsr.output.product.encode_tile`
+
+    Raises
+    ------
+    VoidError : the result cannot be elevation on Earth
     """
     bands = resolver(*source.around(window, resolver.reach_px))
-    return encode_tile(bands, source.raster.grid.window(*astuple(window)).refine(resolver.scale))
+    check_result(bands[0], str(source.source.path))
+    part = source.raster.grid.window(*astuple(window))
+    rows = rows_on_the_globe(part.refine(resolver.scale))
+    return encode_tile(bands[:, rows.start : rows.stop], product_grid(part, resolver.scale))
+
+
+def product_grid(grid: Grid, scale: int) -> Grid:
+    """Return the grid of a product: refined, without rows beyond the poles, over which rows of nodes reach.
+
+    Parameters
+    ----------
+    grid : of the region, LR cells
+    scale : HR pixels per LR pixel along one axis
+    """
+    fine = grid.refine(scale)
+    rows = rows_on_the_globe(fine)
+    return fine.window(rows.start, 0, len(rows), fine.cols)
+
+
+def product_window(grid: Grid, window: Window, scale: int) -> Window:
+    """Return the cells of the product that a window of the region becomes.
+
+    Parameters
+    ----------
+    grid : of the region, LR cells
+    window : of the region, LR cells
+    scale : HR pixels per LR pixel along one axis
+    """
+    rows = rows_on_the_globe(grid.refine(scale))
+    return window.refine(scale).relative_to(rows.start, 0).clip(len(rows), grid.cols * scale)
 
 
 def measure_seam_m(source: SourceReader, resolver: SuperResolver, tile_px: int) -> float:

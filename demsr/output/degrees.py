@@ -13,7 +13,8 @@ _ON_EDGE = 1e-6  # of a cell: a centre that lies this close to a whole degree li
 def degree_tiles(grid: Grid) -> dict[str, Window]:
     """Cut a geographic grid into squares of one degree, from the north-west, row by row.
 
-    A cell belongs to the square in which its centre lies, one on an edge to the square north or east of it. Squares
+    A cell belongs to the square in which its centre lies, one on an edge to the square north or east of it, and one
+    on the north pole to the square below it. Squares
     are named by their south-western corner as those of SRTM, N12E070 or S01W180, with longitudes from -180 on.
 
     Raises
@@ -23,7 +24,7 @@ def degree_tiles(grid: Grid) -> dict[str, Window]:
     if not grid.is_geographic:
         message = f"grid is in {grid.crs[:60]!r}, squares of one degree need degrees; name one file, a .tif or .nc"
         raise GridError(message)
-    lats = [_degree(grid.centre(row, 0)[1], grid.pixel_height) for row in range(grid.rows)]
+    lats = [min(_degree(grid.centre(row, 0)[1], grid.pixel_height), 89) for row in range(grid.rows)]
     lons = [_degree(grid.centre(0, col)[0], grid.pixel_width) for col in range(grid.cols)]
     if lons[-1] - lons[0] >= 360:
         message = f"grid reaches from {grid.west:g} to {grid.east:g} east, at most once around the globe; cut it first"

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
+from demsr.dem.gdal_environment import gdal_environment
 from demsr.dem.grid import Grid
 from demsr.dem.windows import Window
 from demsr.errors import DemsrError, RasterError
@@ -21,6 +21,7 @@ from demsr.output.folder import check_folder, read_folder, write_folder
 from demsr.output.netcdf import read_netcdf, write_netcdf
 from demsr.output.product import Product
 from demsr.output.tiles import Tiles, Values, check_tiles
+from demsr.runtime.files import check_is_path
 
 
 class Format(NamedTuple):
@@ -41,13 +42,15 @@ FORMATS = {
     ".tif": Format(write_cog, read_cog),
     ".tiff": Format(write_cog, read_cog),
     ".nc": Format(write_netcdf, read_netcdf),
+    ".nc4": Format(write_netcdf, read_netcdf),
+    ".grd": Format(write_netcdf, read_netcdf),
     FOLDER: Format(write_folder, read_folder),
 }
 """Suffix in lower case -> format; a target without suffix is a folder."""
+_NAMED = (".tif", ".nc")  # in messages
 _ENVIRONMENT = {
     "GDAL_CACHEMAX": 16_000_000,  # bytes
     "GDAL_MAX_DATASET_POOL_SIZE": 8,  # open files of a mosaic, each with its buffers
-    "GDAL_PAM_ENABLED": "NO",
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # else opening one of n tiles lists all n
 }
 
@@ -57,7 +60,7 @@ def write_product(target: Path, tiles: Tiles, product: Product) -> None:
 
     Parameters
     ----------
-    target : .tif or .tiff for a COG, .nc for NetCDF, a name without suffix for a folder of one-degree COGs
+    target : .tif or .tiff for a COG, .nc, .nc4 or .grd for NetCDF, a name without suffix for a folder of COGs
     tiles : windows of the product's grid, disjoint and covering it, and files made by `encode_tile`
     product : description that the files carry
 
@@ -68,7 +71,7 @@ def write_product(target: Path, tiles: Tiles, product: Product) -> None:
     VoidError : a folder of one-degree squares in which nothing was measured
     """
     check_target(target, product.grid)
-    with _write_errors(target), rasterio.Env(**_ENVIRONMENT):
+    with _write_errors(target), gdal_environment(**_ENVIRONMENT):
         check_tiles(tiles, product)
         FORMATS[target.suffix.lower()].write(target, tiles, product)
 
@@ -88,12 +91,13 @@ def check_target(target: Path, grid: Grid | None = None) -> None:
 
     Raises
     ------
-    RasterError : unknown suffix, a file in the place of a folder or the reverse, or a place without write permission
+    RasterError : a URL, unknown suffix, a file in the place of a folder or the reverse, or no write permission
     GridError : a folder of one-degree squares for a projected grid
     """
+    check_is_path(target)
     suffix = target.suffix.lower()
     if suffix not in FORMATS:
-        known = ", ".join(f"a {suffix}" for suffix in FORMATS if suffix not in (FOLDER, ".tiff"))
+        known = ", ".join(f"a {suffix}" for suffix in FORMATS if suffix in _NAMED)
         message = f"{target}: ends in {target.suffix}; name {known}, or a folder, which has no suffix"
         raise RasterError(message)
     if suffix == FOLDER:

@@ -11,6 +11,7 @@ from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.io import MemoryFile
 
 from demsr.dem import windows
+from demsr.dem.gdal_environment import gdal_environment
 from demsr.dem.geotiff import geotiff_profile
 from demsr.dem.grid import Grid
 from demsr.dem.windows import Window
@@ -41,10 +42,10 @@ def encode_tile(values: Values, grid: Grid) -> bytes:
     if (rows, cols) != (grid.rows, grid.cols) or values.dtype != np.float32:
         message = f"tile: {rows} x {cols} values of {values.dtype}, needed are {grid.rows} x {grid.cols} of float32"
         raise GridError(message)
-    profile = {**geotiff_profile(grid, grid.crs), "driver": "GTiff", "count": bands}
     blocks = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
     compression = {"compress": "DEFLATE", "zlevel": 1, "predictor": 3}
-    with rasterio.Env(GDAL_PAM_ENABLED="NO"), MemoryFile() as memory:
+    with gdal_environment(), MemoryFile() as memory:
+        profile = {**geotiff_profile(grid, grid.crs), "driver": "GTiff", "count": bands}
         with memory.open(**profile, **blocks, **compression) as dataset:
             dataset.write(values)
         return bytes(memory.getbuffer())

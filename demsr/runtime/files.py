@@ -14,6 +14,37 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from demsr.errors import RasterError
+
+_NO_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]|/vsi[a-z0-9_]+[/{]")  # a single letter is a drive of Windows
+
+
+def local_path(path: str | Path) -> Path:
+    """Return the path of a file to write; a link is followed, so that its target is written and the link stays.
+
+    Parameters
+    ----------
+    path : path in the file system
+
+    Raises
+    ------
+    RasterError : a URL, or a name for GDAL such as /vsis3/bucket/a.tif
+    """
+    check_is_path(Path(path))
+    return Path(path).resolve() if Path(path).is_symlink() else Path(path)
+
+
+def check_is_path(path: Path) -> None:
+    """Raise RasterError for a URL and for a name of GDAL, which would become folders of strange names.
+
+    Parameters
+    ----------
+    path : file or folder to write
+    """
+    if _NO_PATH.match(os.fspath(path)):
+        message = f"{path}: is no path in the file system; write a file here, then copy it to where it is to be"
+        raise RasterError(message)
+
 
 @contextlib.contextmanager
 def atomic_write(path: Path, *, clear: bool = True) -> Iterator[Path]:
@@ -26,6 +57,7 @@ def atomic_write(path: Path, *, clear: bool = True) -> Iterator[Path]:
     path : final path; missing parent folders are created
     clear : remove temporary files of killed processes first, which is slow in a folder with very many files
     """
+    check_is_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if clear:
         _remove_orphans(path.parent, path.stem)
@@ -71,6 +103,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     ----------
     path : final path; missing parent folders are created
     """
+    check_is_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_orphans(path.parent, path.name)
     temporary = path.with_name(f".{path.name}.{_process()}.part")

@@ -20,6 +20,7 @@ from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask
 
 from demsr.dem.dem import Dem, check_product_range
+from demsr.dem.gdal_environment import gdal_environment
 from demsr.dem.grid import Box, Grid
 from demsr.dem.read.raster import read_raster
 from demsr.download.remote_file import AbsentError, RetryPolicy
@@ -124,7 +125,8 @@ def copy_window(url: str, target: Path, box: Box, *, retry: RetryPolicy) -> None
     """
     for attempt in range(retry.attempts):
         try:
-            with rasterio.Env(**_gdal_options(retry)), rasterio.open(f"/vsicurl/{url}", driver="GTiff") as source:
+            vsicurl = f"/vsicurl/{url}"
+            with gdal_environment(**_gdal_options(retry)), rasterio.open(vsicurl, driver="GTiff") as source:
                 _write_window(source, target, box, url)
         except (RasterioError, CPLE_BaseError) as error:
             reason = str(error.__cause__ or error)

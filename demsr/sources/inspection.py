@@ -73,7 +73,7 @@ def _facts(header: Header, grid: Grid) -> dict[str, str]:
         "pixel": f"{width_m:.1f} x {height_m:.1f} m at the centre",
         "bounds": f"{west:.4f} to {east:.4f} east, {south:.4f} to {north:.4f} north",
         "vertical datum": header.vertical_datum or "not stated; declare it with --vertical-datum",
-        "sign": _SIGNS[header.positive],
+        "sign": _SIGNS[header.storage.positive],
     }
 
 

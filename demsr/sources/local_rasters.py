@@ -7,7 +7,9 @@ from pathlib import Path
 from demsr.dem.read.gdal import RASTER_SUFFIXES, raster_name
 from demsr.errors import ParamsError
 
-RASTER_PATTERNS = [f"*{suffix}" for suffix in (*RASTER_SUFFIXES, ".zip")]
+RASTER_PATTERNS = [
+    f"*{suffix}" for suffix in (*RASTER_SUFFIXES, *(f"{suffix}.gz" for suffix in RASTER_SUFFIXES), ".zip")
+]
 
 
 def find_rasters(folder: Path, *, include: Sequence[str], exclude: Sequence[str]) -> list[Path]:

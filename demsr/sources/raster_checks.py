@@ -11,7 +11,7 @@ from demsr.dem.read.raster import read_raster
 from demsr.dem.units import METRES_PER_UNIT
 from demsr.errors import FetchError
 from demsr.sources.cells import box_text
-from demsr.sources.data_sheet import DataSheet
+from demsr.sources.data_sheet import SOURCE_TYPES, DataSheet
 from demsr.sources.protocols.base import RasterRequest
 
 
@@ -23,7 +23,7 @@ def declared_by(sheet: DataSheet, header: Header | None = None) -> Declared:
     sheet : data sheet of the product
     header : header of the file, whose own nodata value is kept
     """
-    needs_nodata = header is None or header.nodata is None or math.isnan(header.nodata)
+    needs_nodata = header is None or all(map(math.isnan, header.storage.voids))
     return Declared(
         vertical_datum=None if "vertical_datum" in sheet.unsure else sheet.vertical_datum,
         registration=None if "registration" in sheet.unsure else sheet.registration,
@@ -45,17 +45,18 @@ def checked_header(path: Path, sheet: DataSheet) -> Header:
     ------
     FetchError : the CRS or the unit differs
     """
-    header = read_header(path, Declared(vertical_datum=sheet.vertical_datum))
+    declared = Declared(vertical_datum=sheet.vertical_datum)
+    header = read_header(path, declared, is_elevation=not sheet.name.endswith(SOURCE_TYPES))
     grid, name = header.grid, sheet.name
     agrees = {"projected": not grid.is_geographic, "as the file says": True}.get(sheet.crs, grid.crs == sheet.crs)
     if not agrees:
         message = f"{path}: its CRS is {grid.crs[:60]!r}, {name} has {sheet.crs}; check that it is a file of {name}"
         raise FetchError(message)
     stated = not any(note.startswith("unit:") for note in header.assumptions)
-    if stated and not math.isclose(header.metres_per_unit, METRES_PER_UNIT[sheet.unit]):
+    if stated and not math.isclose(header.storage.metres_per_unit, METRES_PER_UNIT[sheet.unit]):
         message = (
-            f"{path}: its elevations are in units of {header.metres_per_unit:g} m, those of {name} in {sheet.unit}; "
-            "choose the product that it belongs to"
+            f"{path}: its elevations are in units of {header.storage.metres_per_unit:g} m, those of {name} in "
+            f"{sheet.unit}; choose the product that it belongs to"
         )
         raise FetchError(message)
     return header
@@ -97,5 +98,6 @@ def check_window(path: Path, box: Box, sheet: DataSheet) -> None:
     if max(abs(one - other) for one, other in zip(bounds, box, strict=True)) > cell:
         message = f"{path}: covers {bounds}, requested was {box}; the service has changed, try lr_whole"
         raise FetchError(message)
-    dem = read_raster(path, declared=declared_by(sheet, header), vertical_datum=sheet.vertical_datum).dem
-    check_product_range(dem, sheet.range_m, str(path))
+    is_elevation, declared = not sheet.name.endswith(SOURCE_TYPES), declared_by(sheet, header)
+    reading = read_raster(path, declared=declared, vertical_datum=sheet.vertical_datum, is_elevation=is_elevation)
+    check_product_range(reading.dem, sheet.range_m, str(path))

@@ -1,9 +1,14 @@
+import warnings
+
 import numpy as np
+import pyproj
 import pytest
 import torch
 import xarray as xr
+from raster_files import write_netcdf
 from synthetic import plane, rough
 
+from demsr.dem.read.raster import read_raster
 from demsr.errors import CheckpointError, GridError, VoidError
 from demsr.inference.arrays import super_resolve
 from demsr.model.srnet import DemSrNet, scaled_units
@@ -116,13 +121,104 @@ def with_uneven_rows():
         (with_uneven_rows(), GridError, "lat are not evenly spaced"),
         (array(np.full((6, 6), np.nan, np.float32)), VoidError, "all 36 cells are void"),
         (array(np.full((6, 6), 20000, np.float32)), VoidError, "make voids NaN"),
-        (array(np.full((6, 6), -9999, np.int16), _FillValue=-9999), GridError, "decode them"),
+        (array(np.full((6, 6), -9999, np.int16), _FillValue=-9999), VoidError, "all 36 cells are void"),
+        (array(np.full((6, 6), 70, np.int16), scale_factor=0.1), GridError, "has scale_factor, .* decode them"),
+        (array(rough(6, 6)).rename("tid"), GridError, "holds no elevation, it seems: its name is 'tid'"),
+        (array(np.abs(rough(6, 6)), standard_name="sea_floor_depth_below_sea_level"), GridError, "positive down"),
+        (array(np.abs(rough(6, 6))).rename("depth"), GridError, "positive down"),
         (rough(6, 6), TypeError, "elevation is a ndarray"),
     ],
 )
 def test_what_is_no_elevation_on_a_grid_is_refused(net, elevation, error, message):
     with pytest.raises(error, match=message):
         super_resolve(elevation, net)
+
+
+@pytest.mark.parametrize("sentinel", [-9999, 9999, 32767, -32768, -3.4028234663852886e38])
+def test_undeclared_sentinel_is_void_with_a_warning(net, sentinel):
+    values = rough(8, 9)
+    values[2:4, 5] = sentinel
+    with pytest.warns(UserWarning, match="elevation: voids: 2 pixels are -?.*, which the array does not declare"):
+        fine = super_resolve(array(values), net)
+    expected = np.zeros((8, 9), bool)
+    expected[2:4, 5] = True
+    np.testing.assert_array_equal(np.isnan(fine), np.kron(expected, np.ones((5, 5), bool)))
+
+
+@pytest.mark.parametrize("declared", [{"missing_value": 7}, {"_FillValue": 7.0}, {"valid_min": 100}])
+def test_numbers_that_attributes_declare_are_void_and_attributes_of_old_values_are_dropped(net, declared):
+    values = 500 + np.abs(rough(6, 6, level=0))
+    values[2, 3] = 7
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        fine = super_resolve(array(values, actual_range=[0, 1], cell_methods="area: mean", **declared), net)
+    assert int(np.isnan(fine).sum()) == 25
+    assert fine.attrs == {"units": "m"}
+
+
+def test_file_and_array_have_the_same_voids_and_assumptions(tmp_path, net):
+    stored = np.round(rough(8, 9) * 10).astype(np.int16)
+    stored[2, 3:5] = -32768
+    attributes = {"units": "m", "scale_factor": 0.1}
+    lr = array(rough(8, 9))
+    write_netcdf(tmp_path / "a.nc", stored, lon=lr.lon.to_numpy(), lat=lr.lat.to_numpy(), attributes=attributes)
+    reading = read_raster(tmp_path / "a.nc", vertical_datum="MSL")
+    (note,) = [note for note in reading.assumptions if note.startswith("voids")]
+    with xr.open_dataset(tmp_path / "a.nc") as dataset, pytest.warns(UserWarning, match="voids") as warned:
+        fine = super_resolve(dataset.elevation, net)
+    assert str(warned[0].message) == f"elevation: {note.replace('the file', 'the array')}"
+    np.testing.assert_array_equal(np.isnan(fine), np.kron(~reading.dem.valid, np.ones((5, 5), bool)))
+
+
+def test_longitudes_that_jump_are_joined(net):
+    values = rough(6, 8)
+    expected = super_resolve(array(values, west=179.99), net, precision="float32")
+    jumping = array(values, west=179.99)
+    jumping = jumping.assign_coords(lon=(jumping.lon + 180) % 360 - 180)
+    xr.testing.assert_allclose(super_resolve(jumping, net, precision="float32"), expected)
+
+
+@pytest.mark.parametrize("kind", ["other dimensions", "two-dimensional"])
+def test_coordinates_of_other_names_are_refined(net, kind):
+    lr = array(rough(6, 8))
+    expected = super_resolve(lr, net, precision="float32")
+    if kind == "two-dimensional":
+        lat, lon = (part.to_numpy() for part in xr.broadcast(lr.lat, lr.lon))
+        coordinates = {"nav_lat": (("y", "x"), lat), "nav_lon": (("y", "x"), lon)}
+        other = xr.DataArray(lr.to_numpy(), coordinates, ("y", "x"), "elevation", lr.attrs)
+        fine = super_resolve(other, net, precision="float32")
+        np.testing.assert_allclose(fine.nav_lon[7], expected.lon)
+        np.testing.assert_allclose(fine.nav_lat[:, 7], expected.lat)
+    else:
+        coordinates = {"latitude": ("row", lr.lat.to_numpy()), "longitude": ("col", lr.lon.to_numpy())}
+        fine = xr.DataArray(lr.to_numpy(), coordinates, ("row", "col"), "elevation", lr.attrs)
+        fine = super_resolve(fine, net, precision="float32")
+        np.testing.assert_allclose(fine.longitude, expected.lon)
+    np.testing.assert_allclose(fine.to_numpy(), expected.to_numpy(), atol=2e-3)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_nodes_on_the_poles_give_no_row_beyond_them(net, order):
+    lat, lon = np.linspace(90, -90, 13)[::order], np.arange(10, 130, 15.0)
+    lr = xr.DataArray(rough(13, 8), {"lat": lat, "lon": lon}, ("lat", "lon"), "elevation", {"units": "m"})
+    fine = super_resolve(lr, net)
+    assert fine.shape == (61, 40)
+    np.testing.assert_allclose(fine.lat[[0, -1]], [90 * order, -90 * order])
+
+
+def test_result_that_is_no_elevation_is_refused(net):
+    with torch.no_grad():
+        for weight in net.last.parameters():
+            weight.fill_(1e6)
+    with pytest.raises(VoidError, match=r"elevation: \d+ pixels of the result lie outside -12000 to 9500 m, such as "):
+        super_resolve(array(rough(6, 6)), net)
+
+
+def test_crs_that_counts_in_grads_is_refused(net):
+    wkt = pyproj.CRS("EPSG:4807").to_wkt()
+    lr = array(rough(6, 6)).assign_coords(spatial_ref=xr.DataArray(0, attrs={"crs_wkt": wkt}))
+    with pytest.raises(GridError, match="counts in grads from Paris"):
+        super_resolve(lr, net)
 
 
 def test_direct_net_of_scaled_heights_is_refused():

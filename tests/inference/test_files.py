@@ -316,3 +316,59 @@ def test_the_placement_of_the_srtm_moves_the_result_by_half_a_pixel_and_nothing_
 def test_other_spacings_have_no_placement_of_the_srtm(tmp_path, model, scene):
     with pytest.raises(ParamsError, match="placement srtm is for the land of GEBCO and SRTM15"):
         run(scene, tmp_path / "fine.tif", model, placement="srtm")
+
+
+@pytest.mark.parametrize(
+    "name", ["s3://bucket/dir/out.tif", "/vsimem/out.tif", "https://example.org/a.tif", "gs://b/out"]
+)
+def test_target_that_is_a_url_is_refused_before_any_work(scene, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(RasterError, match="is no path in the file system; write a file here"):
+        run(scene, name, "nosuch-model")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not Path("/vsimem").exists()
+
+
+def test_link_as_target_is_followed_and_stays(scene, model, tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link.tif").symlink_to(tmp_path / "far" / "fine.tif")
+    run(scene, tmp_path / "link.tif", model)
+    assert (tmp_path / "link.tif").is_symlink()
+    assert elevation_of(tmp_path / "far" / "fine.tif").shape == (300, 240)
+
+
+@pytest.mark.parametrize("suffix", [".nc4", ".grd"])
+def test_other_suffixes_of_netcdf_are_written_and_read(scene, model, tmp_path, suffix):
+    run(scene, tmp_path / "fine.tif", model)
+    run(scene, tmp_path / f"fine{suffix}", model)
+    np.testing.assert_array_equal(read_dem(tmp_path / f"fine{suffix}").elevation_m, elevation_of(tmp_path / "fine.tif"))
+
+
+def test_result_that_is_no_elevation_is_refused_and_not_written(scene, tmp_path):
+    net = DemSrNet(1, 8, upsampling="subpixel", symmetric=True)
+    for weight in net.last.parameters():
+        torch.nn.init.constant_(weight, 1e6)
+    save_model(net, tmp_path / "wild", training={})
+    with pytest.raises(VoidError, match="pixels of the result lie outside -12000 to 9500 m"):
+        run(scene, tmp_path / "fine.tif", str(tmp_path / "wild"))
+    assert not (tmp_path / "fine.tif").exists()
+
+
+@pytest.mark.parametrize("north", [True, False])
+def test_nodes_on_a_pole_give_no_row_beyond_it_and_no_square_beyond_it(tmp_path, model, north):
+    step, rows, cols = 0.25, 9, 12
+    top = 90.0 if north else -90 + (rows - 1) * step
+    nodes = Affine(step, 0, 10 - step / 2, 0, -step, top + step / 2)
+    path = write_raw(tmp_path / "a.tif", rough(rows, cols), transform=nodes, AREA_OR_POINT="Point")
+    with rasterio.open(path, "r+") as file:
+        file.transform = nodes
+    for side in (9, 8):
+        run(path, tmp_path / f"{side}.tif", model, declared=Declared(vertical_datum="MSL"), tile_px=side)
+    fine, tiled = (read_dem(tmp_path / f"{side}.tif") for side in (9, 8))
+    assert fine.elevation_m.shape == (5 * rows - 2, 5 * cols)
+    centres = fine.grid.centre(0, 0)[1], fine.grid.centre(fine.grid.rows - 1, 0)[1]
+    assert centres[0 if north else 1] == pytest.approx(90 if north else -90, abs=1e-9)
+    np.testing.assert_allclose(tiled.elevation_m, fine.elevation_m, rtol=2.4e-7, atol=2e-3)
+    run(path, tmp_path / "squares", model, declared=Declared(vertical_datum="MSL"))
+    assert not list((tmp_path / "squares").glob("*90*.tif")) or not north

@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from demsr.runtime.files import atomic_folder, atomic_write, sha256_of_file, write_csv, write_json, write_text
+from demsr.errors import RasterError
+from demsr.runtime.files import (
+    atomic_folder,
+    atomic_write,
+    check_is_path,
+    local_path,
+    sha256_of_file,
+    write_csv,
+    write_json,
+    write_text,
+)
 
 HOST = platform.node().replace(".", "_")
 
@@ -137,3 +147,25 @@ def test_checksum_is_that_of_the_whole_content(tmp_path, content):
 def test_columns_are_those_of_all_rows_in_order_of_appearance(tmp_path):
     write_csv(tmp_path / "a.csv", [{"b": 1, "a": 2}, {"c": 3, "b": 4}])
     assert (tmp_path / "a.csv").read_text() == "b,a,c\n1,2,\n4,,3\n"
+
+
+@pytest.mark.parametrize("name", ["s3://b/a.tif", "https://a.org/a.tif", "gs://b/a", "/vsimem/a.tif", "/vsis3/b/a.nc"])
+def test_url_is_no_path_and_makes_no_folder(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    writers = (
+        local_path,
+        check_is_path,
+        lambda path: write_text(path, ""),
+        lambda path: atomic_folder(path).__enter__(),
+    )
+    for write in writers:
+        with pytest.raises(RasterError, match="is no path in the file system; write a file here, then copy it"):
+            write(Path(name))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_link_is_followed_even_if_its_target_is_yet_to_be_written(tmp_path):
+    (tmp_path / "link.tif").symlink_to(tmp_path / "there.tif")
+    assert local_path(tmp_path / "link.tif") == (tmp_path / "there.tif").resolve()
+    assert local_path(tmp_path / "there.tif") == tmp_path / "there.tif"
+    assert local_path("C:/a.tif") == Path("C:/a.tif")

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import rasterio
 from rasterio.io import DatasetReader
 
+from demsr.dem.gdal_environment import gdal_environment
 from demsr.dem.read.integrity import LONGEST_SIDE, check_integrity
 from demsr.errors import RasterError
 
@@ -58,9 +59,14 @@ class ConfinedRaster(NamedTuple):
     files: list[Path]
 
 
-def local_files_only() -> rasterio.Env:
-    """Return the GDAL environment of all reading: no connections, and no .aux.xml files beside rasters."""
-    return rasterio.Env(GDAL_PAM_ENABLED="NO", CPL_VSIL_CURL_ALLOWED_FILENAME="none")
+def local_files_only(**options: str) -> rasterio.Env:
+    """Return the environment of all reading, without connections; see `gdal_environment`.
+
+    Parameters
+    ----------
+    options : options of GDAL
+    """
+    return gdal_environment(CPL_VSIL_CURL_ALLOWED_FILENAME="none", **options)
 
 
 def open_local(name: str, where: Path) -> rasterio.DatasetReader:

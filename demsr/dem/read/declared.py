@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import get_args
 
-from demsr.dem.units import METRES_PER_UNIT
+from demsr.dem.units import METRES_PER_UNIT, metres_per_unit
 from demsr.dem.vertical import named_datum
 from demsr.errors import GridError
 from demsr.options import Positive, Registration
@@ -20,9 +20,9 @@ class Declared:
     ----------
     crs : any text that PROJ understands
     vertical_datum : a name of `demsr.dem.vertical.DATUMS`
-    unit : unit of the heights, a name of `demsr.dem.units.METRES_PER_UNIT`
+    unit : unit of the heights, see `demsr.dem.units.metres_per_unit`
     positive : direction of the heights, "down" for depths
-    nodata : stored value of void pixels
+    nodata : number that is void, as stored or after scale and offset, beside those that the file declares
     registration : "area" or "point"
     layer : variable name, or band number counted from 1, of the elevation
 
@@ -44,7 +44,10 @@ class Declared:
         """Check all names."""
         if self.vertical_datum is not None:
             named_datum(self.vertical_datum, where="declared")
-        options = {"unit": METRES_PER_UNIT, "positive": get_args(Positive), "registration": get_args(Registration)}
+        if self.unit is not None and metres_per_unit(self.unit) is None:
+            message = f"declared unit is {self.unit!r}; it must be one of {', '.join(METRES_PER_UNIT)}"
+            raise GridError(message)
+        options = {"positive": get_args(Positive), "registration": get_args(Registration)}
         for key, allowed in options.items():
             if (value := getattr(self, key)) is not None and value not in allowed:
                 message = f"declared {key} is {value!r}; it must be one of {', '.join(allowed)}"

@@ -1,7 +1,7 @@
-"""Encoding of elevation in stored numbers: undeclared void values, unit and sign."""
+"""Encoding of elevation in stored numbers: voids, unit and sign, detected from all numbers."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,106 +10,197 @@ from numpy.typing import NDArray
 from demsr.dem.dem import HIGHEST_M, LOWEST_M
 from demsr.dem.grid import Box
 from demsr.dem.read.header import Header
+from demsr.dem.read.meaning import HIGHEST_CODE, are_codes, check_heights
+from demsr.dem.read.void_values import Interval, Neighbourhood, Storage, Stored, undeclared_voids
 from demsr.errors import GridError, VoidError
 
-_USUAL = (9999, 32767, 32768, 99999, 1e6, 1e20, 3.4028235e38)
-_SENTINELS = sorted(float(np.float32(sign * value)) for value in _USUAL for sign in (-1, 1))
-_AMBIGUOUS = -9999.0  # a void in most files, a depth in a few trenches
-_DEEP = -9500.0  # if no other value is deeper, the ambiguous value is a void
+Block = tuple[Stored, NDArray[np.bool_] | None]
+"""Stored numbers, (rows, cols), and a mask of voids that the format keeps apart from them; None without voids."""
 
 
 @dataclass(frozen=True)
 class ValueEncoding:
-    """Encoding of elevation in the numbers of a file, detected from all of them.
+    """Encoding of elevation in stored numbers.
 
     Attributes
     ----------
-    voids : numbers that stand for voids though the file does not declare them
+    storage : storage of the numbers
+    voids : numbers that stand for voids, declared or not
     metres_per_unit : negative where the numbers are depths
     measured_px : number of pixels that are not void
     notes : assumptions, one sentence each
     """
 
-    voids: tuple[float, ...]
+    storage: Storage
+    voids: tuple[Interval, ...]
     metres_per_unit: float
     measured_px: int
     notes: tuple[str, ...]
 
-    def decode(self, stored: NDArray[np.float32]) -> None:
-        """Turn stored numbers into metres, positive up, NaN where void, in place."""
-        for value in self.voids:
-            stored[stored == value] = np.nan
+    def void(self, stored: Stored, masked: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        """Return the mask of void pixels of a block."""
+        return _void(stored, masked, self.storage, self.voids)
+
+    def decode(self, stored: Stored, masked: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+        """Return the elevation of a block in metres, positive up, NaN where void.
+
+        Parameters
+        ----------
+        stored : (rows, cols), stored numbers
+        masked : (rows, cols), voids that the format keeps apart from the numbers, or None
+        """
+        void, storage = self.void(stored, masked), self.storage
+        kept = np.where(void, stored.dtype.type(0), stored) if void.any() else stored
+        unpacked = kept * storage.scale + storage.offset if storage.is_packed else kept
+        elevation = unpacked.astype(np.float32)
         if abs(self.metres_per_unit) != 1:
-            stored *= np.float32(abs(self.metres_per_unit))
+            elevation *= np.float32(abs(self.metres_per_unit))
         if self.metres_per_unit < 0:
-            np.negative(stored, out=stored)
+            np.negative(elevation, out=elevation)
+        elevation[void] = np.nan
+        return elevation
 
 
-def detect_encoding(blocks: Iterable[NDArray[np.float32]], header: Header) -> ValueEncoding:
-    """Detect the encoding of a file from all its numbers.
+def detect_encoding(read_blocks: Callable[[], Iterable[Block]], storage: Storage) -> ValueEncoding:
+    """Detect the encoding of elevation from all stored numbers.
 
     Parameters
     ----------
-    blocks : stored numbers, NaN where the file states a void
-    header : header of the file
+    read_blocks : returns the blocks of all numbers; called twice if a void value is declared for packed numbers
+    storage : storage of the numbers
 
     Raises
     ------
-    VoidError : values that may be depths or voids
+    VoidError : numbers that may be elevations or voids, or that are neither
+    GridError : numbers that look like codes, in a layer that nothing calls elevation
     """
-    sentinels: Counter[float] = Counter()
-    finite = deep = above = below = 0
-    for block in blocks:
-        lowest, highest = np.fmin.reduce(block, axis=None), np.fmax.reduce(block, axis=None)
-        for value in (value for value in _SENTINELS if lowest <= value <= highest):
-            sentinels[value] += int(np.count_nonzero(block == value))
-        finite += int(np.isfinite(block).sum())
-        if lowest < _DEEP:
-            deep += int(((block < _DEEP) & (block != _AMBIGUOUS)).sum())
-        if header.positive is None:
-            above, below = above + int((block > 0).sum()), below + int((block < 0).sum())
-    voids, notes = _undeclared_voids(sentinels, header, is_deep=deep > 0)
-    downwards = header.positive == "down"
-    if header.positive is None:
-        above -= sum(sentinels[value] for value in voids if value > 0)
-        below -= sum(sentinels[value] for value in voids if value < 0)
-        downwards = above > below
+    declared = storage.declared(stored for stored, _ in read_blocks())
+    census = _Census(storage)
+    for stored, masked in read_blocks():
+        census.add(stored, _void(stored, masked, storage, declared))
+    census.check_codes()
+    voids, notes = undeclared_voids(storage, census.usual, census.highest - census.lowest)
+    census.add_back([one for one in census.usual if one.count and one.sentinel not in voids])
+    if census.invalid:
+        lower, upper = storage.valid_range
+        notes.append(f"voids: {census.invalid} pixels lie outside the declared valid range, {lower:g} to {upper:g}")
+    _check_range(census.lowest, census.highest, storage)
+    downwards = storage.positive == "down"
+    if storage.positive is None:
+        downwards = census.above > census.below
+        # files often ignore their own CRS
         what = "positive, so they are depths and change sign" if downwards else "negative, so they are heights already"
-        notes.append(f"sign: the file speaks of depths and most values are {what}")  # files often ignore their own CRS
+        notes.append(f"sign: {storage.what} speaks of depths and most values are {what}")
     return ValueEncoding(
-        voids=tuple(voids),
-        metres_per_unit=-header.metres_per_unit if downwards else header.metres_per_unit,
-        measured_px=finite - sum(sentinels[value] for value in voids),
+        storage=storage,
+        voids=(*declared, *voids),
+        metres_per_unit=-storage.metres_per_unit if downwards else storage.metres_per_unit,
+        measured_px=census.measured,
         notes=tuple(notes),
     )
 
 
+class _Census:
+    """Counts of the numbers that are not void, block by block.
+
+    Attributes
+    ----------
+    usual : usual void values; the other attributes leave them out
+    lowest, highest : smallest and largest number
+    measured : count of numbers
+    above, below : count of numbers that are positive and negative after scale and offset
+    invalid : count of numbers outside the valid range
+    codes : count of each whole number from 0 on; None if there are others
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.usual = [Neighbourhood(sentinel) for sentinel in storage.sentinels()]
+        self.lowest, self.highest = math.inf, -math.inf
+        self.measured = self.above = self.below = self.invalid = 0
+        self.codes: NDArray[np.int64] | None = np.zeros(HIGHEST_CODE + 1, np.int64)
+
+    def add(self, stored: Stored, void: NDArray[np.bool_]) -> None:
+        """Count the numbers of a block, (rows, cols), with its mask of voids."""
+        if self.storage.has_range:
+            self.invalid += int(np.count_nonzero(self.storage.is_invalid(stored)))
+        numbers = stored[~void]
+        others = _without(self.usual, numbers) if numbers.size else numbers
+        if not others.size:
+            return
+        low, high = others.min().item(), others.max().item()
+        self.lowest, self.highest = min(self.lowest, low), max(self.highest, high)
+        self.measured += others.size
+        for neighbours in self.usual:
+            neighbours.add(others, low, high)
+        self._add_codes(others, low, high)
+        if self.storage.positive is None:
+            zero = -self.storage.offset / self.storage.scale
+            more, less = int((others > zero).sum()), int((others < zero).sum())
+            above, below = (more, less) if self.storage.scale > 0 else (less, more)
+            self.above, self.below = self.above + above, self.below + below
+
+    def add_back(self, kept: Iterable[Neighbourhood]) -> None:
+        """Count usual void values that are elevations here."""
+        for neighbours in kept:
+            self.measured += neighbours.count
+            self.lowest = min(self.lowest, neighbours.number)
+            self.highest = max(self.highest, neighbours.number)
+
+    def check_codes(self) -> None:
+        """Raise GridError if the numbers look like codes and nothing calls them heights."""
+        if self.storage.doubted is None or self.codes is None:
+            return
+        distinct = np.flatnonzero(self.codes)
+        if are_codes(distinct.size, self.measured, self.highest - self.lowest):
+            found = f"{self.measured} pixels have {distinct.size} different numbers, {', '.join(map(str, distinct))}"
+            check_heights([found], self.storage.where, self.storage.doubted)
+
+    def _add_codes(self, numbers: Stored, low: float, high: float) -> None:
+        if self.codes is None or low < 0 or high > HIGHEST_CODE:
+            self.codes = None
+            return
+        whole = numbers.astype(np.uint8)
+        self.codes = self.codes + np.bincount(whole, minlength=HIGHEST_CODE + 1) if (whole == numbers).all() else None
+
+
 def check_sign_is_known(header: Header, within: Box | None) -> None:
     """Refuse to detect the sign from a part of a file, because another part might give the other sign."""
-    if header.positive is None and within is not None:
+    if header.storage.positive is None and within is not None:
         message = f"{header.path}: the file speaks of depths; declare whether its values are positive up or down"
         raise GridError(message)
 
 
-def _undeclared_voids(
-    sentinels: Mapping[float, int], header: Header, *, is_deep: bool
-) -> tuple[list[float], list[str]]:
-    """Return the numbers that stand for voids though the file does not declare them, and a note on each."""
-    voids, notes = [], []
-    lowest, highest = LOWEST_M / header.metres_per_unit, HIGHEST_M / header.metres_per_unit
-    for value in _SENTINELS:
-        count = sentinels[value]
-        possible = value != _AMBIGUOUS and lowest <= value <= highest
-        if possible or not count:
-            continue
-        if value == _AMBIGUOUS and is_deep:
-            if header.nodata is not None:
-                continue  # a trench, in a file that declares its voids
-            message = (
-                f"{header.path}: {count} pixels are {value:.0f} and the file declares no value for voids; "
-                f"if these are voids, say so: `gdal_edit.py -a_nodata {value:.0f} {header.path}`"
-            )
-            raise VoidError(message)
-        voids.append(value)
-        notes.append(f"voids: {count} pixels are {value:g}, which the file does not declare; taken as void")
-    return voids, notes
+def _void(
+    stored: Stored, masked: NDArray[np.bool_] | None, storage: Storage, voids: Iterable[Interval]
+) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        void = np.isnan(stored) | storage.is_invalid(stored) if storage.has_range else np.isnan(stored)
+        for number in voids:
+            void |= number.within(stored)
+    return void if masked is None else void | masked
+
+
+def _without(usual: Iterable[Neighbourhood], numbers: Stored) -> Stored:
+    """Return the numbers without usual void values, which are counted."""
+    lowest, highest = numbers.min(), numbers.max()
+    is_usual = np.zeros(numbers.shape, bool)
+    for neighbours in usual:
+        if neighbours.sentinel.lowest <= highest and neighbours.sentinel.highest >= lowest:
+            equal = neighbours.sentinel.within(numbers) & ~is_usual
+            neighbours.count_equal(numbers[equal])
+            is_usual |= equal
+    return numbers[~is_usual] if is_usual.any() else numbers
+
+
+def _check_range(lowest: float, highest: float, storage: Storage) -> None:
+    """Raise VoidError if stored numbers cannot be elevations on Earth."""
+    if lowest > highest or (storage.is_possible(lowest) and storage.is_possible(highest)):
+        return
+    wrong = highest if storage.is_possible(lowest) else lowest
+    message = (
+        f"{storage.where}: numbers lie outside {LOWEST_M:.0f} to {HIGHEST_M:.0f} m, such as "
+        f"{storage.described(wrong)}; if these are voids, {storage.remedy.format(number=wrong)}, "
+        "else declare the unit or the direction"
+    )
+    raise VoidError(message)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyproj
 import rasterio
 from rasterio._err import CPLE_BaseError
+from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from demsr.dem.read.confined import (
@@ -25,11 +26,15 @@ from demsr.dem.read.confined import (
     open_local,
 )
 from demsr.dem.read.declared import Declared
-from demsr.errors import DemsrError, GridError, RasterError, printable
+from demsr.dem.read.names import source_name, unpacked
+from demsr.errors import DemsrError, GridError, RasterError, printable, whole_cause
 from demsr.runtime.archives import check_member, open_member
 
-RASTER_SUFFIXES = (".tif", ".tiff", ".hgt", ".nc", ".bag", ".asc", ".grd", ".img", ".bil", ".vrt")
-_NOT_IN_ARCHIVES = (".nc", ".bag")  # libraries of these formats need a real file
+RASTER_SUFFIXES = (
+    *(".tif", ".tiff", ".hgt", ".nc", ".nc4", ".bag", ".asc", ".grd", ".img", ".bil", ".vrt"),
+    *(".dt0", ".dt1", ".dt2"),
+)
+_NOT_IN_ARCHIVES = (".nc", ".nc4", ".grd", ".bag")  # libraries of these formats need a real file
 _ELEVATION_LAYERS = "elevation z band1 height altitude topo topography bathymetry dem depth"  # by preference
 _VRT_TEXT = re.compile(r"<VRTDataset.*</VRTDataset>", re.DOTALL)  # the name of a rewritten VRT in GDAL
 _ERRORS = (
@@ -48,6 +53,7 @@ class RasterFile:
     gdal_name : name of the dataset in GDAL
     dataset : the dataset
     band : number of the band with the elevation, counted from 1
+    alpha_band : number of the band that is 0 where the others are void, None without one
     declared : properties declared by the user
     notes : assumptions and declarations so far, one sentence each; functions that read the header append to it
     """
@@ -56,6 +62,7 @@ class RasterFile:
     gdal_name: str
     dataset: rasterio.DatasetReader
     band: int
+    alpha_band: int | None
     declared: Declared
     notes: list[str]
 
@@ -66,18 +73,30 @@ class RasterFile:
         return {name: printable(text) for name, text in tags.items()}
 
     @property
+    def stored(self) -> Path:
+        """File on the disk that GDAL reads: `path`, or its unpacked copy."""
+        return Path(self.dataset.files[0]) if self.dataset.files else self.path
+
+    @property
+    def variable(self) -> str:
+        """Name of the variable of a NetCDF file, with its groups."""
+        if self.gdal_name.startswith("NETCDF:"):
+            return self.gdal_name.rpartition(":")[2].strip("/")
+        return self.tags.get("NETCDF_VARNAME", "")
+
+    @property
     def layer(self) -> str:
         """Name of the variable or band."""
         return self.tags.get("NETCDF_VARNAME") or self.dataset.descriptions[self.band - 1] or f"band {self.band}"
 
 
 @contextlib.contextmanager
-def open_file(path: Path, declared: Declared) -> Iterator[RasterFile]:
+def open_file(name: Path, declared: Declared) -> Iterator[RasterFile]:
     """Open the layer of a raster file that holds the elevation.
 
     Parameters
     ----------
-    path : raster in a format of GDAL, or .zip archive with one
+    name : raster in a format of GDAL, .zip archive with one, .gz file of one, or see `source_name`
     declared : properties declared by the user
 
     Raises
@@ -85,25 +104,35 @@ def open_file(path: Path, declared: Declared) -> Iterator[RasterFile]:
     RasterError : the file is no raster, is damaged, or is an archive without exactly one raster
     GridError : several layers, none of which is known to be elevation
     """
+    path, layer, member = source_name(name)
     if path.is_dir():
         message = f"{path}: is a folder; name files in it"
         raise RasterError(message)
     with gdal_errors(path), local_files_only():
         notes = declared.notes()
-        name, band = _select_layer(path, declared.layer, notes)
-        with open_local(name, path) as dataset:
-            yield RasterFile(path=path, gdal_name=name, dataset=dataset, band=band, declared=declared, notes=notes)
+        gdal_name, band = _select_layer(path, _gdal_name(path, member), declared.layer or layer, notes)
+        with open_local(gdal_name, path) as dataset:
+            alpha = _alpha_band(dataset)
+            yield RasterFile(
+                path=path,
+                gdal_name=gdal_name,
+                dataset=dataset,
+                band=band,
+                alpha_band=None if alpha == band else alpha,
+                declared=declared,
+                notes=notes,
+            )
 
 
 def raster_name(path: Path) -> str:
     """Return a file name without the suffixes of its format: N43E007 for N43E007.hgt.zip."""
-    bare = path.with_suffix("") if path.suffix.lower() == ".zip" else path
+    bare = path.with_suffix("") if path.suffix.lower() in (".zip", ".gz") else path
     return bare.stem if bare.suffix.lower() in RASTER_SUFFIXES else bare.name
 
 
 def sidecar_files(path: Path) -> list[Path]:
     """Return the other files that GDAL reads with a raster, such as .hdr, .prj, or the sources of a .vrt."""
-    if path.suffix.lower() == ".zip":
+    if path.suffix.lower() in (".zip", ".gz"):
         return []
     try:
         with gdal_errors(path), local_files_only():
@@ -122,23 +151,23 @@ def gdal_errors(path: Path) -> Iterator[None]:
     except DemsrError:
         raise
     except _ERRORS as error:
-        reason = _VRT_TEXT.sub(path.name, str(error.__cause__ or error))  # rasterio chains the error of GDAL
+        reason = _VRT_TEXT.sub(path.name, whole_cause(error))
         message = f"{path}: cannot be read as a raster ({reason}); give a whole GeoTIFF or another format of GDAL"
         raise RasterError(message) from error
 
 
-def _gdal_name(path: Path) -> str:
-    """Return the dataset name for GDAL: the file itself, or the only raster in an archive."""
+def _gdal_name(path: Path, member: str | None = None) -> str:
+    """Return the dataset name for GDAL: the file itself, an unpacked copy, or the only raster in an archive."""
     if path.suffix.lower() != ".zip":
-        return confine(path).name
+        return confine(unpacked(path) if path.suffix.lower() == ".gz" else path).name
     with zipfile.ZipFile(path) as archive:
-        rasters = [name for name in archive.namelist() if name.lower().endswith(RASTER_SUFFIXES)]
+        rasters = [name for name in archive.namelist() if _is_raster(name)] if member is None else [member]
         if len(rasters) != 1:
             message = f"{path}: holds {len(rasters)} rasters ({', '.join(rasters[:5])}); unpack it and name one"
             raise RasterError(message)
         if rasters[0].lower().endswith(_NOT_IN_ARCHIVES):
-            message = f"{path}: holds {rasters[0]}, which cannot be read inside an archive; unpack it"
-            raise RasterError(message)
+            check_member(archive, rasters[0])
+            return confine(unpacked(path, rasters[0])).name
         for name in archive.namelist():
             if name.lower().endswith(COMPANION_SUFFIXES):
                 check_companion(name, _head(archive, name), where=path)
@@ -155,17 +184,24 @@ def _head(archive: zipfile.ZipFile, name: str) -> bytes:
         return member.read(HEAD_BYTES)
 
 
-def _select_layer(path: Path, declared: str | None, notes: list[str]) -> tuple[str, int]:
+def _is_raster(member: str) -> bool:
+    """Whether a member of an archive is a raster by its suffix; files that systems add to archives are not."""
+    parts = member.split("/")
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return not hidden and member.lower().endswith(RASTER_SUFFIXES)
+
+
+def _select_layer(path: Path, gdal_name: str, declared: str | None, notes: list[str]) -> tuple[str, int]:
     """Return the dataset name and the band that hold the elevation."""
-    gdal_name = _gdal_name(path)
     with open_local(gdal_name, path) as dataset:
         if dataset.count == 0:
             layers = {name.rsplit(":", 1)[-1].strip("/"): (name, 1) for name in dataset.subdatasets}
-        elif dataset.count == 1 and declared is None:
-            return gdal_name, 1
+        elif declared is None and (one := _only_band(dataset)) is not None:
+            return gdal_name, one
         else:
             bands = zip(dataset.indexes, dataset.descriptions, strict=True)
-            layers = {text or str(band): (gdal_name, band) for band, text in bands}
+            names = {band: text or dataset.tags(band).get("NETCDF_VARNAME") or str(band) for band, text in bands}
+            layers = {name: (gdal_name, band) for band, name in names.items()}
     lower_case = {name.lower(): name for name in layers}
     chosen = declared or next((lower_case[name] for name in _ELEVATION_LAYERS.split() if name in lower_case), None)
     found = printable(", ".join([*layers][:12])) or "none"
@@ -175,3 +211,14 @@ def _select_layer(path: Path, declared: str | None, notes: list[str]) -> tuple[s
     if declared is None and len(layers) > 1:
         notes.append(f"layer: the file has {found}; {chosen} taken")
     return layers[chosen]
+
+
+def _only_band(dataset: rasterio.DatasetReader) -> int | None:
+    """Return the number of the only band beside an alpha band, None if there are several."""
+    bands = [band for band in dataset.indexes if band != _alpha_band(dataset)]
+    return bands[0] if len(bands) == 1 else None
+
+
+def _alpha_band(dataset: rasterio.DatasetReader) -> int | None:
+    colours = zip(dataset.indexes, dataset.colorinterp, strict=True)
+    return next((band for band, colour in colours if colour == ColorInterp.alpha), None)

@@ -1,17 +1,44 @@
 """Meaning of the heights in a raster file: unit, sign and vertical datum."""
 
 import math
-import re
+
+import numpy as np
+from rasterio.enums import ColorInterp
 
 from demsr.dem.geotiff import DATUM_TAG
-from demsr.dem.read.gdal import RasterFile
-from demsr.dem.units import METRES_PER_UNIT
+from demsr.dem.read.gdal import RasterFile, raster_name
+from demsr.dem.read.meaning import check_heights, objections, positive_by_name, says_heights
+from demsr.dem.units import METRES_PER_UNIT, metres_per_unit
 from demsr.dem.vertical import DATUMS, NOT_STATED, VerticalPart, datum_from_file_name, datum_from_tags, named_datum
 from demsr.errors import DatumError, GridError
 from demsr.options import Positive
 
-_ELEVATION_FORMATS = ("BAG", "SRTMHGT")
+_ELEVATION_FORMATS = ("BAG", "SRTMHGT", "DTED", "S102")
 """Formats that hold elevations, positive up, whatever the CRS says (BAG: ONS Format Specification 1.6, 2.1)."""
+_COLOURS = (ColorInterp.palette, ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+
+
+def check_meaning(file: RasterFile) -> bool:
+    """Refuse a layer that is no elevation by its name, attributes or colours, unless the user has declared the layer.
+
+    Returns
+    -------
+    is_sure : False where only the numbers show whether these are heights
+
+    Raises
+    ------
+    GridError : something speaks against heights
+    """
+    dataset, index = file.dataset, file.band - 1
+    if file.declared.layer is not None or dataset.driver in _ELEVATION_FORMATS or DATUM_TAG in file.tags:
+        return True
+    dtype = np.dtype(dataset.dtypes[index])
+    is_sure = says_heights(file.layer, file.tags, has_unit=bool(file.declared.unit or dataset.units[index]))
+    found = objections(file.layer, file.tags, dtype, is_sure=is_sure, file_name=raster_name(file.path))
+    if dataset.colorinterp[index] in _COLOURS:
+        found.append(f"its band is one of colours ({dataset.colorinterp[index].name})")
+    check_heights(found, str(file.path), f"declare --layer {file.layer.removeprefix('band ')} if these are heights")
+    return is_sure
 
 
 def read_unit(file: RasterFile, vertical: VerticalPart) -> tuple[str, float]:
@@ -21,17 +48,18 @@ def read_unit(file: RasterFile, vertical: VerticalPart) -> tuple[str, float]:
     ------
     GridError : unknown unit
     """
-    stored = file.declared.unit or (file.dataset.units[file.band - 1] or "").lower()
+    stored = file.declared.unit or (file.dataset.units[file.band - 1] or "").strip()
     if not stored:
         if vertical.metres_per_unit is None:
             file.notes.append("unit: the file names none; metres taken")
         metres = vertical.metres_per_unit or 1.0
         return next((name for name, length in METRES_PER_UNIT.items() if math.isclose(length, metres)), "m"), metres
-    if stored not in METRES_PER_UNIT:
+    metres_of_stored = metres_per_unit(stored)
+    if metres_of_stored is None:
         known = ", ".join(METRES_PER_UNIT)
         message = f"{file.path}: heights are in {stored!r}; declare a unit that is known: {known}"
         raise GridError(message)
-    return stored, METRES_PER_UNIT[stored]
+    return stored, metres_of_stored
 
 
 def read_vertical_datum(file: RasterFile, vertical: VerticalPart) -> str | None:
@@ -69,11 +97,9 @@ def read_positive(file: RasterFile, vertical: VerticalPart) -> Positive | None:
         return file.declared.positive
     if file.dataset.driver in _ELEVATION_FORMATS or DATUM_TAG in file.tags:
         return "up"
-    name = file.tags.get("standard_name", "")
-    if file.tags.get("positive") == "down" or re.search(r"\bdepth\b|_depth\b|\bdepth_", name):
-        return "down"
-    if vertical.positive == "down" or "depth" in file.layer.lower():
+    positive, is_said = positive_by_name(file.layer, file.tags)
+    if positive == "up" and vertical.positive == "down":
         return None
-    if vertical.positive is None and not re.search(r"height|altitude|elevation", f"{name} {file.layer}".lower()):
+    if vertical.positive is None and not is_said:
         file.notes.append("sign: the file does not say; heights, positive up, taken")
-    return "up"
+    return positive

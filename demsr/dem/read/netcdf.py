@@ -1,4 +1,4 @@
-"""Headers of NetCDF files: sizes and dimension names, which GDAL does not report.
+"""NetCDF files: variables with their attributes and dimension names, which GDAL does not report in full.
 
 Classic files are parsed here, because libraries for them either need a copy of the data in memory or are slow to load.
 """
@@ -6,17 +6,23 @@ Classic files are parsed here, because libraries for them either need a copy of 
 import contextlib
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from demsr.dem.axes import Variable
 from demsr.errors import GridError
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_CLASSIC = (b"CDF\1", b"CDF\2")
-_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8}  # by type, NetCDF Classic Format Specification
-_TEXT = 2
+_CLASSIC = (b"CDF\1", b"CDF\2", b"CDF\5")
+_TYPES = {1: "i1", 2: "S1", 3: ">i2", 4: ">i4", 5: ">f4", 6: ">f8", 7: "u1", 8: ">u2", 9: ">u4", 10: ">i8", 11: ">u8"}
+"""By type, NetCDF Classic Format Specification and its extension CDF-5."""
 _LATITUDE = ("lat", "latitude")
+_UNREADABLE = (ValueError, OSError, KeyError, TypeError, RuntimeError)
+_LONGEST_ATTRIBUTE = 4096  # numbers or characters; longer ones are of no use here
 
 
 class ClassicVariable(NamedTuple):
@@ -26,34 +32,69 @@ class ClassicVariable(NamedTuple):
     ----------
     name : name of the variable
     dimensions : names of its dimensions
-    units : text of the attribute `units`, empty if there is none
-    end : offset behind its last value in the file, in bytes, records left out
+    shape : lengths of its dimensions, 0 for the record dimension
+    attributes : numbers, arrays of numbers, or texts
+    dtype : type of its numbers
+    begin, end : offset of its first value in the file and behind its last, in bytes, records left out
     """
 
     name: str
-    dimensions: list[str]
-    units: str
+    dimensions: tuple[str, ...]
+    shape: tuple[int, ...]
+    attributes: dict[str, Any]
+    dtype: np.dtype[Any]
+    begin: int
     end: int
 
 
-def check_dimension_order(path: Path, layer: str) -> None:
+@contextlib.contextmanager
+def open_variables(path: Path, layer: str) -> Iterator[dict[str, Variable]]:
+    """Open the variables in the group of a layer and in the groups above it.
+
+    Files of which the libraries used here read no variables, though GDAL does, have none.
+
+    Parameters
+    ----------
+    path : NetCDF file
+    layer : name of a variable, with its group if it is in one
+    """
+    if not is_hdf5(path):
+        classic = read_classic_header(path) if path.is_file() else []
+        yield {one.name: Variable(one.dimensions, one.attributes, _reader(path, one)) for one in classic}
+        return
+    import h5netcdf  # here, because few rasters need it
+
+    with contextlib.ExitStack() as stack:
+        variables: dict[str, Variable] = {}
+        with contextlib.suppress(*_UNREADABLE):
+            group: Any = stack.enter_context(h5netcdf.File(path))
+            for name in ("", *layer.split("/")[:-1]):
+                group = group[name] if name else group
+                for key, variable in group.variables.items():
+                    variables[key] = _hdf5_variable(variable)
+        yield variables
+
+
+def check_dimension_order(path: Path, layer: str, variables: dict[str, Variable]) -> None:
     """Refuse variables stored by columns, because GDAL takes the last dimension for x whatever its name.
 
     Parameters
     ----------
     path : NetCDF file
-    layer : name of the variable with the elevation
+    layer : name of the variable with the elevation, with its group
+    variables : from `open_variables`
 
     Raises
     ------
     GridError : the last dimension is latitude
     """
-    dimensions, units = _dimensions(path, layer)
-    last = dimensions[-1].lower() if dimensions else ""
-    if last in _LATITUDE or units.lower().startswith("degrees_n"):
-        order = f"{dimensions[-1]},{dimensions[0]}"
-        found = ", ".join(dimensions)
-        message = f"{path}: {layer} has the dimensions {found}; put rows first, with `ncpdq -a {order}`"
+    name = layer.rpartition("/")[2]
+    dimensions = variables[name].dimensions if name in variables else ()
+    last = dimensions[-1] if dimensions else ""
+    units = str(variables[last].attributes.get("units", "")) if last in variables else ""
+    if last.lower() in _LATITUDE or units.lower().startswith("degrees_n"):
+        order, found = f"{last},{dimensions[0]}", ", ".join(dimensions)
+        message = f"{path}: {name} has the dimensions {found}; put rows first, with `ncpdq -a {order}`"
         raise GridError(message)
 
 
@@ -80,72 +121,80 @@ def read_classic_header(path: Path) -> list[ClassicVariable]:
     """
     with path.open("rb") as file:
         magic = file.read(4)
-        return list(_Parser(file).variables(offset_bytes=4 * magic[3])) if magic in _CLASSIC else []
+        return list(_Parser(file, version=magic[3]).variables()) if magic in _CLASSIC else []
 
 
-def _dimensions(path: Path, layer: str) -> tuple[list[str], str]:
-    """Return the dimension names of a variable, and the units of the last one's coordinates; none if unknown."""
-    if not is_hdf5(path):
-        variables = {variable.name: variable for variable in read_classic_header(path)}
-        dimensions = variables[layer].dimensions if layer in variables else []
-        return dimensions, variables[dimensions[-1]].units if dimensions and dimensions[-1] in variables else ""
-    import h5netcdf
+def _hdf5_variable(variable: Any) -> Variable:
+    attributes = {}
+    for key in variable.attrs:
+        with contextlib.suppress(*_UNREADABLE):
+            attributes[key] = variable.attrs[key]
+    return Variable(tuple(variable.dimensions), attributes, lambda: np.asarray(variable[...]))
 
-    with contextlib.suppress(ValueError, OSError, KeyError, TypeError, RuntimeError), h5netcdf.File(path) as file:
-        dimensions = list(file[layer].dimensions)
-        coordinates = file.variables.get(dimensions[-1]) if dimensions else None
-        return dimensions, "" if coordinates is None else str(coordinates.attrs.get("units", ""))
-    return [], ""  # GDAL reads more kinds of HDF5
+
+def _reader(path: Path, variable: ClassicVariable) -> Callable[[], NDArray[Any]]:
+    def read() -> NDArray[Any]:
+        count = math.prod(variable.shape)
+        return np.fromfile(path, variable.dtype, count, offset=variable.begin).reshape(variable.shape)
+
+    return read
 
 
 class _Parser:
     """Parser of a classic NetCDF header, from the file position behind the magic number on."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, *, version: int) -> None:
         self.file = file
+        self.count_bytes = 8 if version == 5 else 4
+        self.offset_bytes = 4 if version == 1 else 8
 
-    def variables(self, *, offset_bytes: int) -> Iterator[ClassicVariable]:
-        """Yield the variables of the file; offsets have 4 or 8 bytes."""
-        self._number()  # of records
-        dimensions = [(name, self._number()) for name in self._names()]
-        self._units()  # attributes of the file
+    def variables(self) -> Iterator[ClassicVariable]:
+        """Yield the variables of the file."""
+        self._number(self.count_bytes)  # of records
+        dimensions = [(name, self._number(self.count_bytes)) for name in self._names()]
+        self._attributes()  # of the file
         for name in self._names():
-            axes = [dimensions[axis] for axis in self._numbers() if axis < len(dimensions)]
-            units = self._units()
-            size = _BYTES.get(self._number(), 1) * math.prod(length for _, length in axes)
-            self._number()  # the same size, which may exceed the range of the field
-            yield ClassicVariable(name, [axis for axis, _ in axes], units, self._number(offset_bytes) + size)
+            numbers = [self._number(self.count_bytes) for _ in range(self._number(self.count_bytes))]
+            axes = [dimensions[axis] for axis in numbers if axis < len(dimensions)]
+            attributes = self._attributes()
+            dtype = np.dtype(_TYPES.get(self._number(), "i1"))
+            self._number(self.count_bytes)  # the size again, which may exceed the range of the field
+            begin, shape = self._number(self.offset_bytes), tuple(length for _, length in axes)
+            end = begin + dtype.itemsize * math.prod(shape)
+            yield ClassicVariable(name, tuple(axis for axis, _ in axes), shape, attributes, dtype, begin, end)
 
     def _number(self, size: int = 4) -> int:
-        if len(digits := self.file.read(size)) < size:
+        return int.from_bytes(self._bytes(size), "big")
+
+    def _bytes(self, size: int) -> bytes:
+        if len(found := self.file.read(size)) < size:
             message = "it ends within its header"
             raise EOFError(message)
-        return int.from_bytes(digits, "big")
-
-    def _numbers(self) -> list[int]:
-        return [self._number() for _ in range(self._number())]
+        return found
 
     def _names(self) -> Iterator[str]:
         """Yield the names in a list of dimensions, attributes or variables; the caller reads the rest of each item."""
         self._number()  # tag of the list
-        for _ in range(self._number()):
-            length = self._number()
+        for _ in range(self._number(self.count_bytes)):
+            length = self._number(self.count_bytes)
             name = self.file.read(length).decode(errors="replace")
             self._skip(-length % 4)
             yield name
 
-    def _units(self) -> str:
-        """Read a list of attributes, and return the text of `units`."""
-        units = ""
+    def _attributes(self) -> dict[str, Any]:
+        """Read a list of attributes; only those of usual length are kept."""
+        attributes: dict[str, Any] = {}
         for name in self._names():
-            kind, count = self._number(), self._number()
-            length = _BYTES.get(kind, 1) * count
-            if name == "units" and kind == _TEXT:
-                units = self.file.read(length).decode(errors="replace")
+            dtype, count = np.dtype(_TYPES.get(self._number(), "i1")), self._number(self.count_bytes)
+            length = dtype.itemsize * count
+            if count <= _LONGEST_ATTRIBUTE:
+                content = self._bytes(length)
+                is_text = dtype.kind == "S"
+                attributes[name] = content.decode(errors="replace") if is_text else np.frombuffer(content, dtype)
             else:
                 self._skip(length)
             self._skip(-length % 4)
-        return units
+        return attributes
 
     def _skip(self, length: int) -> None:
         self.file.seek(min(length, 2**40), os.SEEK_CUR)

@@ -75,9 +75,11 @@ def read_raster(
     vertical_datum: str | None = None,
     within: Box | None = None,
     require_datum: bool = False,
+    is_elevation: bool = True,
 ) -> Reading:
-    """Read a raster file together with its header and the assumptions made; see `read_dem`."""
-    header = resolve_datum(read_header(Path(path), declared), vertical_datum, require_datum=require_datum)
+    """Read a raster file together with its header and the assumptions made; see `read_dem` and `read_header`."""
+    header = read_header(Path(path), declared, is_elevation=is_elevation)
+    header = resolve_datum(header, vertical_datum, require_datum=require_datum)
     elevation, grid, notes = read_elevation(header, within=within)
     dem = Dem(elevation_m=elevation, grid=grid, vertical_datum=header.vertical_datum, source=header.source)
     return Reading(dem, header, (*header.assumptions, *notes))
@@ -125,12 +127,12 @@ def read_elevation(header: Header, *, within: Box | None = None) -> tuple[NDArra
         )
         raise GridError(message)
     check_sign_is_known(header, within)
-    elevation = np.empty((grid.rows, grid.cols), np.float32)
     with gdal_errors(header.path), open_dataset(header) as dataset:
-        for block, values in read_stored_blocks(dataset, header, window):
-            elevation[block.slices] = values
-    encoding = detect_encoding([elevation], header)
-    encoding.decode(elevation)
+        blocks = list(read_stored_blocks(dataset, header, window))
+    encoding = detect_encoding(lambda: ((stored, masked) for _, stored, masked in blocks), header.storage)
+    elevation = np.empty((grid.rows, grid.cols), np.float32)
+    for block, stored, masked in blocks:
+        elevation[block.slices] = encoding.decode(stored, masked)
     return elevation, grid, list(encoding.notes)
 
 

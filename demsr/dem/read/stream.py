@@ -1,7 +1,7 @@
 """Readers that return elevation window by window, so that memory does not grow with the raster."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from demsr.dem.dem import check_range
 from demsr.dem.grid import Box, Grid, window_within
 from demsr.dem.read.blocks import open_dataset, read_stored_blocks
 from demsr.dem.read.declared import Declared
-from demsr.dem.read.encoding import ValueEncoding, check_sign_is_known, detect_encoding
+from demsr.dem.read.encoding import Block, ValueEncoding, check_sign_is_known, detect_encoding
 from demsr.dem.read.gdal import gdal_errors, sidecar_files
 from demsr.dem.read.header import Header, read_header
 from demsr.dem.read.raster import resolve_datum
@@ -115,9 +115,8 @@ class RasterReader(WindowReader):
         """See `WindowReader`."""
         elevation = np.empty((window.rows, window.cols), np.float32)
         with gdal_errors(self.header.path):
-            for block, values in read_stored_blocks(self.dataset, self.header, window):
-                elevation[block.slices] = values
-        self.encoding.decode(elevation)
+            for block, stored, masked in read_stored_blocks(self.dataset, self.header, window):
+                elevation[block.slices] = self.encoding.decode(stored, masked)
         check_range(elevation, str(self.header.path))
         return elevation
 
@@ -141,6 +140,7 @@ def open_raster(
     vertical_datum: str | None = None,
     within: Box | None = None,
     progress: Progress = no_progress,
+    is_elevation: bool = True,
 ) -> Iterator[RasterReader]:
     """Open a raster file in any format of GDAL, and detect the encoding of its values by reading them once.
 
@@ -153,28 +153,26 @@ def open_raster(
     vertical_datum : datum to assume if the file states none
     within : box in degrees; the region is the cells that touch it
     progress : shows how far the first reading is, in pixels
+    is_elevation : refuse layers that are no elevation; False for type identifiers, for example
 
     Raises
     ------
     RasterError, GridError, DatumError, VoidError : see `demsr.dem.read.raster.read_dem`
     """
-    header = resolve_datum(read_header(path, declared), vertical_datum)
+    header = resolve_datum(read_header(path, declared, is_elevation=is_elevation), vertical_datum)
     check_sign_is_known(header, within)
     region, grid = window_within(header.grid, within, where=str(path))
     with open_dataset(header) as dataset:
-        around = _with_margin(region, header.grid)
-        with gdal_errors(path), progress(around.cells) as advance:
-            blocks = read_stored_blocks(dataset, header, around)
-            encoding = detect_encoding(_counted(blocks, advance), header)
+        part = _with_margin(region, header.grid)
+        with gdal_errors(path), progress(part.cells) as advance:
+
+            def read_blocks() -> Iterator[Block]:
+                for block, stored, masked in read_stored_blocks(dataset, header, part):
+                    yield stored, masked
+                    advance(block.cells)
+
+            encoding = detect_encoding(read_blocks, header.storage)
         yield RasterReader(header, dataset, encoding, region=region, grid=grid)
-
-
-def _counted(
-    blocks: Iterable[tuple[Window, NDArray[np.float32]]], advance: Callable[[int], None]
-) -> Iterator[NDArray[np.float32]]:
-    for block, values in blocks:
-        yield values
-        advance(block.cells)
 
 
 def _with_margin(region: Window, grid: Grid) -> Window:

@@ -76,7 +76,7 @@ class RealLr(Degradation):
         bounds = hr.grid.lonlat_bounds()
         lr = read_dem(self.path, declared=self.declared, vertical_datum=self.vertical_datum, within=bounds)
         aligned, found = align_hr(lr, hr, scale=scale)
-        tid = None if self.tid is None else read_elevation(read_header(self.tid), within=bounds)[0]
+        tid = None if self.tid is None else read_elevation(read_header(self.tid, is_elevation=False), within=bounds)[0]
         name = f"{region.name}, LR {raster_name(self.path)}"
         east_m, north_m = found.shift_m
         shift = {"coregistration": found.verdict, "east_m": east_m, "north_m": north_m, "bias_m": found.bias_m}
@@ -97,7 +97,7 @@ def describe_real_lr(
     vertical_datum : datum of files that name none
     declared : user's corrections of metadata, by raster name
     """
-    tid_of_cells = {_cells(read_header(path).grid): path for path in tids}
+    tid_of_cells = {_cells(read_header(path, is_elevation=False).grid): path for path in tids}
     found = []
     for path in paths:
         own = declared.get(raster_name(path), Declared())
