@@ -29,7 +29,11 @@ _MOST_VOID, _LEAST_RELIEF_M = 0.4, 1.0
 _MARGIN_LR = 8  # around a patch that is degraded blindly
 _ZOOM = (0.67, 3.0)  # log-uniform, at least 1: the sea floor is smoother than land at the same spacing
 _FLATTER = (0.03, 1.0)  # factor of the relief, log-uniform
-_DEEPER_M = 4000.0
+_DEEPER_M = 4000.0  # largest depth of the highest point, unless the patch has a coast
+_COAST_SHARE, _LARGEST_DRY_SHARE = (
+    0.3,
+    0.6,
+)  # of the patches, with a coast; of the pixels of such a patch, above the sea
 CLEAN = Blind(blur_lr_px=(0.25, 0.45), shift_lr_px=0, sparse_share=0, noisy_share=0)  # grids of good surveys
 
 Image = NDArray[np.float32]
@@ -103,6 +107,8 @@ class RasterSource(Source):
 class BlindSource(Source):
     """Rasters whose terrain is stretched to that of a sea floor and degraded in an unknown way.
 
+    Land is at 0 m in LR and not measured in HR, as the net for the sea floor sees and is scored on it.
+
     Parameters
     ----------
     rasters : HR elevation
@@ -127,10 +133,14 @@ class BlindSource(Source):
         if zoom > 1:
             terrain = ndimage.zoom(terrain, zoom, order=3)
         flatter = np.float32(np.exp(random.uniform(*np.log(_FLATTER))))
-        terrain = (terrain[:wide, :wide] - terrain.mean()) * flatter - np.float32(random.uniform(0, _DEEPER_M))
+        terrain = terrain[:wide, :wide] * flatter
+        dry = random.uniform(0, _LARGEST_DRY_SHARE) if random.random() < _COAST_SHARE else 0.0
+        depth = 0.0 if dry else random.uniform(0, _DEEPER_M)
+        terrain -= np.float32(np.quantile(terrain, 1 - dry) + depth)
         lr = self.family.degrade(terrain, scale=SCALE, random=random)
         inner = slice(_MARGIN_LR, -_MARGIN_LR), slice(_MARGIN_LR * SCALE, -_MARGIN_LR * SCALE)
-        return _with_relief(lr[inner[0], inner[0]], terrain[inner[1], inner[1]])
+        sea = np.where(terrain < 0, terrain, np.float32(np.nan))
+        return _with_relief(np.minimum(lr, 0)[inner[0], inner[0]], sea[inner[1], inner[1]])
 
 
 class SceneSource(Source):
