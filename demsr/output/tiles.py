@@ -98,9 +98,9 @@ def check_stored(source: str | Path, path: Path) -> None:
     """
     with rasterio.open(source) as before, rasterio.open(path) as dataset:
         found = _description(dataset)
-        for part, needed in _description(before).items():
-            if found[part] != needed:
-                message = f"its {part} was not stored: found {found[part]}, needed is {needed}"
+        for name, needed in _description(before).items():
+            if found[name] != needed:
+                message = f"its {name} was not stored: found {found[name]}, needed is {needed}"
                 raise RasterioIOError(message)
         if dataset.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":
             message = "its layout was not stored: it is not a cloud-optimised GeoTIFF"

@@ -1,10 +1,15 @@
 import hashlib
 import json
+import subprocess
+import sys
+import time
 
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from demsr.tracking.runs import InputData, end_run, find_run, flattened, tracked_run
-from demsr.tracking.store import connect, experiment_id
+from demsr.tracking.store import beside_store, connect, experiment_id
 
 OPTIONS = {"stage": "pretrain", "profile": "test", "seed": 3, "inputs": []}
 
@@ -103,3 +108,92 @@ def test_a_run_is_found_by_its_weights_and_the_latest_of_several(store):
 
 def test_nested_parameters_are_joined_by_dots():
     assert flattened({"a": {"b": {"c": 1}, "d": 2}, "e": None}) == {"a.b.c": 1, "a.d": 2, "e": None}
+
+
+RUNNER = """
+import os, signal, sys
+from demsr.tracking.runs import tracked_run
+
+with tracked_run(sys.argv[1], stage="evaluate", profile="p", seed=1, params={}, inputs=[]) as run:
+    print(run.id, flush=True)
+    if sys.argv[2] == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    sys.stdin.read()
+"""
+
+
+def start(folder, name, how):
+    command = [sys.executable, "-c", RUNNER, name, how]
+    return subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_killed_run_is_ended_by_the_next_one_and_an_open_one_stays(store):
+    killed, living = start(store, "killed", "kill"), start(store, "living", "wait")
+    ids = [process.stdout.readline().strip() for process in (killed, living)]
+    assert killed.wait(timeout=100) == -9
+    before = [connect().get_run(run_id).info.status for run_id in ids]
+    with tracked_run("next", params={"a": 1}, **OPTIONS | {"stage": "pairs"}):
+        during = [connect().get_run(run_id).info.status for run_id in ids]
+    living.communicate("")
+    after = [connect().get_run(run_id).info.status for run_id in ids]
+    assert (before, during) == (["RUNNING", "RUNNING"], ["KILLED", "RUNNING"])
+    assert after == ["KILLED", "FINISHED"]
+    assert not list(beside_store("runs").iterdir())
+
+
+@pytest.mark.parametrize("name", ["log_batch", "log_inputs"])
+def test_a_run_whose_beginning_cannot_be_logged_does_not_stay_running(store, monkeypatch, name):
+    (store / "train.h5").write_bytes(b"pairs")
+    options = OPTIONS | {"inputs": [InputData(store / "train.h5", "training")]}
+
+    def refuse(*_, **__):
+        raise MlflowException("UNIQUE constraint failed: datasets.experiment_id")
+
+    with monkeypatch.context() as patched, pytest.raises(MlflowException, match="UNIQUE constraint"):
+        patched.setattr(f"mlflow.MlflowClient.{name}", refuse)
+        with tracked_run("work", params={}, **options):
+            pytest.fail("the run was opened")
+    (run,) = connect().search_runs([experiment_id(connect())])
+    assert run.info.status == "FAILED"
+
+
+def test_data_that_another_machine_logs_at_the_same_time_are_logged(store, monkeypatch):
+    (store / "train.h5").write_bytes(b"pairs")
+    log, calls = MlflowClient.log_inputs, []
+
+    def fail_once(client, *arguments, **options):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise MlflowException("UNIQUE constraint failed: datasets.experiment_id")
+        return log(client, *arguments, **options)
+
+    monkeypatch.setattr("mlflow.MlflowClient.log_inputs", fail_once)
+    with tracked_run("work", params={}, **OPTIONS | {"inputs": [InputData(store / "train.h5", "training")]}) as run:
+        pass
+    assert len(connect().get_run(run.id).inputs.dataset_inputs) == 1
+
+
+EIGHT = """
+import sys, time
+from pathlib import Path
+from demsr.tracking.runs import InputData, tracked_run
+
+inputs = [InputData(Path("train.h5"), "training"), InputData(Path("valid.h5"), "validation")]
+while time.time() < float(sys.argv[1]):
+    pass
+with tracked_run(sys.argv[2], stage="x", profile="p", seed=1, params={"a": 1}, inputs=inputs):
+    pass
+"""
+
+
+def test_eight_processes_use_a_new_store_at_once(store):
+    for name in ("train.h5", "valid.h5"):
+        (store / name).write_bytes(name.encode())
+    begin = str(time.time() + 20)
+    commands = [[sys.executable, "-c", EIGHT, begin, f"run {number}"] for number in range(8)]
+    running = [subprocess.Popen(command, cwd=store, stderr=subprocess.PIPE, text=True) for command in commands]
+    errors = [process.communicate(timeout=200)[1] for process in running]
+    assert [process.returncode for process in running] == [0] * 8, errors
+    runs = connect().search_runs([experiment_id(connect())])
+    assert sorted(run.info.run_name for run in runs) == [f"run {number}" for number in range(8)]
+    assert {run.info.status for run in runs} == {"FINISHED"}
