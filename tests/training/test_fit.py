@@ -10,7 +10,7 @@ import torch
 from demsr.errors import CheckpointError, ParamsError
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import PairDataModule
-from demsr.training.fit import AtomicCheckpointIO, FitResult, fit
+from demsr.training.fit import AtomicCheckpointIO, FitResult, fit, whole_checkpoint
 from demsr.training.prepare import new_net
 
 OPTIONS = {"learning_rate": 3e-3, "learning_rate_decay": 0.9, "patience": 6, "devices": 1}
@@ -234,6 +234,37 @@ def empty(path: Path) -> None:
 DAMAGES = [*(partial(flip, at=share) for share in (0, 0.3, 0.6, 1)), truncate, replace, empty]
 
 
+def checkpoints(folder: Path, *names: str) -> None:
+    for name in names:
+        AtomicCheckpointIO().save_checkpoint({"state_dict": {"weight": torch.arange(500.0)}}, folder / f"{name}.ckpt")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_every_kind_of_damage_is_found_and_the_one_before_is_taken(tmp_path, capfd, damage):
+    checkpoints(tmp_path, "best-epoch=1", "last-epoch=9", "last-epoch=10")
+    assert whole_checkpoint(tmp_path) == tmp_path / "last-epoch=10.ckpt"
+    damage(tmp_path / "last-epoch=10.ckpt")
+    assert whole_checkpoint(tmp_path) == tmp_path / "last-epoch=9.ckpt"
+    assert "last-epoch=10.ckpt: the checkpoint is damaged; going back to the one before" in capfd.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best-epoch=1.ckpt", "last-epoch=9.ckpt"]
+
+
+@pytest.mark.parametrize("damaged", [["best-epoch=1"], ["last-epoch=1", "last-epoch=2"]])
+def test_training_starts_again_without_its_best_or_all_last_checkpoints(tmp_path, damaged):
+    checkpoints(tmp_path, "best-epoch=1", "last-epoch=1", "last-epoch=2")
+    for name in damaged:
+        empty(tmp_path / f"{name}.ckpt")
+    assert whole_checkpoint(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_best_checkpoint_of_an_epoch_that_is_trained_again_is_removed(tmp_path):
+    checkpoints(tmp_path, "best-epoch=2", "last-epoch=1", "last-epoch=2")
+    empty(tmp_path / "last-epoch=2.ckpt")
+    assert whole_checkpoint(tmp_path) == tmp_path / "last-epoch=1.ckpt"
+    assert [path.name for path in tmp_path.iterdir()] == ["last-epoch=1.ckpt"]
+
+
 @pytest.fixture
 def unbroken(data, tmp_path, made_once) -> torch.Tensor:
     """Weights of an unbroken training of five epochs."""
@@ -244,24 +275,15 @@ def unbroken(data, tmp_path, made_once) -> torch.Tensor:
     return torch.load(made_once("five epochs", make) / "weights.pt", weights_only=True)
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_checkpoint_is_skipped_for_the_one_before(data, tmp_path, unbroken, capfd, damage):
+@pytest.mark.parametrize(("name", "resumed_from"), [("last-epoch=2", 2), ("best-*", 0)])
+def test_a_resumed_training_with_a_damaged_checkpoint_ends_with_the_weights_of_an_unbroken_one(
+    data, tmp_path, unbroken, name, resumed_from
+):
     killed_after(3, data, tmp_path / "work")
-    damage(tmp_path / "work" / "last-epoch=2.ckpt")
-    resumed, result = train(data, tmp_path / "work", max_epochs=5)
-    assert "last-epoch=2.ckpt: the checkpoint is damaged; going back to the one before" in capfd.readouterr().err
-    assert result.resumed_from_epoch == 2
-    assert torch.equal(weights(resumed), unbroken)
-
-
-@pytest.mark.parametrize("names", [["best-*"], ["last-*"], ["best-*", "last-*"]])
-def test_a_training_without_a_whole_checkpoint_starts_again(data, tmp_path, unbroken, capfd, names):
-    killed_after(3, data, tmp_path / "work")
-    for path in (path for name in names for path in (tmp_path / "work").glob(name)):
+    for path in (tmp_path / "work").glob(f"{name}.ckpt"):
         flip(path, at=0.5)
     resumed, result = train(data, tmp_path / "work", max_epochs=5)
-    assert "the checkpoint is damaged" in capfd.readouterr().err
-    assert result.resumed_from_epoch == 0
+    assert result.resumed_from_epoch == resumed_from
     assert torch.equal(weights(resumed), unbroken)
 
 
