@@ -194,8 +194,8 @@ def tracked_run(
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
             with contextlib.suppress(MlflowException):  # the store itself may be what failed
-                run.log_tags({"error": f"{type(error).__name__}: {error}"[:500]})
                 client.set_terminated(run.id, "KILLED" if interrupted else "FAILED")
+                run.log_tags({"error": f"{type(error).__name__}: {error}"[:500]})
             raise
         client.set_terminated(run.id, "FINISHED")
 

@@ -2,7 +2,6 @@ import hashlib
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 from mlflow import MlflowClient
@@ -110,34 +109,24 @@ def test_nested_parameters_are_joined_by_dots():
     assert flattened({"a": {"b": {"c": 1}, "d": 2}, "e": None}) == {"a.b.c": 1, "a.d": 2, "e": None}
 
 
-RUNNER = """
-import os, signal, sys
+KILLED = """
+import os, signal
 from demsr.tracking.runs import tracked_run
 
-with tracked_run(sys.argv[1], stage="evaluate", profile="p", seed=1, params={}, inputs=[]) as run:
-    print(run.id, flush=True)
-    if sys.argv[2] == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    sys.stdin.read()
+with tracked_run("killed", stage="evaluate", profile="p", seed=1, params={}, inputs=[]):
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def start(folder, name, how):
-    command = [sys.executable, "-c", RUNNER, name, how]
-    return subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
 def test_a_killed_run_is_ended_by_the_next_one_and_an_open_one_stays(store):
-    killed, living = start(store, "killed", "kill"), start(store, "living", "wait")
-    ids = [process.stdout.readline().strip() for process in (killed, living)]
-    assert killed.wait(timeout=100) == -9
-    before = [connect().get_run(run_id).info.status for run_id in ids]
-    with tracked_run("next", params={"a": 1}, **OPTIONS | {"stage": "pairs"}):
-        during = [connect().get_run(run_id).info.status for run_id in ids]
-    living.communicate("")
-    after = [connect().get_run(run_id).info.status for run_id in ids]
-    assert (before, during) == (["RUNNING", "RUNNING"], ["KILLED", "RUNNING"])
-    assert after == ["KILLED", "FINISHED"]
+    assert subprocess.run([sys.executable, "-c", KILLED], cwd=store, check=False).returncode == -9
+    (killed,) = connect().search_runs([experiment_id(connect())])
+    assert killed.info.status == "RUNNING"
+    with tracked_run("open", params={}, **OPTIONS) as living:
+        assert connect().get_run(killed.info.run_id).info.status == "KILLED"
+        with tracked_run("next", params={}, **OPTIONS | {"stage": "pairs"}):
+            assert connect().get_run(living.id).info.status == "RUNNING"
+    assert connect().get_run(living.id).info.status == "FINISHED"
     assert not list(beside_store("runs").iterdir())
 
 
@@ -174,26 +163,34 @@ def test_data_that_another_machine_logs_at_the_same_time_are_logged(store, monke
 
 
 EIGHT = """
-import sys, time
+import os, time
 from pathlib import Path
 from demsr.tracking.runs import InputData, tracked_run
 
 inputs = [InputData(Path("train.h5"), "training"), InputData(Path("valid.h5"), "validation")]
-while time.time() < float(sys.argv[1]):
-    pass
-with tracked_run(sys.argv[2], stage="x", profile="p", seed=1, params={"a": 1}, inputs=inputs):
-    pass
+begin, children = time.time() + 1, []
+for number in range(8):
+    if child := os.fork():
+        children.append(child)
+        continue
+    while time.time() < begin:
+        pass
+    try:
+        with tracked_run(f"run {number}", stage="x", profile="p", seed=1, params={"a": 1}, inputs=inputs):
+            pass
+    except BaseException as error:
+        print(type(error), error, flush=True)
+        os._exit(1)
+    os._exit(0)
+print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
 """
 
 
 def test_eight_processes_use_a_new_store_at_once(store):
     for name in ("train.h5", "valid.h5"):
         (store / name).write_bytes(name.encode())
-    begin = str(time.time() + 20)
-    commands = [[sys.executable, "-c", EIGHT, begin, f"run {number}"] for number in range(8)]
-    running = [subprocess.Popen(command, cwd=store, stderr=subprocess.PIPE, text=True) for command in commands]
-    errors = [process.communicate(timeout=200)[1] for process in running]
-    assert [process.returncode for process in running] == [0] * 8, errors
+    done = subprocess.run([sys.executable, "-c", EIGHT], cwd=store, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{[0] * 8}\n"
     runs = connect().search_runs([experiment_id(connect())])
     assert sorted(run.info.run_name for run in runs) == [f"run {number}" for number in range(8)]
     assert {run.info.status for run in runs} == {"FINISHED"}
