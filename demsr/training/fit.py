@@ -134,7 +134,9 @@ def fit(
         save_top_k=_KEPT_EPOCHS,
         save_on_train_epoch_end=True,
     )
-    best = ModelCheckpoint(work_dir, "best-{epoch}", monitor=task.metric, save_top_k=1, save_weights_only=True)
+    best = ModelCheckpoint(
+        work_dir, "best-{epoch}", monitor=task.metric, save_top_k=_KEPT_EPOCHS, save_weights_only=True
+    )
     stopping = ResumableEarlyStopping(task.metric, patience=patience, check_finite=True)
     callbacks: list[Callback] = [report, EpochBar(title, metric=task.metric)]
     callbacks += [stopping, best, newest] if keep == "best" else [newest]
@@ -160,7 +162,12 @@ def fit(
         raise SystemExit(0)  # only the first process continues
     kept = best if keep == "best" else newest
     valid_rmse = _valid_rmse(kept, report.rows, work_dir, keep)
-    _load_weights(task, work_dir / Path(kept.best_model_path).name)  # the folder may have been moved since
+    try:
+        _load_weights(task, work_dir / Path(kept.best_model_path).name)  # the folder may have been moved since
+    except CheckpointError:
+        for path in work_dir.glob("*.ckpt"):
+            path.unlink(missing_ok=True)  # without the weights of its best epoch the training has to start again
+        raise
     best_epoch, resumed_from = _epoch_of(Path(kept.best_model_path)), _epoch_of(last) if last else 0
     return FitResult(best_epoch, valid_rmse, peak_memory_gb(), resumed_from, report.rows)
 
@@ -223,7 +230,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """
         content = _content(Path(path))
         if content is None:
-            message = f"{path}: the checkpoint is missing or damaged; run the same command again to go back before it"
+            message = (
+                f"{path}: the checkpoint is missing or damaged; run the same command again, which goes back before it"
+            )
             raise CheckpointError(message)
         checkpoint: dict[str, Any] = torch.load(content, map_location=map_location, weights_only=True)
         return checkpoint

@@ -289,8 +289,8 @@ def test_a_resumed_training_with_a_damaged_checkpoint_ends_with_the_weights_of_a
 
 def test_a_finished_training_whose_best_checkpoint_is_damaged_is_repeated(data, tmp_path, unbroken):
     train(data, tmp_path / "work", max_epochs=5)
-    (best,) = (tmp_path / "work").glob("best-*.ckpt")
-    flip(best, at=0.5)
+    for best in (tmp_path / "work").glob("best-*.ckpt"):
+        flip(best, at=0.5)
     repeated, result = train(data, tmp_path / "work", max_epochs=5)
     assert result.epochs == 5
     assert torch.equal(weights(repeated), unbroken)
@@ -307,3 +307,13 @@ def test_no_flipped_bit_of_a_checkpoint_is_read(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(CheckpointError, match="last-epoch=3.ckpt: the checkpoint is missing or damaged"):
             AtomicCheckpointIO().load_checkpoint(path)
+
+
+def test_training_that_has_lost_its_best_weights_fails_once_and_starts_again(data, tmp_path):
+    first, _ = train(data, tmp_path / "work", max_epochs=2)
+    for best in (tmp_path / "work").glob("best-*.ckpt"):
+        best.unlink()
+    with pytest.raises(CheckpointError, match="the checkpoint is missing or damaged; run the same command again"):
+        train(data, tmp_path / "work", max_epochs=2)
+    again, _ = train(data, tmp_path / "work", max_epochs=2)
+    assert torch.equal(weights(first), weights(again))
