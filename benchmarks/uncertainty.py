@@ -31,10 +31,10 @@ from demsr.evaluation.coverage import (
     predicted_sigma_m,
     zero_counts,
 )
-from demsr.model.checkpoint import CONFIG, read_config
+from demsr.model.checkpoint import read_config, write_config
 from demsr.model.uncertainty import FEATURES, Uncertainty
 from demsr.options import Operator
-from demsr.runtime.files import atomic_write, write_json, write_text
+from demsr.runtime.files import atomic_write, write_text
 
 TARGETS = {"1": (63, 73), "1.645": (85, 95)}  # range of the share in per cent, by half-width in sigma
 BANDS = {"": "this band", "constant_": "constant band"}
@@ -115,7 +115,7 @@ def store(shipped: dict[Operator, Uncertainty], models: Path) -> None:
     """Write each calibration into the model folder of its operator."""
     for operator, uncertainty in shipped.items():
         config = read_config(models / operator).model_copy(update={"uncertainty": uncertainty})
-        write_json(models / operator / CONFIG, config.model_dump())
+        write_config(models / operator, config)
 
 
 def report(tested: Sequence[Tested], shipped: dict[Operator, Uncertainty]) -> str:

@@ -17,6 +17,7 @@ from demsr.dem.dem import Dem
 from demsr.dem.gdal_environment import gdal_environment
 from demsr.dem.grid import Grid
 from demsr.dem.vertical import NOT_STATED, compound_crs
+from demsr.dem.write_errors import heard_write_errors
 from demsr.errors import RasterError
 from demsr.runtime.files import atomic_write
 
@@ -42,7 +43,7 @@ def write_dem(path: Path, dem: Dem, *, tags: dict[str, str] | None = None) -> No
     compression = {"compress": "DEFLATE", "predictor": "YES", "blocksize": 512}
     try:
         with atomic_write(path) as temporary, gdal_environment():
-            with rasterio.open(temporary, "w", **profile, **compression) as dataset:
+            with heard_write_errors(), rasterio.open(temporary, "w", **profile, **compression) as dataset:
                 dataset.write(dem.elevation_m, 1)
                 dataset.update_tags(**elevation_tags(dem.grid, dem.vertical_datum, dem.source), **(tags or {}))
                 dataset.set_band_unit(1, "metre")

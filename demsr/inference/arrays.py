@@ -159,7 +159,7 @@ def _super_resolve_tiles(reader: ArrayReader, resolver: SuperResolver, tile_px: 
     fine = np.empty((1 + resolver.uncertain, rows * resolver.scale, cols * resolver.scale), np.float32)
     for window in tiles(rows, cols, tile_px):
         place = (slice(None), *window.refine(resolver.scale).slices)
-        fine[place] = resolver(*reader.around(window, resolver.reach_px))
+        fine[place] = resolver.window(reader, window)
     return fine
 
 

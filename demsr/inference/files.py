@@ -216,7 +216,7 @@ def _provenance(
     raster = reader.raster
     consistent = "no" if not resolver.consistent else "everywhere" if reader.tid is None else "where measured"
     tags = {
-        "MODEL_SHA256": str(resolver.net.weights_sha256),
+        "MODEL_SHA256": str(resolver.net.model_sha256),
         "DEMSR_VERSION": demsr.__version__,
         "PRECISION": resolver.precision,
         "CONSISTENT": consistent,

@@ -44,6 +44,7 @@ def load_model(
     """
     name, in_source = split_operator(source)
     net = read_for_operator(model_folder(name), operator or in_source)
+    net.name = str(source)
     try:
         return net.to(best_device(device))
     except (RuntimeError, AssertionError) as error:  # torch raises either, depending on the device

@@ -1,6 +1,6 @@
 """Apply a net to windows of a raster so that neighbouring windows agree. Needs neither rasterio nor PROJ."""
 
-from typing import get_args
+from typing import Any, Protocol, get_args
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from demsr.model import uncertainty
 from demsr.model.coast import CoastNet, nets_of
 from demsr.model.device import device_of, supports_bf16
 from demsr.model.fold import FoldedNet, fold
+from demsr.model.predict import restore_voids
 from demsr.model.srnet import DemSrNet
 from demsr.options import InferencePrecision
 from demsr.pairs.source_types import LAND, MEASURED
@@ -22,6 +23,13 @@ from demsr.pairs.source_types import LAND, MEASURED
 _METRES = "m"
 _BACK_PROJECTIONS = 3
 _BASE_REACH_PX = 2
+
+
+class Reader(Protocol):
+    """Source of the windows of a raster, such as `demsr.dem.read.stream.ArrayReader`."""
+
+    def around(self, window: Window, reach_px: int) -> tuple[Any, ...]:
+        """Return the positional arguments of `SuperResolver` for a window."""
 
 
 class SuperResolver:
@@ -89,6 +97,10 @@ class SuperResolver:
         -------
         bands : (1 or 2, scale * rows, scale * cols) metres, elevation and its standard error; NaN exactly where the
             window is void
+
+        Raises
+        ------
+        CheckpointError : the net gives NaN or infinity where the window is measured
         """
         void = np.isnan(elevation_m[inner.slices])
         if void.all():
@@ -99,8 +111,30 @@ class SuperResolver:
         with torch.inference_mode():
             bands = self._bands(lr, None if tid is None else tid[part.slices])
         place = inner.relative_to(part.row, part.col).refine(self.scale)
-        void_hr = np.repeat(np.repeat(void, self.scale, axis=0), self.scale, axis=1)
-        return np.where(void_hr, np.float32(np.nan), bands[0, :, *place.slices].cpu().numpy())
+        return restore_voids(bands[0, :, *place.slices].cpu().numpy(), void)
+
+    def window(self, reader: Reader, window: Window) -> NDArray[np.float32]:
+        """Super-resolve one window of a raster.
+
+        Parameters
+        ----------
+        reader : of the raster
+        window : LR cells
+
+        Returns
+        -------
+        bands : as of a call
+
+        Raises
+        ------
+        CheckpointError : likewise, with the places of the window and of the model
+        """
+        try:
+            return self(*reader.around(window, self.reach_px))
+        except CheckpointError as error:
+            tile = f"tile of {window.rows} x {window.cols} LR pixels at row {window.row}, column {window.col}"
+            message = f"{self.net.name or 'net'}: {tile}: {error}"
+            raise CheckpointError(message) from error
 
     def _bands(self, lr: Tensor, tid: NDArray[np.float32] | None) -> Tensor:
         """Return (1, 1 or 2, scale * H, scale * W)."""

@@ -94,9 +94,16 @@ def _continues(folder: Path, target: Path, identity: Mapping[str, Any], *, resum
     """Whether this run continues with the tiles in the folder."""
     if not (folder / _MANIFEST).is_file() or not any(folder.glob("*.tif")):
         return False
-    before = read_json(folder / _MANIFEST)
+    if overwrite and not resume:
+        return False
+    before = _recorded(folder / _MANIFEST)
+    if before is None and overwrite:
+        return False
+    if before is None:
+        message = f"{folder / _MANIFEST}: damaged, so nothing is known of the interrupted run; add --overwrite"
+        raise RasterError(message)
     changed = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
-    if overwrite and (changed or not resume):
+    if overwrite and changed:
         return False
     if not resume:
         message = f"{target}: an interrupted run left tiles; add --resume to continue or --overwrite to start again"
@@ -106,6 +113,15 @@ def _continues(folder: Path, target: Path, identity: Mapping[str, Any], *, resum
         message = f"{target}: the interrupted run differs ({differences}); use the same options, or add --overwrite"
         raise RasterError(message)
     return True
+
+
+def _recorded(manifest: Path) -> dict[str, Any] | None:
+    """Return the identity of the interrupted run, None if the manifest is damaged."""
+    try:
+        recorded = read_json(manifest)
+    except ValueError:  # neither JSON nor UTF-8
+        return None
+    return recorded if isinstance(recorded, dict) else None
 
 
 def _stem(window: Window) -> str:

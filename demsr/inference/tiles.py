@@ -57,8 +57,9 @@ def compute_tile(source: SourceReader, resolver: SuperResolver, window: Window) 
     Raises
     ------
     VoidError : the result cannot be elevation on Earth
+    CheckpointError : the net gives NaN or infinity where the window is measured
     """
-    bands = resolver(*source.around(window, resolver.reach_px))
+    bands = resolver.window(source, window)
     check_result(bands[0], str(source.source.path))
     part = source.raster.grid.window(*astuple(window))
     rows = rows_on_the_globe(part.refine(resolver.scale))
@@ -110,6 +111,6 @@ def measure_seam_m(source: SourceReader, resolver: SuperResolver, tile_px: int) 
     worst = 0.0
     for tile in windows[:: max(1, len(windows) // _CHECKED_TILES)][:_CHECKED_TILES]:
         corner = Window(tile.row, tile.col, min(tile.rows, _CHECKED_PX), min(tile.cols, _CHECKED_PX))
-        near, far = (one(*source.around(corner, one.reach_px)) for one in (resolver, exact))
+        near, far = (one.window(source, corner) for one in (resolver, exact))
         worst = max(worst, float(np.nanmax(np.abs(near - far), initial=0.0)))
     return worst

@@ -5,16 +5,19 @@ An imported version gets no alias: only a comparison on a test set of this proje
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from demsr.errors import CheckpointError
 from demsr.lifecycle.model_card import imported_card
 from demsr.model.checkpoint import CONFIG, WEIGHTS, ModelConfig, describe, save_model
 from demsr.model.mindspore import import_mindspore
 from demsr.runtime.files import sha256_of_file
-from demsr.tracking.registry import RegisteredVersion, add_version, find_version
+from demsr.tracking.registry import RegisteredVersion, add_version, find_version, registration
 from demsr.tracking.runs import tracked_run
 from demsr.tracking.store import connect
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 NAME = "dem-srnet-imported"
 REFERENCE_BLOCKS = 42  # default of DEMNet, which MindEarth's main.py always uses
@@ -85,7 +88,13 @@ def _check_target(folder: Path, *, overwrite: bool) -> None:
 
 
 def _register(folder: Path, config: ModelConfig, net: str) -> RegisteredVersion:
-    client, origin = connect(), config.training["params"]
+    client = connect()
+    with registration():
+        return _add_unless_known(client, folder, config, net)
+
+
+def _add_unless_known(client: "MlflowClient", folder: Path, config: ModelConfig, net: str) -> RegisteredVersion:
+    origin = config.training["params"]
     known = find_version(client, NAME, config.weights_sha256)
     if known is None:
         tags = {"profile": _RUN["profile"], "net": net, "unit": config.training["unit"], **origin}

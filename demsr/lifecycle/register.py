@@ -14,7 +14,15 @@ from demsr.model.baselines import Bicubic
 from demsr.model.checkpoint import ModelConfig, describe, read_config, read_model
 from demsr.model.device import best_device
 from demsr.pairs.pair_file import PairFile
-from demsr.tracking.registry import CHAMPION, add_version, champion, download, find_version, record_decision
+from demsr.tracking.registry import (
+    CHAMPION,
+    add_version,
+    champion,
+    download,
+    find_version,
+    record_decision,
+    registration,
+)
 from demsr.tracking.runs import InputData, find_run, tracked_run
 from demsr.tracking.store import connect
 
@@ -82,6 +90,8 @@ def register_trained(
 ) -> RegistrationOutcome:
     """Register a model folder and decide on its promotion; registering it again changes nothing.
 
+    Processes that register at the same time wait for each other.
+
     Parameters
     ----------
     kind : "pretrained" or "finetuned"
@@ -92,6 +102,20 @@ def register_trained(
     scores : metrics of the model by group of areas, for the model card
     """
     client = connect()
+    with registration():
+        return _register(client, kind, folder, test, rule, curves=curves, scores=scores)
+
+
+def _register(
+    client: "MlflowClient",
+    kind: str,
+    folder: Path,
+    test: Path,
+    rule: PromotionRule,
+    *,
+    curves: Path,
+    scores: Mapping[str, Mapping[str, float]],
+) -> RegistrationOutcome:
     config, name = read_config(folder), NAMES[kind]
     version = find_version(client, name, config.weights_sha256)
     if version is not None and CHAMPION in version.aliases:

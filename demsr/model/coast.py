@@ -29,20 +29,27 @@ class CoastNet(nn.Module):
 
     Attributes
     ----------
+    name : see `DemSrNet`
     weights_sha256 : digests of both files of weights, joined by "+"; None if one is not from a file
+    model_sha256 : identities of both models, likewise
     """
 
     in_channels = out_channels = 1
 
     def __init__(self, land: nn.Module, sea: nn.Module, *, scale: int = 5) -> None:
         super().__init__()
+        self.name: str | None = None
         self.land, self.sea, self.scale = land, sea, scale
 
     @property
     def weights_sha256(self) -> str | None:
         """Digests of both files of weights."""
-        digests = [net.weights_sha256 for net in nets_of(self)]
-        return None if None in digests else "+".join(map(str, digests))
+        return _joined([net.weights_sha256 for net in nets_of(self)])
+
+    @property
+    def model_sha256(self) -> str | None:
+        """Identities of both models."""
+        return _joined([net.model_sha256 for net in nets_of(self)])
 
     def forward(self, lr: Tensor, is_land: Tensor | None = None) -> Tensor:
         """Super-resolve (B, 1, H, W) metres to (B, 1, scale*H, scale*W) metres; see `joined`."""
@@ -85,6 +92,10 @@ class CoastNet(nn.Module):
         """Return the weight of the net for land (B, 1, scale*H, scale*W): 1 on land, 1/2 beside it, 0 at sea."""
         land = functional.interpolate(land_cells.float(), scale_factor=self.scale, mode="nearest")
         return (land + functional.max_pool2d(land, 3, stride=1, padding=1)) / 2
+
+
+def _joined(digests: list[str | None]) -> str | None:
+    return None if None in digests else "+".join(map(str, digests))
 
 
 def _span(used: Tensor, margin: int) -> slice:

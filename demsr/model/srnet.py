@@ -68,7 +68,8 @@ class DemSrNet(nn.Module):
     Attributes
     ----------
     unit : of the elevations that the weights were trained on: "m", or "scaled" to an unknown range
-    weights_sha256 : of the file that the weights were read from, else None
+    name : of the model that the net was read from, for messages, else None
+    weights_sha256, model_sha256 : of the weights and of the whole model that the net was read from, else None
     uncertainty : calibration for `demsr.model.uncertainty.sigma_m`, else None
 
     Raises
@@ -107,7 +108,9 @@ class DemSrNet(nn.Module):
     ) -> None:
         super().__init__()
         self.unit = "m"
+        self.name: str | None = None
         self.weights_sha256: str | None = None
+        self.model_sha256: str | None = None
         self.uncertainty: Uncertainty | None = None
         if long_skip == "input" and in_channels != 1:
             message = f"in_channels is {in_channels}; long_skip='input' broadcasts one channel, set long_skip='head'"

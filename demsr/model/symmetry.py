@@ -8,6 +8,7 @@ Source: Cohen and Welling (2016), arXiv 1602.07576. With (u f)[g] = u f[u^-1 g] 
 weight[g, h] = g shared[g^-1 h].
 """
 
+import functools
 import itertools
 
 import torch
@@ -73,7 +74,7 @@ class GroupConv(_SymmetricConv):
 
     def __init__(self, features: int) -> None:
         super().__init__(_fields(features), _fields(features), ORIENTATIONS * 9, in_channels=features)
-        self.register_buffer("copies", _copy_matrix(_group_indices(), ORIENTATIONS * 9), persistent=False)
+        self.register_buffer("copies", _copy_matrix(torch.tensor(_group_indices()), ORIENTATIONS * 9), persistent=False)
 
     @property
     def weight(self) -> Tensor:
@@ -116,17 +117,20 @@ def orientations(side: int) -> Tensor:
 
 def _copy_matrix(indices: Tensor, count: int) -> Tensor:
     """Return the (count, number of indices) matrix of zeros and ones that copies weights by index."""
-    return functional.one_hot(indices.flatten(), count).T.float()
+    return (indices.flatten() == torch.arange(count)[:, None]).float()
 
 
-def _group_indices() -> Tensor:
+@functools.cache
+def _group_indices() -> list[list[int]]:
     """Return (8, 72) indices into shared[..., orientation * 9 + pixel], one row for each output orientation."""
-    turned = orientations(3)
-    product = torch.empty(8, 8, dtype=torch.long)  # product[g, h] is the orientation h followed by g
-    for g, h in itertools.product(range(8), range(8)):
-        product[g, h] = (turned == turned[h][turned[g]]).all(dim=1).nonzero()[0, 0]
-    inverse = (product == 0).nonzero()[:, 1]
-    return torch.stack([(product[inverse[g]][:, None] * 9 + turned[g]).flatten() for g in range(8)])
+    with torch.device("cpu"):  # also for a net on the device "meta", which has shapes without values
+        turned = orientations(3)
+        product = torch.empty(8, 8, dtype=torch.long)  # product[g, h] is the orientation h followed by g
+        for g, h in itertools.product(range(8), range(8)):
+            product[g, h] = (turned == turned[h][turned[g]]).all(dim=1).nonzero()[0, 0]
+        inverse = (product == 0).nonzero()[:, 1]
+        rows = [(product[inverse[g]][:, None] * 9 + turned[g]).flatten() for g in range(8)]
+    return [row.tolist() for row in rows]
 
 
 def _fields(features: int) -> int:

@@ -6,8 +6,9 @@ import rasterio
 import rasterio.shutil
 
 from demsr.dem.windows import Window
+from demsr.dem.write_errors import heard_write_errors
 from demsr.output.product import Product
-from demsr.output.tiles import BLOCK, Tiles, Values, check_written, read_block
+from demsr.output.tiles import BLOCK, Tiles, Values, check_stored, check_written, read_block
 from demsr.output.vrt import vrt_mosaic
 from demsr.runtime.files import atomic_write
 
@@ -30,7 +31,16 @@ def read_cog(target: Path, window: Window) -> Values:
 
 
 def copy_to_cog(source: str | Path, target: Path) -> None:
-    """Copy a dataset of GDAL, or the text of a VRT, to a cloud-optimised GeoTIFF."""
+    """Copy a dataset of GDAL, or the text of a VRT, to a cloud-optimised GeoTIFF, and check what was stored.
+
+    The pixels of the full size are not checked.
+
+    Raises
+    ------
+    RasterioError : see `check_stored`, or GDAL reported an error
+    """
     compression = {"compress": "DEFLATE", "predictor": "YES", "blocksize": BLOCK, "bigtiff": "IF_SAFER"}
     overviews = {"overviews": "IGNORE_EXISTING", "overview_resampling": "AVERAGE"}
-    rasterio.shutil.copy(source, target, driver="COG", num_threads=_THREADS, **compression, **overviews)
+    with heard_write_errors():
+        rasterio.shutil.copy(source, target, driver="COG", num_threads=_THREADS, **compression, **overviews)
+    check_stored(source, target)

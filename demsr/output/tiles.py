@@ -1,12 +1,15 @@
 """Tiles from which products are written: encoding, reading and checking."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
 import rasterio.windows
 from numpy.typing import NDArray
+from rasterio.enums import Resampling
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.io import MemoryFile
 
@@ -20,6 +23,8 @@ from demsr.output.product import Product
 
 BLOCK = 512  # cells along a side of a compressed block
 BLOCKS_AT_ONCE = 2 * BLOCK  # cells along a side of the part in memory: 4 MB for each band
+
+_ROUNDING = {"rtol": 1e-6, "atol": 1e-3}  # metres; means may be summed in another order
 
 Values = NDArray[np.float32]
 Tiles = Mapping[Window, Path]
@@ -75,6 +80,59 @@ def check_tiles(tiles: Tiles, product: Product) -> None:
         if shape != needed:
             message = f"{path}: holds {shape} bands, rows and columns, needed are {needed}; remove it and run again"
             raise RasterError(message)
+
+
+def check_stored(source: str | Path, path: Path) -> None:
+    """Compare layout, place, tags and overviews of a written COG with its source.
+
+    A failed write may leave no error: libtiff prints a line, and GDAL goes on without a tag, a block or an overview.
+
+    Parameters
+    ----------
+    source : what was copied
+    path : written file
+
+    Raises
+    ------
+    RasterioError : something is missing, cannot be read, or differs
+    """
+    with rasterio.open(source) as before, rasterio.open(path) as dataset:
+        found = _description(dataset)
+        for name, needed in _description(before).items():
+            if found[name] != needed:
+                message = f"its {name} was not stored: found {found[name]}, needed is {needed}"
+                raise RasterioIOError(message)
+        if dataset.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":
+            message = "its layout was not stored: it is not a cloud-optimised GeoTIFF"
+            raise RasterioIOError(message)
+        levels = ["NONE", *range(len(dataset.overviews(1)))]
+    for finer, level in itertools.pairwise(levels):
+        with rasterio.open(path, overview_level=finer) as fine, rasterio.open(path, overview_level=level) as coarse:
+            for part in windows.tiles(coarse.height, coarse.width, BLOCKS_AT_ONCE):
+                if not np.allclose(read_block(coarse, part), _means(fine, coarse, part), **_ROUNDING, equal_nan=True):
+                    message = f"overview {coarse.width} x {coarse.height} was not stored as it was computed"
+                    raise RasterioIOError(message)
+
+
+def _description(dataset: rasterio.DatasetReader) -> dict[str, Any]:
+    bands = range(1, dataset.count + 1)
+    return {
+        "size": (dataset.count, dataset.height, dataset.width),
+        "reference system": dataset.crs,
+        "position": dataset.transform,
+        "value of voids": [str(value) for value in dataset.nodatavals],
+        "bands": (dataset.descriptions, dataset.units, [dataset.tags(band) for band in bands]),
+        "tags": dataset.tags(),
+    }
+
+
+def _means(fine: rasterio.DatasetReader, coarse: rasterio.DatasetReader, part: Window) -> Values:
+    """Return the means of a finer level over the cells of a coarser one, as GDAL computes them for an overview."""
+    rows, cols = fine.height / coarse.height, fine.width / coarse.width  # fine cells per coarse cell
+    window = rasterio.windows.Window(part.col * cols, part.row * rows, part.cols * cols, part.rows * rows)
+    shape = (fine.count, part.rows, part.cols)
+    means: Values = fine.read(window=window, out_shape=shape, resampling=Resampling.average)
+    return means
 
 
 def check_written(tiles: Tiles, read: Callable[[Window], Values]) -> None:

@@ -2,6 +2,8 @@
 
 import contextlib
 import csv
+import ctypes
+import errno
 import glob
 import hashlib
 import io
@@ -10,6 +12,7 @@ import os
 import platform
 import re
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,9 @@ from typing import Any
 from demsr.errors import RasterError
 
 _NO_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]|/vsi[a-z0-9_]+[/{]")  # a single letter is a drive of Windows
+_RENAME_EXCHANGE, _CURRENT_FOLDER = 2, -100  # of linux/fs.h and fcntl.h
+_RENAME_SWAP = 2  # of sys/stdio.h of macOS
+_ASIDE = ".old"
 
 
 def local_path(path: str | Path) -> Path:
@@ -63,11 +69,12 @@ def atomic_write(path: Path, *, clear: bool = True) -> Iterator[Path]:
         _remove_orphans(path.parent, path.stem)
     temporary = path.with_name(f".{path.stem}.{_process()}.part{path.suffix}")
     try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        with _named_errors(path):
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(path)
+            _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -99,21 +106,27 @@ def sha256_of_folder(folder: Path) -> str:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; it replaces `path` if the block succeeds.
 
+    The old folder keeps its name until the new one takes it in one step, whatever ends the process.
+
     Parameters
     ----------
     path : final path; missing parent folders are created
     """
     check_is_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _restore_aside(path)
     _remove_orphans(path.parent, path.name)
     temporary = path.with_name(f".{path.name}.{_process()}.part")
     try:
-        temporary.mkdir()
-        yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        with _named_errors(path):
+            temporary.mkdir()
+            yield temporary
+            _sync_files(temporary)
+            if path.exists():
+                _exchange(temporary, path)
+            else:
+                temporary.replace(path)
+            _sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -204,6 +217,65 @@ def _is_alive(process: int) -> bool:
     except PermissionError:
         pass  # of another user
     return True
+
+
+@contextlib.contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    """Name the file in errors of the system that name none: those of `write` and `fsync` do not."""
+    try:
+        yield
+    except OSError as error:
+        if type(error).__module__ != "builtins" or error.filename is not None:
+            raise
+        if error.errno is None:
+            message = f"{path}: {error}"
+            raise OSError(message) from error
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Exchange the names of two folders in one step.
+
+    Python has no function for it, so it is that of the C library: renameat2 of Linux, renamex_np of macOS.
+
+    Raises
+    ------
+    OSError : the file system cannot exchange names
+    """
+    library = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(new), os.fsencode(old)
+    if sys.platform == "darwin":
+        failed = library.renamex_np(*names, _RENAME_SWAP)
+    else:
+        failed = library.renameat2(_CURRENT_FOLDER, names[0], _CURRENT_FOLDER, names[1], _RENAME_EXCHANGE)
+    if not failed:
+        return
+    if (number := ctypes.get_errno()) not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        raise OSError(number, os.strerror(number), str(old))
+    aside = new.with_name(
+        f"{new.name}{_ASIDE}"
+    )  # on a file system that cannot: the old folder has no name for a moment
+    old.replace(aside)
+    new.replace(old)
+    aside.replace(new)
+
+
+def _restore_aside(path: Path) -> None:
+    """Give a folder its name back if a process was killed while it had none."""
+    for aside in path.parent.glob(f".{glob.escape(path.name)}.*.part{_ASIDE}"):
+        if not path.exists():
+            aside.replace(path)
+
+
+def _sync_files(folder: Path) -> None:
+    """Make the files of a folder durable before it gets its name."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as written:
+                os.fsync(written.fileno())
+        elif path.is_dir():
+            _sync_folder(path)
+    _sync_folder(folder)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 from reprlib import Repr
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from demsr.errors import ParamsError
+
+if TYPE_CHECKING:
+    from ruamel.yaml import YAML  # of the extra `fetch`; models are read without it
 
 _EXPLANATIONS = {
     "extra_forbidden": "unknown key, remove it or correct its name",
@@ -26,7 +26,7 @@ _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict = 2, 4, 4
 _SHORT.maxstring, _SHORT.maxlong, _SHORT.maxother = 120, 40, 120
 
 
-def read_yaml(path: Path, yaml: YAML | None = None) -> Any:
+def read_yaml(path: Path, yaml: "YAML | None" = None) -> Any:
     """Return the content of a YAML file.
 
     Parameters
@@ -38,6 +38,9 @@ def read_yaml(path: Path, yaml: YAML | None = None) -> Any:
     ------
     ParamsError : the file is missing, is not YAML, or is larger or more deeply nested than any file of parameters
     """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
@@ -77,6 +80,9 @@ def explain(error: ValidationError, where: str) -> str:
 
 def _check_size(text: str) -> None:
     """Refuse what would take unbounded time to load or to show; parsing stops at the first value too many."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
+
     if len(text) > _MOST_BYTES:
         message = f"it has more than {_MOST_BYTES} bytes"
         raise ValueError(message)

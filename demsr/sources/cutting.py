@@ -23,6 +23,7 @@ from demsr.dem.dem import Dem, check_product_range
 from demsr.dem.gdal_environment import gdal_environment
 from demsr.dem.grid import Box, Grid
 from demsr.dem.read.raster import read_raster
+from demsr.dem.write_errors import heard_write_errors
 from demsr.download.remote_file import AbsentError, RetryPolicy
 from demsr.errors import FetchError, OutsideError, RasterError
 from demsr.runtime.archives import open_member
@@ -158,7 +159,11 @@ def _write_window(source: rasterio.DatasetReader, target: Path, box: Box, url: s
     values = source.read(window=windows.Window(first_col, first_row, cols, rows))
     transform = Affine(width, 0, left + first_col * width, 0, -height, top - first_row * height)
     profile = {**source.profile, **TILED, "height": rows, "width": cols, "transform": transform}
-    with atomic_write(target) as temporary, rasterio.open(temporary, "w", **profile) as written:
+    with (
+        atomic_write(target) as temporary,
+        heard_write_errors(),
+        rasterio.open(temporary, "w", **profile) as written,
+    ):
         written.write(values)
         written.update_tags(**{key: text for key, text in source.tags().items() if key == "AREA_OR_POINT"})
 

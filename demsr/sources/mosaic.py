@@ -10,6 +10,7 @@ from affine import Affine
 from rasterio import windows
 
 from demsr.dem.read.confined import local_files_only, open_local
+from demsr.dem.write_errors import heard_write_errors
 from demsr.errors import FetchError
 from demsr.runtime.files import atomic_write
 from demsr.sources.cutting import TILED
@@ -54,6 +55,7 @@ def write_mosaic(parts: Sequence[Path], target: Path) -> None:
     with contextlib.ExitStack() as stack:
         stack.enter_context(local_files_only())
         temporary = stack.enter_context(atomic_write(target))
+        stack.enter_context(heard_write_errors())
         globe = stack.enter_context(rasterio.open(temporary, "w", **profile))
         sources = [stack.enter_context(open_local(str(part.absolute()), part)) for part in parts]
         placed = sorted((*_first_cell(source, globe, dtype), number) for number, source in enumerate(sources))

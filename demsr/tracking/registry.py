@@ -2,12 +2,15 @@
 
 import importlib.metadata
 import re
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
 import numpy as np
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -18,7 +21,7 @@ import demsr
 from demsr.errors import TrackingError
 from demsr.model.checkpoint import CONFIG, read_config
 from demsr.tracking.runs import WEIGHTS_TAG
-from demsr.tracking.store import EXPERIMENT, connect
+from demsr.tracking.store import EXPERIMENT, connect, store_lock
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _REQUIREMENTS = ("torch", "numpy", "scipy", "safetensors", "pydantic")
@@ -87,6 +90,9 @@ def add_version(
 ) -> RegisteredVersion:
     """Log a model folder to its run and register it; the same weights are registered once.
 
+    MLflow gets a copy of the files, because it refuses links, such as those to DVC's cache. Call it under
+    `registration`.
+
     Parameters
     ----------
     client : client of the store
@@ -98,37 +104,43 @@ def add_version(
     model_description : Markdown description of a registered model that is made
     metrics : metrics of the version
     """
-    weights_sha256 = read_config(folder).weights_sha256
-    if known := find_version(client, name, weights_sha256):
+    config = read_config(folder)
+    if known := find_version(client, name, config.weights_sha256):
         return known
+    identity = {WEIGHTS_TAG: config.weights_sha256, "model_sha256": config.model_sha256}
     mlflow.set_experiment(EXPERIMENT)
-    info = Model.log(
-        artifact_path=None,
-        name=name,
-        flavor=mlflow.pyfunc,
-        run_id=run_id,
-        flavor_name="pyfunc.ModelFromCode",
-        python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-        code_paths=[str(Path(demsr.__file__).parent)],
-        artifacts={"net": str(folder)},
-        signature=_signature(),
-        pip_requirements=_pinned(),
-        input_example=np.linspace(0, 100, 160, dtype=np.float32).reshape(2, 1, 8, 10),
-        metadata={WEIGHTS_TAG: weights_sha256},
-    )
+    with tempfile.TemporaryDirectory() as copies:
+        info = Model.log(
+            artifact_path=None,
+            name=name,
+            flavor=mlflow.pyfunc,
+            run_id=run_id,
+            flavor_name="pyfunc.ModelFromCode",
+            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+            code_paths=[str(Path(demsr.__file__).parent)],
+            artifacts={"net": str(shutil.copytree(folder, Path(copies) / folder.name))},
+            signature=_signature(),
+            pip_requirements=_pinned(),
+            input_example=np.linspace(0, 100, 160, dtype=np.float32).reshape(2, 1, 8, 10),
+            metadata=identity,
+        )
     for metric, value in (metrics or {}).items():
         client.log_metric(run_id, metric, value, model_id=info.model_id)
-    if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(name, description=model_description)
+    _make_model(client, name, model_description)
     version = client.create_model_version(
         name,
         info.model_uri,
         run_id,
-        tags={WEIGHTS_TAG: weights_sha256, **tags},
+        tags={**identity, **tags},
         description=description,
         model_id=info.model_id,
     )
-    return _registered(client, version)
+    return _first(client, _registered(client, version))
+
+
+def registration() -> FileLock:
+    """Return the lock under which a version is looked for, added and decided on, so that no two processes add it."""
+    return store_lock("register")
 
 
 def record_decision(client: MlflowClient, version: RegisteredVersion, *, promote: bool, reason: str) -> None:
@@ -173,7 +185,7 @@ def download(uri: str) -> Path:
     except (MlflowException, OSError, StopIteration) as error:
         known = ", ".join(sorted({version.name for version in list_versions(client)})) or "none"
         message = (
-            f"{uri}: no such model in {mlflow.get_tracking_uri()} ({_first_line(error)}); registered are: {known}; "
+            f"{uri}: no such model in {mlflow.get_tracking_uri()} ({_whole_text(error)}); registered are: {known}; "
             "train with `dvc repro`, or register lost models again with `demsr models --restore`"
         )
         raise TrackingError(message) from error
@@ -182,6 +194,30 @@ def download(uri: str) -> Path:
 def _has_files(version: RegisteredVersion) -> bool:
     """Whether the artifact store has the files of a version; a store that does not answer raises an error."""
     return bool(mlflow.artifacts.list_artifacts(artifact_uri=f"models:/{version.name}/{version.version}"))
+
+
+def _make_model(client: MlflowClient, name: str, description: str | None) -> None:
+    """Create a registered model unless there is one."""
+    if client.search_registered_models(f"name = '{name}'"):
+        return
+    try:
+        client.create_registered_model(name, description=description)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":  # a process on another machine was faster
+            raise
+
+
+def _first(client: MlflowClient, added: RegisteredVersion) -> RegisteredVersion:
+    """Return the first version with the weights of an added one, and delete the latter if it is another.
+
+    The lock of the project does not hold processes on other machines that use the same server.
+    """
+    wanted = f"name = '{added.name}' and tags.`{WEIGHTS_TAG}` = '{added.tags[WEIGHTS_TAG]}'"
+    versions = [_registered(client, version) for version in client.search_model_versions(wanted)]
+    first = min((one for one in versions if _has_files(one)), key=lambda one: one.version, default=added)
+    if first.version != added.version:
+        client.delete_model_version(added.name, str(added.version))
+    return first
 
 
 def _registered(client: MlflowClient, version: ModelVersion) -> RegisteredVersion:
@@ -200,5 +236,5 @@ def _pinned() -> list[str]:
     return [f"{name}=={re.sub(r'[+].*', '', importlib.metadata.version(name))}" for name in _REQUIREMENTS]
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+def _whole_text(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

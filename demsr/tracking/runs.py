@@ -9,24 +9,26 @@ import platform
 import re
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 
 from demsr.runtime.project import project_root
-from demsr.tracking.store import EXPERIMENT, connect, experiment_id
+from demsr.tracking.store import EXPERIMENT, beside_store, connect, experiment_id, store_lock
 
 _PACKAGES = ("demsr", "torch", "lightning", "mlflow", "dvc", "h5py", "numpy", "rasterio")
 _DVC_VARIABLES = ("DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
 WEIGHTS_TAG, PARENT_TAG = "weights_sha256", "mlflow.parentRunId"
-_WORK_KEY_TAG = "demsr.work_key"
+_WORK_KEY_TAG, _LOCK_TAG = "demsr.work_key", "demsr.lock"
 _MOST_RUNS = 50_000  # that MLflow returns at a time
 
 
@@ -111,8 +113,14 @@ class Run:
     def log_inputs(self, inputs: Sequence[InputData]) -> None:
         """Log the input files, unless a killed process has already done so."""
         known = self.client.get_run(self.id).inputs
-        if inputs and not (known and known.dataset_inputs):
-            self.client.log_inputs(self.id, datasets=[data.as_mlflow() for data in inputs])
+        if not inputs or (known and known.dataset_inputs):
+            return
+        datasets = [data.as_mlflow() for data in inputs]
+        with store_lock("inputs"):  # MLflow looks for known data sets, then adds the others
+            try:
+                self.client.log_inputs(self.id, datasets=datasets)
+            except MlflowException:  # a process on another machine may have added the same since the look
+                self.client.log_inputs(self.id, datasets=datasets)
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
         """Store a copy of a file with the run.
@@ -157,6 +165,8 @@ def tracked_run(
 ) -> Iterator[Run]:
     """Open a run for the block; its status becomes FINISHED, FAILED or KILLED, depending on how the block ends.
 
+    Runs of this project whose process was killed become KILLED first, for a killed process cannot do it.
+
     Parameters
     ----------
     name : name in the list of runs
@@ -172,20 +182,22 @@ def tracked_run(
         return
     client = connect()
     where = experiment_id(client, experiment)
-    found = _find(client, where, work_key, finished=resume_finished)
-    run = Run(client, found or _create(client, where, name, work_key), name)
-    run.log_tags({"stage": stage, "profile": profile, "seed": str(seed), **_provenance()})
-    run.log_params({"seed": seed, "profile": profile, **flattened(params)})
-    run.log_inputs(inputs)
-    try:
-        yield run
-    except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
-        with contextlib.suppress(MlflowException):  # the store itself may be what failed
-            run.log_tags({"error": f"{type(error).__name__}: {error}"[:500]})
-            client.set_terminated(run.id, "KILLED" if interrupted else "FAILED")
-        raise
-    client.set_terminated(run.id, "FINISHED")
+    _end_abandoned_runs(client)
+    with _locked(where) as lock:
+        found = _find(client, where, work_key, lock, finished=resume_finished)
+        run = Run(client, found or _create(client, where, name, work_key, lock), name)
+        try:
+            run.log_tags({"stage": stage, "profile": profile, "seed": str(seed), **_provenance()})
+            run.log_params({"seed": seed, "profile": profile, **flattened(params)})
+            run.log_inputs(inputs)
+            yield run
+        except BaseException as error:
+            interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+            with contextlib.suppress(MlflowException):  # the store itself may be what failed
+                client.set_terminated(run.id, "KILLED" if interrupted else "FAILED")
+                run.log_tags({"error": f"{type(error).__name__}: {error}"[:500]})
+            raise
+        client.set_terminated(run.id, "FINISHED")
 
 
 def find_run(client: MlflowClient, weights_sha256: str) -> str | None:
@@ -222,10 +234,7 @@ def end_run(work_key: str, *, experiment: str) -> None:
     """
     client = connect()
     where = experiment_id(client, experiment)
-    for parent in client.search_runs([where], f"tags.`{_WORK_KEY_TAG}` = '{work_key}'"):
-        for run in (parent, *child_runs(client, where, parent.info.run_id)):
-            if run.info.status == "RUNNING":
-                client.set_terminated(run.info.run_id, "KILLED")
+    _kill(client, where, f"tags.`{_WORK_KEY_TAG}` = '{work_key}'")
 
 
 def flattened(params: Mapping[str, Any], prefix: str = "", *, separator: str = ".") -> dict[str, Any]:
@@ -246,20 +255,55 @@ def flattened(params: Mapping[str, Any], prefix: str = "", *, separator: str = "
     return flat
 
 
-def _create(client: MlflowClient, where: str, name: str, work_key: str | None) -> str:
-    """Create a run together with its key, so that a process killed at once leaves a run that can be found."""
-    tags = {"mlflow.user": os.environ.get("USER", "demsr")} | ({_WORK_KEY_TAG: work_key} if work_key else {})
+@contextlib.contextmanager
+def _locked(where: str) -> Iterator[str]:
+    """Hold a lock file for a run of an experiment and yield its name; the system releases it whatever ends the process.
+
+    A lock file that nobody holds so belongs to an abandoned run.
+    """
+    folder = beside_store("runs")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{where}-{uuid.uuid4().hex}.lock")
+    with lock:
+        try:
+            yield Path(lock.lock_file).stem
+        finally:
+            Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _end_abandoned_runs(client: MlflowClient) -> None:
+    """Set the status of the runs whose processes were killed to KILLED."""
+    for path in beside_store("runs").glob("*.lock"):
+        with contextlib.suppress(Timeout), FileLock(path, timeout=0):  # one in use belongs to an open run
+            where, _, _ = path.stem.partition("-")
+            _kill(client, where, f"tags.`{_LOCK_TAG}` = '{path.stem}'")
+            path.unlink(missing_ok=True)
+
+
+def _kill(client: MlflowClient, where: str, wanted: str) -> None:
+    """Set the status of the wanted runs of an experiment and of their child runs to KILLED if it is RUNNING."""
+    for parent in client.search_runs([where], wanted):
+        for run in (parent, *child_runs(client, where, parent.info.run_id)):
+            if run.info.status == "RUNNING":
+                client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _create(client: MlflowClient, where: str, name: str, work_key: str | None, lock: str) -> str:
+    """Create a run together with its keys, so that a process killed at once leaves a run that can be found."""
+    tags = {"mlflow.user": os.environ.get("USER", "demsr"), _LOCK_TAG: lock}
+    tags |= {_WORK_KEY_TAG: work_key} if work_key else {}
     return str(client.create_run(where, run_name=name, tags=tags).info.run_id)
 
 
-def _find(client: MlflowClient, where: str, work_key: str | None, *, finished: bool) -> str | None:
-    """Return the run with this key and reopen it; `kill -9` leaves a run RUNNING for ever."""
+def _find(client: MlflowClient, where: str, work_key: str | None, lock: str, *, finished: bool) -> str | None:
+    """Return the run with this key and reopen it under a lock."""
     if work_key is None:
         return None
     wanted = f"tags.`{_WORK_KEY_TAG}` = '{work_key}'" + ("" if finished else " and attributes.status != 'FINISHED'")
     found = client.search_runs([where], wanted, max_results=1)
     if not found:
         return None
+    client.set_tag(found[0].info.run_id, _LOCK_TAG, lock)
     client.update_run(found[0].info.run_id, status="RUNNING")
     if "error" in found[0].data.tags:
         client.delete_tag(found[0].info.run_id, "error")

@@ -9,6 +9,7 @@ from urllib.request import urlopen
 import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from demsr.errors import TrackingError
 from demsr.runtime.files import atomic_write
@@ -65,7 +66,38 @@ def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
     uri, location = tracking_uri(), None  # a server has its own artifact store
     if uri.startswith(_SQLITE):
         location = (Path(uri.removeprefix(_SQLITE)).resolve().parent / "mlartifacts" / name).as_uri()
-    return str(client.create_experiment(name, artifact_location=location, tags=_EXPERIMENT_TAGS))
+    try:
+        return str(client.create_experiment(name, artifact_location=location, tags=_EXPERIMENT_TAGS))
+    except MlflowException:
+        found = client.get_experiment_by_name(name)  # another process may have created it since the first look
+        if found is None:
+            raise
+        return str(found.experiment_id)
+
+
+def beside_store(name: str) -> Path:
+    """Return a path beside the embedded store, or in the project if the store is a server.
+
+    Parameters
+    ----------
+    name : suffix of the path, such as "register.lock"
+    """
+    uri = tracking_uri()
+    embedded = uri.startswith(_SQLITE)
+    path = Path(uri.removeprefix(_SQLITE)).resolve() if embedded else project_root() / "mlflow.db"
+    return path.with_name(f"{path.name}.{name}")
+
+
+def store_lock(name: str) -> FileLock:
+    """Return a lock that serialises one kind of work on the store among the processes of this project.
+
+    Processes on other machines that use the same server do not share it: they need a second look.
+
+    Parameters
+    ----------
+    name : of the work
+    """
+    return FileLock(beside_store(f"{name}.lock"))
 
 
 def ui_links(address: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import SampleKey
 from demsr.pairs.pair_file import PairFile
-from demsr.runtime.files import atomic_write
+from demsr.runtime.files import atomic_write, sha256_of_file, write_text
 
 
 class CachedFeatures(Dataset[tuple[Tensor, ...]]):
@@ -46,7 +46,8 @@ def cache_features(
 ) -> list[CachedFeatures]:
     """Compute the features of files of pairs, unless an interrupted run has already written them.
 
-    Files in the folder are not checked: give each pretrained model and each data set a folder of its own.
+    Files whose SHA-256 is not the recorded one are written again. They are not checked against the model and the pairs:
+    give each pretrained model and each data set a folder of its own.
 
     Parameters
     ----------
@@ -64,13 +65,22 @@ def cache_features(
 
 
 def _cached(net: DemSrNet, pairs: PairFile, path: Path, device: torch.device, batch_size: int) -> CachedFeatures:
-    if not path.exists():
-        shape = (len(pairs), net.features, pairs.patch_lr, pairs.patch_lr)
-        with atomic_write(path) as temporary, torch.inference_mode():
-            stored = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
-            net = net.to(device).eval()
-            for part, lr, _ in pairs.batches(batch_size):
-                stored[part] = net.deep_features(torch.from_numpy(lr).to(device)).float().cpu().numpy()
-            stored.flush()
-            net.cpu()
+    recorded = path.with_suffix(".sha256")
+    if not (path.exists() and recorded.exists() and recorded.read_text(encoding="ascii") == sha256_of_file(path)):
+        with atomic_write(path) as temporary:
+            _write_features(net, pairs, temporary, device, batch_size)
+        write_text(recorded, sha256_of_file(path))
     return CachedFeatures(pairs, path)
+
+
+def _write_features(net: DemSrNet, pairs: PairFile, path: Path, device: torch.device, batch_size: int) -> None:
+    """Write the features as .npy, one batch after the other: in a memory map a full disk would kill the process."""
+    shape = (len(pairs), net.features, pairs.patch_lr, pairs.patch_lr)
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+    net = net.to(device).eval()
+    with path.open("wb") as file, torch.inference_mode():
+        np.lib.format.write_array_header_2_0(file, header)
+        for _, lr, _ in pairs.batches(batch_size):
+            features = net.deep_features(torch.from_numpy(lr).to(device)).float().cpu().numpy()
+            file.write(np.ascontiguousarray(features).data)
+    net.cpu()

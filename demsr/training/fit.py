@@ -1,9 +1,11 @@
 """The training loop with early stopping, checkpoints and resumption, on Lightning."""
 
-import json
+import hashlib
+import io
 import logging
 import math
 import re
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +20,14 @@ from demsr.errors import CheckpointError
 from demsr.model.device import supports_bf16
 from demsr.model.srnet import DemSrNet
 from demsr.options import TrainingPrecision
-from demsr.runtime.files import atomic_write, write_json
+from demsr.runtime.files import atomic_write
 from demsr.training.progress import EpochBar, EpochReport, EpochRow, OnEpoch, peak_memory_gb
 from demsr.training.task import SuperResolution
 
 Keep = Literal["best", "last"]
+
+_SHA256_BYTES = hashlib.sha256().digest_size
+_KEPT_EPOCHS = 2  # so that the one before is there if the last is damaged
 
 _TRAINER: dict[str, Any] = {
     "deterministic": "warn",
@@ -85,8 +90,9 @@ def fit(
     """Train until the validation RMSE stops falling, or for all epochs, and leave the weights in `net`.
 
     A killed run continues from its last finished epoch in `work_dir`. On one machine, with the same number of threads
-    and devices, it ends with the same weights as an unbroken run, bit for bit. Checkpoints in `work_dir` are not
-    checked against the arguments: give each combination of parameters, data and code a folder of its own.
+    and devices, it ends with the same weights as an unbroken run, bit for bit. A damaged checkpoint is removed, with a
+    line that says so, and the run continues from the one before or starts again. Checkpoints are not checked against
+    the arguments: give each combination of parameters, data and code a folder of its own.
 
     Parameters
     ----------
@@ -119,8 +125,18 @@ def fit(
     net.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
     task = SuperResolution(net, **task_options)
     report = EpochReport(on_epoch, metric=task.metric)
-    newest = ModelCheckpoint(work_dir, "last-{epoch}", every_n_epochs=1, save_top_k=1, save_on_train_epoch_end=True)
-    best = ModelCheckpoint(work_dir, "best-{epoch}", monitor=task.metric, save_top_k=1, save_weights_only=True)
+    newest = ModelCheckpoint(
+        work_dir,
+        "last-{epoch}",
+        monitor="step",
+        mode="max",
+        every_n_epochs=1,
+        save_top_k=_KEPT_EPOCHS,
+        save_on_train_epoch_end=True,
+    )
+    best = ModelCheckpoint(
+        work_dir, "best-{epoch}", monitor=task.metric, save_top_k=_KEPT_EPOCHS, save_weights_only=True
+    )
     stopping = ResumableEarlyStopping(task.metric, patience=patience, check_finite=True)
     callbacks: list[Callback] = [report, EpochBar(title, metric=task.metric)]
     callbacks += [stopping, best, newest] if keep == "best" else [newest]
@@ -138,19 +154,50 @@ def fit(
         plugins=[AtomicCheckpointIO()],
         **_TRAINER,
     )
-    finished, last = work_dir / "finished.json", max(work_dir.glob("last-*.ckpt"), key=_epoch_of, default=None)
-    if not finished.exists():
-        trainer.fit(task, datamodule=data, ckpt_path=last, weights_only=True)
-        if trainer.interrupted:
-            raise KeyboardInterrupt
-        if not trainer.is_global_zero:
-            raise SystemExit(0)  # only the first process continues
-        write_json(finished, _outcome(best if keep == "best" else newest, report.rows, work_dir, keep))
-    outcome = json.loads(finished.read_text(encoding="utf-8"))
-    _load_weights(task, work_dir / outcome["best"])
-    valid_rmse = math.nan if outcome["valid_rmse"] is None else outcome["valid_rmse"]
-    resumed_from = _epoch_of(last) if last else 0
-    return FitResult(outcome["best_epoch"], valid_rmse, peak_memory_gb(), resumed_from, outcome["curves"])
+    last = whole_checkpoint(work_dir)
+    trainer.fit(task, datamodule=data, ckpt_path=last, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if not trainer.is_global_zero:
+        raise SystemExit(0)  # only the first process continues
+    kept = best if keep == "best" else newest
+    valid_rmse = _valid_rmse(kept, report.rows, work_dir, keep)
+    try:
+        _load_weights(task, work_dir / Path(kept.best_model_path).name)  # the folder may have been moved since
+    except CheckpointError:
+        for path in work_dir.glob("*.ckpt"):
+            path.unlink(missing_ok=True)  # without the weights of its best epoch the training has to start again
+        raise
+    best_epoch, resumed_from = _epoch_of(Path(kept.best_model_path)), _epoch_of(last) if last else 0
+    return FitResult(best_epoch, valid_rmse, peak_memory_gb(), resumed_from, report.rows)
+
+
+def whole_checkpoint(work_dir: Path) -> Path | None:
+    """Return the last checkpoint from which a training can continue, and remove damaged and later ones.
+
+    Without the checkpoint of its best epoch so far a training cannot continue, so it starts again.
+
+    Parameters
+    ----------
+    work_dir : folder of checkpoints of one training
+
+    Returns
+    -------
+    last : None to start from the beginning
+    """
+    damaged = [path for path in sorted(work_dir.glob("*.ckpt")) if _content(path) is None]
+    start_again = any(path.name.startswith("best-") for path in damaged)
+    for path in damaged:
+        _say(f"{path}: the checkpoint is damaged; going back to {'the start' if start_again else 'the one before'}")
+        path.unlink(missing_ok=True)  # processes that share a training look at the same time
+    if start_again:
+        for path in work_dir.glob("*.ckpt"):
+            path.unlink(missing_ok=True)
+    last = max(work_dir.glob("last-*.ckpt"), key=_epoch_of, default=None)
+    for path in work_dir.glob("best-*.ckpt"):
+        if last is None or _epoch_of(path) > _epoch_of(last):
+            path.unlink(missing_ok=True)  # of an epoch that is trained again
+    return last
 
 
 class ResumableEarlyStopping(EarlyStopping):
@@ -162,30 +209,63 @@ class ResumableEarlyStopping(EarlyStopping):
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Checkpoint writer that is safe to kill: a temporary file in the same folder, then a rename."""
+    """Checkpoints that are safe to kill and to damage: written whole, and headed by the SHA-256 of their content."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write a checkpoint, whole or not at all; `storage_options` is ignored."""
-        with atomic_write(Path(path)) as temporary:
-            torch.save(checkpoint, temporary)
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        with atomic_write(Path(path)) as temporary, temporary.open("wb") as file:
+            file.write(hashlib.sha256(content.getbuffer()).digest())
+            file.write(content.getbuffer())
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint; the arguments are those of Lightning.
+
+        Raises
+        ------
+        CheckpointError : the file is missing or damaged
+        """
+        content = _content(Path(path))
+        if content is None:
+            message = (
+                f"{path}: the checkpoint is missing or damaged; run the same command again, which goes back before it"
+            )
+            raise CheckpointError(message)
+        checkpoint: dict[str, Any] = torch.load(content, map_location=map_location, weights_only=True)
+        return checkpoint
 
 
-def _outcome(kept: ModelCheckpoint, curves: list[EpochRow], work_dir: Path, keep: Keep) -> dict[str, Any]:
-    path = Path(kept.best_model_path)
+def _content(path: Path) -> io.BytesIO | None:
+    """Return the content of a checkpoint, None if it does not match its SHA-256."""
+    if not path.is_file():
+        return None
+    sha256, content = (whole := path.read_bytes())[:_SHA256_BYTES], memoryview(whole)[_SHA256_BYTES:]
+    return io.BytesIO(content) if hashlib.sha256(content).digest() == sha256 else None
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _valid_rmse(kept: ModelCheckpoint, curves: list[EpochRow], work_dir: Path, keep: Keep) -> float:
+    """Return the validation RMSE of the epoch that is kept, NaN without validation."""
     if keep == "last":
         if not math.isfinite(curves[-1]["train_loss"]):
             message = f"{work_dir}: the loss became NaN; lower the learning rate"
             raise CheckpointError(message)
-        return {"best": path.name, "best_epoch": _epoch_of(path), "valid_rmse": None, "curves": curves}
+        return math.nan
     score = float("nan") if kept.best_model_score is None else float(kept.best_model_score)
     if not kept.best_model_path or not math.isfinite(score):
         message = f"{work_dir}: no epoch was validated or every validation was NaN; lower the learning rate"
         raise CheckpointError(message)
-    return {"best": path.name, "best_epoch": _epoch_of(path), "valid_rmse": score, "curves": curves}
+    return score
 
 
 def _load_weights(task: SuperResolution, path: Path) -> None:
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = AtomicCheckpointIO().load_checkpoint(path, map_location="cpu")
     task.load_state_dict(state["state_dict"])
     task.net.cpu().eval()
 

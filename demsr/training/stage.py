@@ -1,11 +1,16 @@
 """A training stage of the pipeline, from files of pairs to a model folder and its tracked run."""
 
+import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from demsr.errors import CheckpointError
 from demsr.model.checkpoint import describe, read_config
 from demsr.model.device import best_device
 from demsr.model.srnet import DemSrNet
@@ -87,7 +92,37 @@ def run_training(
     calibrate : finds the uncertainty of the trained net on the validation pairs
     examples : chooses patches for the picture, see `demsr.evaluation.examples.comparisons`
     draw : writes the picture of these patches
+
+    Raises
+    ------
+    CheckpointError : another process trains this model
     """
+    with _only_training_of(stage.model):
+        _train(stage, calibrate=calibrate, examples=examples, draw=draw)
+
+
+@contextmanager
+def _only_training_of(model: Path) -> Iterator[None]:
+    """Hold the lock of a model folder; only the first process of a distributed training takes it."""
+    if int(os.environ.get("LOCAL_RANK", "0")) > 0:
+        yield
+        return
+    model.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(model.with_name(f".{model.name}.lock"), timeout=0):
+            yield
+    except Timeout as error:
+        message = f"{model}: another process is training this model; wait until it ends, then run this again"
+        raise CheckpointError(message) from error
+
+
+def _train(
+    stage: TrainingStage,
+    *,
+    calibrate: Callable[[DemSrNet, PairFile], Uncertainty | None],
+    examples: Callable[..., list[Any]],
+    draw: Callable[[Path, list[Any]], None],
+) -> None:
     train, valid = (PairFile(stage.pairs / f"{split}.h5") for split in ("train", "valid"))
     inputs = [InputData(train.path, "training"), InputData(valid.path, "validation")]
     params = stage.params

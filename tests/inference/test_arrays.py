@@ -239,3 +239,9 @@ def test_residual_net_of_scaled_heights_gives_the_metres_of_one_of_metres():
         net.unit = "scaled" if options else "m"
         results.append(super_resolve(array(rough(9, 11)), net, precision="float32"))
     np.testing.assert_allclose(results[1], results[0], atol=0.02)
+
+
+def test_net_that_gives_nan_where_the_array_is_measured_is_refused(net):
+    torch.nn.init.constant_(net.body.shared if net.symmetric else net.body.weight, 1e38)
+    with pytest.raises(CheckpointError, match="tile of 8 x 8 LR pixels at row 0, column 0: the model gives"):
+        super_resolve(array(100 * np.random.default_rng(0).random((9, 8))), net, tile_px=8)

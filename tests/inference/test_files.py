@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,24 @@ from synthetic import NORTH_UP, rough, write_raw
 import demsr.inference.tile_store
 from demsr.dem.read.declared import Declared
 from demsr.dem.read.raster import read_dem
-from demsr.errors import GridError, ParamsError, RasterError, VoidError
+from demsr.errors import CheckpointError, GridError, ParamsError, RasterError, VoidError
 from demsr.inference.files import super_resolve_file
-from demsr.model.checkpoint import save_model
+from demsr.model.checkpoint import read_config, save_model, write_config
 from demsr.model.srnet import DemSrNet
+from demsr.model.uncertainty import Uncertainty
 
 SCENE = (60, 48)
 UTM = Affine(450, 0, 5e5, 0, -450, 5e6)
+UNCERTAINTY = Uncertainty(
+    scale=5,
+    log_weights=(0.0, 0.0, 0.0, 0.0, 0.0),
+    log_offset=0.0,
+    raw_m=(1.0, 2.0),
+    sigma_m=(1.0, 2.0),
+    constant_m=1.0,
+    areas=("here",),
+    pixels=1,
+)
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +166,37 @@ def test_run_that_was_another_one_is_not_resumed(scene, model, tmp_path, monkeyp
         run(scene, tmp_path / "fine.tif", model, resume=True, declared=Declared(unit="ft"))
     run(scene, tmp_path / "fine.tif", model, tile_px=8, overwrite=True)
     assert (tmp_path / "fine.tif").is_file()
+
+
+def test_run_of_the_same_weights_with_another_configuration_is_not_resumed(scene, model, tmp_path, monkeypatch):
+    other = shutil.copytree(model, tmp_path / "other")
+    config = read_config(other)
+    net = config.net.model_copy(update={"residual_scale": 0.2})
+    changed = write_config(other, config.model_copy(update={"net": net}))
+    assert changed.weights_sha256 == config.weights_sha256
+    run(scene, tmp_path / "first.tif", model)
+    run(scene, tmp_path / "second.tif", str(other))
+    assert np.abs(elevation_of(tmp_path / "first.tif") - elevation_of(tmp_path / "second.tif")).max() > 0.1
+    kill_after(3, monkeypatch, scene, tmp_path / "fine.tif", model)
+    monkeypatch.undo()
+    with pytest.raises(RasterError, match=rf"MODEL_SHA256 was {config.model_sha256}, is {changed.model_sha256}"):
+        run(scene, tmp_path / "fine.tif", str(other), resume=True)
+
+
+@pytest.mark.parametrize("target", ["fine.tif", "fine.nc", "fine"])
+@pytest.mark.parametrize("uncertain", [False, True])
+def test_model_that_overflows_is_refused_with_the_tile_and_leaves_nothing(scene, model, tmp_path, target, uncertain):
+    broken = shutil.copytree(model, tmp_path / "broken")
+    config = read_config(broken)
+    if uncertain:  # the elevation is fine, its standard error is not
+        changed = {"uncertainty": UNCERTAINTY.model_copy(update={"log_offset": 1e30})}
+    else:
+        changed = {"net": config.net.model_copy(update={"residual_scale": 1e30})}
+    write_config(broken, config.model_copy(update=changed))
+    message = r"broken: tile of 16 x 16 LR pixels at row 0, column 0: the model gives|pixels of the result lie outside"
+    with pytest.raises((CheckpointError, VoidError), match=message):
+        run(scene, tmp_path / target, str(broken), uncertain=uncertain)
+    assert not (tmp_path / target).exists()
 
 
 def test_input_that_changes_while_it_is_read_ends_the_run(scene, model, tmp_path, monkeypatch):

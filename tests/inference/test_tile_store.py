@@ -64,3 +64,14 @@ def test_two_runs_of_one_product_at_once_are_refused(tmp_path):
         with pytest.raises(RasterError, match="another process is writing it"):
             found(tmp_path / "sr.tif", resume=True)
         assert list(store.finished([FIRST])) == [FIRST]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"model": "a"', b"\xff", b"[]", b"null"])
+def test_damaged_manifest_is_named_with_the_way_out(target, content):
+    manifest = target.with_name(".sr.tif.tiles") / "manifest.json"
+    manifest.write_bytes(content)
+    for _ in range(2):
+        with pytest.raises(RasterError, match=r"manifest\.json: damaged.*add --overwrite"):
+            found(target, resume=True)
+    assert found(target, resume=True, overwrite=True) == []
+    assert not manifest.exists()

@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -13,9 +15,9 @@ from demsr.inference.load import load_model
 from demsr.lifecycle.register import RegistrationOutcome, register_trained
 from demsr.model.checkpoint import save_model
 from demsr.model.srnet import DemSrNet
-from demsr.tracking.registry import list_versions
+from demsr.tracking.registry import add_version, list_versions
 from demsr.tracking.runs import tracked_run
-from demsr.tracking.store import connect
+from demsr.tracking.store import connect, experiment_id
 from demsr.training.prepare import new_net
 
 RULE = PromotionRule(min_gain_percent=1.0, max_loss_percent=0.5, resamples=200, seed=1)
@@ -174,3 +176,74 @@ def test_the_card_of_a_model_names_its_data_with_licence_checksum_and_citation(s
     assert "| NASADEM Merged DEM 001 | EGM96 | open | allowed | 1,200 | abababababab |" in version.description
     assert "| Rasters of the user  |  |  |  | 2 | cdcdcdcdcdcd |" in version.description
     assert version.description.rstrip().endswith("- NASADEM. 10.5067/X")
+
+
+REGISTER = """
+import os, sys
+from pathlib import Path
+from demsr.evaluation.promotion import PromotionRule
+from demsr.lifecycle.register import register_trained
+
+folder, test = Path(sys.argv[1]), Path(sys.argv[2])
+rule = PromotionRule(min_gain_percent=1.0, max_loss_percent=0.5, resamples=200, seed=1)
+scores = {"land_3arcsec": {"rmse_m": 3.5, "gain_percent": 12.0}}
+children = []
+for _ in range(3):
+    if child := os.fork():
+        children.append(child)
+        continue
+    try:
+        register_trained("pretrained", folder / "pretrained", test, rule, curves=folder / "curves.csv", scores=scores)
+    except BaseException as error:
+        print(type(error), error, flush=True)
+        os._exit(1)
+    os._exit(0)
+print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+"""
+
+
+def write_model(net: DemSrNet, folder: Path) -> None:
+    training = {"stage": "pretrain", "profile": "test", "seed": 1, "params": {"model": {"num_blocks": 1}}}
+    save_model(net, folder / "pretrained", training=training)
+    (folder / "curves.csv").write_text("epoch,train_loss,valid_rmse_m\n1,0.5,4.5\n2,0.25,3.5\n")
+
+
+def test_three_processes_register_the_same_weights_once(store, trained):
+    test, good, _ = trained
+    write_model(good, store)
+    command = [sys.executable, "-c", REGISTER, str(store), str(test)]
+    done = subprocess.run(command, cwd=store, capture_output=True, text=True, check=True)
+    assert done.stdout == "[0, 0, 0]\n"
+    (version,) = list_versions(connect())
+    assert (version.version, version.aliases) == (1, ("champion",))
+    (run,) = connect().search_runs([experiment_id(connect())])
+    assert run.info.status == "FINISHED"
+
+
+def test_the_second_of_two_machines_takes_the_version_of_the_first(store, trained, monkeypatch):
+    test, good, _ = trained
+    register(good, test, store)
+    with monkeypatch.context() as patched:  # the other machine added its version after the look
+        patched.setattr("demsr.tracking.registry.find_version", lambda *_: None)
+        run_id = connect().search_runs([experiment_id(connect())])[0].info.run_id
+        added = add_version(connect(), NAME, store / "pretrained", run_id=run_id, description="", tags={})
+    assert added.version == 1
+    assert [version.version for version in list_versions(connect())] == [1]
+
+
+def test_files_that_are_links_are_registered_as_files(store, trained):
+    test, good, _ = trained
+    write_model(good, store)
+    (store / "cache").mkdir()
+    for number, path in enumerate(sorted((store / "pretrained").iterdir())):
+        path.rename(store / "cache" / str(number))
+        path.symlink_to(store / "cache" / str(number))
+    scores = {"land_3arcsec": {"rmse_m": 3.5, "gain_percent": 12.0}}
+    outcome = register_trained(
+        "pretrained", store / "pretrained", test, RULE, curves=store / "curves.csv", scores=scores
+    )
+    assert outcome.promoted
+    shutil.rmtree(store / "cache")
+    lr = torch.rand(1, 1, 8, 9)
+    assert torch.equal(load_model(f"models:/{NAME}@champion", device="cpu")(lr), good.cpu().eval()(lr))
+    assert not [path for path in (store / "mlartifacts").rglob("*") if path.is_symlink()]

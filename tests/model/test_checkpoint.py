@@ -1,13 +1,57 @@
+import hashlib
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save
 
 from demsr.errors import CheckpointError
-from demsr.model.checkpoint import CONFIG, WEIGHTS, read_config, read_model, save_model
+from demsr.model.checkpoint import CONFIG, WEIGHTS, read_config, read_model, save_model, write_config
 from demsr.model.srnet import DemSrNet
 from demsr.model.uncertainty import Uncertainty
+
+UNCERTAINTY = Uncertainty(
+    scale=5,
+    log_weights=(0.1, 0.2, 0.3, 0.4, 0.5),
+    log_offset=-1.0,
+    raw_m=(1.0, 2.0),
+    sigma_m=(1.5, 2.5),
+    constant_m=2.0,
+    areas=("here", "there"),
+    pixels=17,
+)
+
+
+def sha256_of_values(content: dict[str, Any]) -> str:
+    values = {key: value for key, value in content.items() if key != "model_sha256"}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def change(folder: Path, alter: Callable[[dict[str, Any]], object], *, signed: bool) -> None:
+    """Change config.json as a person does who renews its SHA-256, or as a damaged disk does."""
+    content = json.loads((folder / CONFIG).read_text())
+    alter(content)
+    if signed:
+        content["model_sha256"] = sha256_of_values(content)
+    (folder / CONFIG).write_text(json.dumps(content))
+
+
+def make_old(folder: Path, *missing: tuple[str, ...]) -> None:
+    """Rewrite config.json as it was before `model_sha256`, and without the given keys."""
+
+    def alter(content: dict[str, Any]) -> None:
+        content["format"] = 1
+        for *path, key in (("model_sha256",), *missing):
+            part = content
+            for name in path:
+                part = part[name]
+            del part[key]
+
+    change(folder, alter, signed=False)
 
 
 @pytest.fixture
@@ -40,33 +84,19 @@ def test_half_precision_halves_the_file_and_moves_weights_by_a_2000th(folder):
 
 
 def test_a_configuration_of_before_sub_pixel_upsampling_is_read(folder):
-    config = json.loads((folder / CONFIG).read_text())
-    del config["net"]["upsampling"]
-    (folder / CONFIG).write_text(json.dumps(config))
+    make_old(folder, ("net", "upsampling"))
     assert read_model(folder).upsampling == "interpolate"
 
 
 def test_the_uncertainty_travels_along(folder):
     net = read_model(folder)
     assert net.uncertainty is None
-    uncertainty = Uncertainty(
-        scale=5,
-        log_weights=(0.1, 0.2, 0.3, 0.4, 0.5),
-        log_offset=-1.0,
-        raw_m=(1.0, 2.0),
-        sigma_m=(1.5, 2.5),
-        constant_m=2.0,
-        areas=("here", "there"),
-        pixels=17,
-    )
-    save_model(net, folder.parent / "banded", training={}, uncertainty=uncertainty)
-    assert read_model(folder.parent / "banded").uncertainty == uncertainty
+    save_model(net, folder.parent / "banded", training={}, uncertainty=UNCERTAINTY)
+    assert read_model(folder.parent / "banded").uncertainty == UNCERTAINTY
 
 
 def test_a_configuration_of_before_uncertainty_is_read(folder):
-    config = json.loads((folder / CONFIG).read_text())
-    del config["uncertainty"]
-    (folder / CONFIG).write_text(json.dumps(config))
+    make_old(folder, ("uncertainty",))
     assert read_model(folder).uncertainty is None
 
 
@@ -90,16 +120,123 @@ def test_a_missing_file_is_named(folder, name):
 
 
 def test_a_strange_configuration_is_refused(folder):
-    content = json.loads((folder / CONFIG).read_text())
-    content["net"]["depth"] = 3
-    (folder / CONFIG).write_text(json.dumps(content))
-    with pytest.raises(CheckpointError, match="not a model configuration"):
+    change(folder, lambda content: content["net"].update(depth=3), signed=True)
+    with pytest.raises(CheckpointError, match=r"config.json: net.depth is 3: unknown key"):
         read_config(folder)
 
 
-def test_weights_of_another_net_are_refused(folder):
-    content = json.loads((folder / CONFIG).read_text())
-    content["net"]["num_blocks"] = 3
-    (folder / CONFIG).write_text(json.dumps(content))
-    with pytest.raises(CheckpointError, match="do not fit config.json"):
+@pytest.mark.parametrize("content", ['{"format": 2', "\udcff", "[" * 100_000, "9" * 5000])
+def test_a_configuration_that_is_no_json_is_refused(folder, content):
+    (folder / CONFIG).write_text(content, errors="surrogateescape")
+    with pytest.raises(CheckpointError, match=r"config.json: cannot be read as JSON"):
+        read_config(folder)
+
+
+@pytest.mark.parametrize(("key", "value"), [("num_blocks", 3), ("features", 16), ("upsampling", "subpixel")])
+def test_weights_of_another_net_are_refused(folder, key, value):
+    change(folder, lambda content: content["net"].update({key: value}), signed=True)
+    with pytest.raises(CheckpointError, match=r"do not fit config.json: \d+ differ, such as"):
         read_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("num_blocks", 10**9),
+        ("num_blocks", -1),
+        ("features", 800_000),
+        ("in_channels", 10**6),
+        ("out_channels", 0),
+        ("scale", 1_000_000),
+        ("scale", 0),
+        ("elevation_scale_m", 0.0),
+        ("elevation_scale_m", float("inf")),
+        ("residual_scale", float("nan")),
+    ],
+)
+def test_impossible_numbers_are_refused_by_name_before_anything_is_built(folder, monkeypatch, key, value):
+    monkeypatch.setattr("demsr.model.checkpoint.DemSrNet", lambda **_: pytest.fail("a net was built"))
+    change(folder, lambda content: content["net"].update({key: value}), signed=True)
+    with pytest.raises(CheckpointError, match=rf"config.json: net.{key} is {value}: "):
+        read_model(folder)
+
+
+def test_the_largest_net_that_may_be_declared_takes_no_memory_to_refuse(folder):
+    largest = {"num_blocks": 1000, "features": 4096, "scale": 15, "symmetric": True, "upsampling": "subpixel"}
+    change(folder, lambda content: content["net"].update(largest), signed=True)
+    started = time.monotonic()
+    with pytest.raises(CheckpointError, match="do not fit"):
+        read_model(folder)
+    assert time.monotonic() - started < 10  # its weights alone would fill 150 GB
+
+
+def test_an_impossible_combination_is_refused(folder):
+    change(folder, lambda content: content["net"].update(scale=4), signed=True)
+    with pytest.raises(CheckpointError, match="scale is 4; it must be odd"):
+        read_model(folder)
+
+
+def test_an_uncertainty_of_another_scale_is_refused(folder):
+    config = read_config(folder)
+    write_config(folder, config.model_copy(update={"uncertainty": UNCERTAINTY}))
+    change(folder, lambda content: content["uncertainty"].update(scale=3), signed=True)
+    with pytest.raises(CheckpointError, match="uncertainty.scale is 3; it must be that of the net, 5"):
+        read_config(folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_although_their_checksum_is_right(folder, value):
+    weights = load_file(folder / WEIGHTS)
+    weights["body.weight"][0, 0, 0, 0] = value
+    (folder / WEIGHTS).write_bytes(save(weights))
+    sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    change(folder, lambda content: content.update(weights_sha256=sha256), signed=True)
+    with pytest.raises(CheckpointError, match=r"body\.weight hold NaN or infinity"):
+        read_model(folder)
+
+
+def numbers_of(content: Any, *path: Any) -> list[tuple[Any, ...]]:
+    """Return the paths of all numbers in nested values."""
+    if isinstance(content, dict | list):
+        items = content.items() if isinstance(content, dict) else enumerate(content)
+        return [found for key, value in items for found in numbers_of(value, *path, key)]
+    return [path] if isinstance(content, int | float) and not isinstance(content, bool) else []
+
+
+def test_no_number_of_the_configuration_can_change_unnoticed(folder):
+    training = {"unit": "m", "seed": 1, "recipe": {"learning_rate": 0.005}}
+    save_model(read_model(folder), folder, training=training, uncertainty=UNCERTAINTY)
+    whole = (folder / CONFIG).read_text()
+    places = numbers_of(json.loads(whole))
+    assert len(places) > 20
+    for *path, key in places:
+
+        def nudge(content: dict[str, Any], path: list[Any] = path, key: Any = key) -> None:
+            part: Any = content
+            for name in path:
+                part = part[name]
+            part[key] += 1
+
+        change(folder, nudge, signed=False)
+        with pytest.raises(CheckpointError, match="config.json"):
+            read_model(folder)
+        (folder / CONFIG).write_text(whole)
+    read_model(folder)
+
+
+def test_a_removed_checksum_is_refused_and_another_layout_of_the_same_values_is_not(folder):
+    (folder / CONFIG).write_text(json.dumps(json.loads((folder / CONFIG).read_text()), indent=7, sort_keys=True))
+    read_model(folder)
+    change(folder, lambda content: content.pop("model_sha256"), signed=False)
+    with pytest.raises(CheckpointError, match="model_sha256 records none"):
+        read_model(folder)
+
+
+def test_the_identity_of_a_model_covers_both_of_its_files(folder):
+    first = read_model(folder)
+    assert first.model_sha256 == sha256_of_values(json.loads((folder / CONFIG).read_text()))
+    calibrated = write_config(folder, read_config(folder).model_copy(update={"uncertainty": UNCERTAINTY}))
+    assert read_model(folder).model_sha256 == calibrated.model_sha256 != first.model_sha256
+    assert calibrated.weights_sha256 == first.weights_sha256
+    make_old(folder)
+    assert read_model(folder).model_sha256 not in ("", first.model_sha256, calibrated.model_sha256)

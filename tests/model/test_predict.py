@@ -3,8 +3,9 @@ import pytest
 import torch
 from torch import nn
 
+from demsr.errors import CheckpointError
 from demsr.model.baselines import Bicubic
-from demsr.model.predict import super_resolve_array
+from demsr.model.predict import restore_voids, super_resolve_array
 
 
 class Constant(nn.Module):
@@ -32,3 +33,14 @@ def test_a_void_pixel_becomes_exactly_twenty_five_void_pixels(row, col):
 def test_nets_without_parameters_run_where_their_buffers_are():
     lr = np.full((3, 4), 7, dtype=np.float32)
     np.testing.assert_allclose(super_resolve_array(lr, Bicubic()), np.full((15, 20), 7), atol=1e-5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_where_the_input_is_measured_are_refused(value):
+    void = np.array([[True, False], [False, False]])
+    sr = np.ones((1, 10, 10), np.float32)
+    sr[0, 0, 0] = value  # in a void
+    assert np.isnan(restore_voids(sr, void)).sum() == 25
+    sr[0, 9, 9] = value
+    with pytest.raises(CheckpointError, match="the model gives 1 values that are NaN or infinite"):
+        restore_voids(sr, void)

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -99,6 +100,77 @@ def test_folder_that_fails_in_the_middle_leaves_the_old_one(tmp_path):
         fail()
     assert names(tmp_path) == ["model"]
     assert names(tmp_path / "model") == ["old"]
+
+
+REPLACE = """
+import os, sys
+from pathlib import Path
+from demsr.runtime import files
+
+exchange = files._exchange
+
+def killed(new, old):
+    if sys.argv[2] == "after":
+        exchange(new, old)
+    os._exit(9)
+
+files._exchange = killed
+with files.atomic_folder(Path(sys.argv[1])) as temporary:
+    (temporary / "a.txt").write_text("new")
+"""
+
+
+@pytest.mark.parametrize(("moment", "content"), [("before", "old"), ("after", "new")])
+def test_folder_is_there_whatever_kills_its_replacement(tmp_path, moment, content):
+    with atomic_folder(tmp_path / "model") as temporary:
+        (temporary / "a.txt").write_text("old")
+    done = subprocess.run([sys.executable, "-c", REPLACE, str(tmp_path / "model"), moment], check=False)
+    assert done.returncode == 9
+    assert (tmp_path / "model" / "a.txt").read_text() == content
+    with atomic_folder(tmp_path / "model") as temporary:
+        (temporary / "a.txt").write_text("newer")
+    assert (names(tmp_path), (tmp_path / "model" / "a.txt").read_text()) == (["model"], "newer")
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS])
+def test_file_system_that_cannot_exchange_names_keeps_the_old_folder_aside(tmp_path, monkeypatch, number):
+    with atomic_folder(tmp_path / "model") as temporary:
+        (temporary / "a.txt").write_text("old")
+    refuse = SimpleNamespace(renameat2=lambda *_: -1, renamex_np=lambda *_: -1)
+    monkeypatch.setattr("demsr.runtime.files.ctypes.CDLL", lambda *_, **__: refuse)
+    monkeypatch.setattr("demsr.runtime.files.ctypes.get_errno", lambda: number)
+    with atomic_folder(tmp_path / "model") as temporary:
+        (temporary / "a.txt").write_text("new")
+    assert (names(tmp_path), (tmp_path / "model" / "a.txt").read_text()) == (["model"], "new")
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (tmp_path / "model").rename(tmp_path / f".model.{HOST}-{dead.pid}.part.old")  # killed between the two renames
+
+    def fail() -> None:
+        with atomic_folder(tmp_path / "model"):
+            message = "stop"
+            raise RuntimeError(message)
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert (names(tmp_path), (tmp_path / "model" / "a.txt").read_text()) == (["model"], "new")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+@pytest.mark.parametrize("writer", [atomic_write, atomic_folder])
+def test_error_of_a_disk_names_the_file(tmp_path, writer, number):
+    with pytest.raises(OSError, match=f"{os.strerror(number)}.*a.tif") as raised, writer(tmp_path / "a.tif"):
+        raise OSError(number, os.strerror(number))
+    assert (raised.value.errno, raised.value.filename) == (number, str(tmp_path / "a.tif"))
+    with pytest.raises(OSError, match=r"a\.tif: unable to write"), writer(tmp_path / "a.tif"):
+        raise OSError("unable to write")
+
+
+def test_errors_that_name_their_file_or_place_are_kept(tmp_path):
+    with pytest.raises(FileNotFoundError, match="'missing'"), atomic_write(tmp_path / "a.tif"):
+        Path("missing").read_bytes()
+    with pytest.raises(RasterError, match=r"^b\.tif: damaged$"), atomic_write(tmp_path / "a.tif"):
+        raise RasterError("b.tif: damaged")
 
 
 def test_what_a_killed_process_has_left_goes_and_what_a_living_one_writes_stays(tmp_path):

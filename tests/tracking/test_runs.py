@@ -1,10 +1,14 @@
 import hashlib
 import json
+import subprocess
+import sys
 
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from demsr.tracking.runs import InputData, end_run, find_run, flattened, tracked_run
-from demsr.tracking.store import connect, experiment_id
+from demsr.tracking.store import beside_store, connect, experiment_id
 
 OPTIONS = {"stage": "pretrain", "profile": "test", "seed": 3, "inputs": []}
 
@@ -103,3 +107,90 @@ def test_a_run_is_found_by_its_weights_and_the_latest_of_several(store):
 
 def test_nested_parameters_are_joined_by_dots():
     assert flattened({"a": {"b": {"c": 1}, "d": 2}, "e": None}) == {"a.b.c": 1, "a.d": 2, "e": None}
+
+
+KILLED = """
+import os, signal
+from demsr.tracking.runs import tracked_run
+
+with tracked_run("killed", stage="evaluate", profile="p", seed=1, params={}, inputs=[]):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_run_is_ended_by_the_next_one_and_an_open_one_stays(store):
+    assert subprocess.run([sys.executable, "-c", KILLED], cwd=store, check=False).returncode == -9
+    (killed,) = connect().search_runs([experiment_id(connect())])
+    assert killed.info.status == "RUNNING"
+    with tracked_run("open", params={}, **OPTIONS) as living:
+        assert connect().get_run(killed.info.run_id).info.status == "KILLED"
+        with tracked_run("next", params={}, **OPTIONS | {"stage": "pairs"}):
+            assert connect().get_run(living.id).info.status == "RUNNING"
+    assert connect().get_run(living.id).info.status == "FINISHED"
+    assert not list(beside_store("runs").iterdir())
+
+
+@pytest.mark.parametrize("name", ["log_batch", "log_inputs"])
+def test_a_run_whose_beginning_cannot_be_logged_does_not_stay_running(store, monkeypatch, name):
+    (store / "train.h5").write_bytes(b"pairs")
+    options = OPTIONS | {"inputs": [InputData(store / "train.h5", "training")]}
+
+    def refuse(*_, **__):
+        raise MlflowException("UNIQUE constraint failed: datasets.experiment_id")
+
+    with monkeypatch.context() as patched, pytest.raises(MlflowException, match="UNIQUE constraint"):
+        patched.setattr(f"mlflow.MlflowClient.{name}", refuse)
+        with tracked_run("work", params={}, **options):
+            pytest.fail("the run was opened")
+    (run,) = connect().search_runs([experiment_id(connect())])
+    assert run.info.status == "FAILED"
+
+
+def test_data_that_another_machine_logs_at_the_same_time_are_logged(store, monkeypatch):
+    (store / "train.h5").write_bytes(b"pairs")
+    log, calls = MlflowClient.log_inputs, []
+
+    def fail_once(client, *arguments, **options):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise MlflowException("UNIQUE constraint failed: datasets.experiment_id")
+        return log(client, *arguments, **options)
+
+    monkeypatch.setattr("mlflow.MlflowClient.log_inputs", fail_once)
+    with tracked_run("work", params={}, **OPTIONS | {"inputs": [InputData(store / "train.h5", "training")]}) as run:
+        pass
+    assert len(connect().get_run(run.id).inputs.dataset_inputs) == 1
+
+
+EIGHT = """
+import os, time
+from pathlib import Path
+from demsr.tracking.runs import InputData, tracked_run
+
+inputs = [InputData(Path("train.h5"), "training"), InputData(Path("valid.h5"), "validation")]
+begin, children = time.time() + 1, []
+for number in range(8):
+    if child := os.fork():
+        children.append(child)
+        continue
+    while time.time() < begin:
+        pass
+    try:
+        with tracked_run(f"run {number}", stage="x", profile="p", seed=1, params={"a": 1}, inputs=inputs):
+            pass
+    except BaseException as error:
+        print(type(error), error, flush=True)
+        os._exit(1)
+    os._exit(0)
+print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+"""
+
+
+def test_eight_processes_use_a_new_store_at_once(store):
+    for name in ("train.h5", "valid.h5"):
+        (store / name).write_bytes(name.encode())
+    done = subprocess.run([sys.executable, "-c", EIGHT], cwd=store, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{[0] * 8}\n"
+    runs = connect().search_runs([experiment_id(connect())])
+    assert sorted(run.info.run_name for run in runs) == [f"run {number}" for number in range(8)]
+    assert {run.info.status for run in runs} == {"FINISHED"}

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from demsr.training.features import cache_features
@@ -21,3 +22,17 @@ def test_features_that_an_interrupted_run_has_written_are_not_computed_again(dat
     net.head.weight.data.zero_()
     (features,) = cache_features(net, pairs, tmp_path, device=torch.device("cpu"), batch_size=2)
     assert features[0][2].abs().max() > 0
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "no checksum"])
+def test_damaged_features_are_computed_again(data, tmp_path, damage):
+    net, pairs = new_net(seed=7, num_blocks=1, features=4), [data.valid.pairs]
+    options = {"device": torch.device("cpu"), "batch_size": 2}
+    cache_features(net, pairs, tmp_path, **options)
+    path = tmp_path / "features-valid.npy"
+    whole = path.read_bytes()
+    if damage == "no checksum":
+        path.with_suffix(".sha256").unlink()
+    path.write_bytes(whole[:-4] + (b"" if damage == "truncate" else b"\0\0\0\1"))
+    cache_features(net, pairs, tmp_path, **options)
+    assert path.read_bytes() == whole

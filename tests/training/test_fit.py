@@ -1,6 +1,7 @@
 import math
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from demsr.errors import CheckpointError, ParamsError
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import PairDataModule
-from demsr.training.fit import FitResult, fit
+from demsr.training.fit import AtomicCheckpointIO, FitResult, fit, whole_checkpoint
 from demsr.training.prepare import new_net
 
 OPTIONS = {"learning_rate": 3e-3, "learning_rate_decay": 0.9, "patience": 6, "devices": 1}
@@ -83,7 +84,7 @@ def test_a_run_that_dies_after_running_out_of_patience_does_not_train_on(data, t
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="killed"):
-        patched.setattr("demsr.training.fit.write_json", die)
+        patched.setattr("demsr.training.fit._valid_rmse", die)
         train(data, tmp_path / "broken", **options)
     _, result = train(data, tmp_path / "broken", **options)
     assert (result.epochs, result.best_epoch) == (expected.epochs, expected.best_epoch)
@@ -148,6 +149,7 @@ def test_nan_without_validation_ends_with_a_clear_message(data, tmp_path):
 
 SCRIPT = """
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -183,17 +185,135 @@ def test_a_checkpoint_that_cannot_be_written_whole_leaves_the_one_before(data, t
     unbroken, _ = train(data, tmp_path / "unbroken", max_epochs=4)
     save = torch.save
 
-    def fill_the_disk(checkpoint, path):
-        if "last-epoch=2" in str(path):
-            Path(path).write_bytes(b"half")
+    def fill_the_disk(checkpoint, file):
+        if checkpoint["epoch"] == 2:
             raise OSError(28, "No space left on device")
-        save(checkpoint, path)
+        save(checkpoint, file)
 
     with monkeypatch.context() as patched:
         patched.setattr(module.torch, "save", fill_the_disk)
         with pytest.raises(OSError, match="No space left"):
             train(data, tmp_path / "broken", max_epochs=4)
-    assert [path.name for path in (tmp_path / "broken").glob("*last*")] == ["last-epoch=1.ckpt"]
+    kept = sorted(path.name for path in (tmp_path / "broken").glob("*last*"))
+    assert kept == ["last-epoch=0.ckpt", "last-epoch=1.ckpt"]
     resumed, result = train(data, tmp_path / "broken", max_epochs=4)
     assert result.resumed_from_epoch == 2
     assert torch.equal(weights(resumed), weights(unbroken))
+
+
+def killed_after(epochs: int, data: PairDataModule, work_dir: Path) -> None:
+    """Train, and end when that many epochs have been saved."""
+
+    def die(row):
+        if row["epoch"] == epochs + 1:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        train(data, work_dir, max_epochs=5, on_epoch=die)
+
+
+def flip(path: Path, *, at: float) -> None:
+    """Flip one bit of a file, at a share of its length."""
+    content = bytearray(path.read_bytes())
+    content[min(int(at * len(content)), len(content) - 1)] ^= 16
+    path.write_bytes(content)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def replace(path: Path) -> None:
+    torch.save({"state_dict": {}}, path)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+DAMAGES = [*(partial(flip, at=share) for share in (0, 0.3, 0.6, 1)), truncate, replace, empty]
+
+
+def checkpoints(folder: Path, *names: str) -> None:
+    for name in names:
+        AtomicCheckpointIO().save_checkpoint({"state_dict": {"weight": torch.arange(500.0)}}, folder / f"{name}.ckpt")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_every_kind_of_damage_is_found_and_the_one_before_is_taken(tmp_path, capfd, damage):
+    checkpoints(tmp_path, "best-epoch=1", "last-epoch=9", "last-epoch=10")
+    assert whole_checkpoint(tmp_path) == tmp_path / "last-epoch=10.ckpt"
+    damage(tmp_path / "last-epoch=10.ckpt")
+    assert whole_checkpoint(tmp_path) == tmp_path / "last-epoch=9.ckpt"
+    assert "last-epoch=10.ckpt: the checkpoint is damaged; going back to the one before" in capfd.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best-epoch=1.ckpt", "last-epoch=9.ckpt"]
+
+
+@pytest.mark.parametrize("damaged", [["best-epoch=1"], ["last-epoch=1", "last-epoch=2"]])
+def test_training_starts_again_without_its_best_or_all_last_checkpoints(tmp_path, damaged):
+    checkpoints(tmp_path, "best-epoch=1", "last-epoch=1", "last-epoch=2")
+    for name in damaged:
+        empty(tmp_path / f"{name}.ckpt")
+    assert whole_checkpoint(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_best_checkpoint_of_an_epoch_that_is_trained_again_is_removed(tmp_path):
+    checkpoints(tmp_path, "best-epoch=2", "last-epoch=1", "last-epoch=2")
+    empty(tmp_path / "last-epoch=2.ckpt")
+    assert whole_checkpoint(tmp_path) == tmp_path / "last-epoch=1.ckpt"
+    assert [path.name for path in tmp_path.iterdir()] == ["last-epoch=1.ckpt"]
+
+
+@pytest.fixture
+def unbroken(data, tmp_path, made_once) -> torch.Tensor:
+    """Weights of an unbroken training of five epochs."""
+
+    def make(folder: Path) -> None:
+        torch.save(weights(train(data, tmp_path / "unbroken", max_epochs=5)[0]), folder / "weights.pt")
+
+    return torch.load(made_once("five epochs", make) / "weights.pt", weights_only=True)
+
+
+@pytest.mark.parametrize(("name", "resumed_from"), [("last-epoch=2", 2), ("best-*", 0)])
+def test_a_resumed_training_with_a_damaged_checkpoint_ends_with_the_weights_of_an_unbroken_one(
+    data, tmp_path, unbroken, name, resumed_from
+):
+    killed_after(3, data, tmp_path / "work")
+    for path in (tmp_path / "work").glob(f"{name}.ckpt"):
+        flip(path, at=0.5)
+    resumed, result = train(data, tmp_path / "work", max_epochs=5)
+    assert result.resumed_from_epoch == resumed_from
+    assert torch.equal(weights(resumed), unbroken)
+
+
+def test_a_finished_training_whose_best_checkpoint_is_damaged_is_repeated(data, tmp_path, unbroken):
+    train(data, tmp_path / "work", max_epochs=5)
+    for best in (tmp_path / "work").glob("best-*.ckpt"):
+        flip(best, at=0.5)
+    repeated, result = train(data, tmp_path / "work", max_epochs=5)
+    assert result.epochs == 5
+    assert torch.equal(weights(repeated), unbroken)
+
+
+def test_no_flipped_bit_of_a_checkpoint_is_read(tmp_path):
+    path = tmp_path / "last-epoch=3.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"state_dict": {"weight": torch.arange(50.0)}, "epoch": 3}, path)
+    assert AtomicCheckpointIO().load_checkpoint(path)["epoch"] == 3
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match="last-epoch=3.ckpt: the checkpoint is missing or damaged"):
+            AtomicCheckpointIO().load_checkpoint(path)
+
+
+def test_training_that_has_lost_its_best_weights_fails_once_and_starts_again(data, tmp_path):
+    first, _ = train(data, tmp_path / "work", max_epochs=2)
+    for best in (tmp_path / "work").glob("best-*.ckpt"):
+        best.unlink()
+    with pytest.raises(CheckpointError, match="the checkpoint is missing or damaged; run the same command again"):
+        train(data, tmp_path / "work", max_epochs=2)
+    again, _ = train(data, tmp_path / "work", max_epochs=2)
+    assert torch.equal(weights(first), weights(again))

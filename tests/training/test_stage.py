@@ -4,8 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from pair_files import make_pairs
 
+from demsr.errors import CheckpointError
 from demsr.model.checkpoint import read_config
 from demsr.tracking.store import EXPERIMENT, connect, experiment_id
 from demsr.training.stage import TrainingStage, run_training
@@ -75,3 +77,12 @@ def test_fine_tuning_starts_from_a_model_and_names_all_data_of_both_trainings(st
     assert training["data"] == ROWS
     assert training["params"] == {"finetune": OPTIONS, "pretrained_sha256": pretrained}
     assert [found.data.tags["stage"] for found in runs()] == ["pretrain", "finetune"]
+
+
+def test_second_training_of_a_model_at_once_is_refused(stage):
+    with FileLock(stage.model.with_name(f".{stage.model.name}.lock")):
+        with pytest.raises(CheckpointError, match="net: another process is training this model; wait until it ends"):
+            run(stage)
+        assert not stage.work.exists()
+    run(stage)
+    assert [found.info.status for found in runs()] == ["FINISHED"]
