@@ -11,7 +11,8 @@ from filelock import FileLock, Timeout
 
 from demsr.dem.windows import Window
 from demsr.errors import RasterError
-from demsr.runtime.files import atomic_write, read_json, sha256_of_file, write_json
+from demsr.runtime.files import atomic_write, sha256_of_file
+from demsr.runtime.notes import read_note, write_note
 
 _MANIFEST, _LOCK = "manifest.json", "lock"
 
@@ -82,7 +83,7 @@ def tile_store(target: Path, identity: Mapping[str, Any], *, resume: bool, overw
             if not _continues(folder, target, identity, resume=resume, overwrite=overwrite):
                 for path in folder.glob("*.tif"):
                     path.unlink()
-                write_json(folder / _MANIFEST, dict(identity))
+                write_note(folder / _MANIFEST, dict(identity))
             yield TileStore(folder)
             shutil.rmtree(folder)
     except Timeout as error:
@@ -96,7 +97,7 @@ def _continues(folder: Path, target: Path, identity: Mapping[str, Any], *, resum
         return False
     if overwrite and not resume:
         return False
-    before = _recorded(folder / _MANIFEST)
+    before = read_note(folder / _MANIFEST)
     if before is None and overwrite:
         return False
     if before is None:
@@ -113,15 +114,6 @@ def _continues(folder: Path, target: Path, identity: Mapping[str, Any], *, resum
         message = f"{target}: the interrupted run differs ({differences}); use the same options, or add --overwrite"
         raise RasterError(message)
     return True
-
-
-def _recorded(manifest: Path) -> dict[str, Any] | None:
-    """Return the identity of the interrupted run, None if the manifest is damaged."""
-    try:
-        recorded = read_json(manifest)
-    except ValueError:  # neither JSON nor UTF-8
-        return None
-    return recorded if isinstance(recorded, dict) else None
 
 
 def _stem(window: Window) -> str:

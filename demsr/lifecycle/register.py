@@ -1,7 +1,6 @@
 """Register a trained model, and let the promotion rule decide whether it becomes champion."""
 
 import csv
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from demsr.model.baselines import Bicubic
 from demsr.model.checkpoint import ModelConfig, describe, read_config, read_model
 from demsr.model.device import best_device
 from demsr.pairs.pair_file import PairFile
+from demsr.runtime.files import read_json
 from demsr.tracking.registry import (
     CHAMPION,
     add_version,
@@ -70,7 +70,7 @@ def register_models(
     min_gain_percent, max_loss_percent, bootstrap_resamples, seed : see `PromotionRule`
     """
     rule = PromotionRule(min_gain_percent, max_loss_percent, bootstrap_resamples, seed)
-    summary = json.loads((results / "evaluate" / "metrics.json").read_text(encoding="utf-8"))
+    summary = read_json(results / "evaluate" / "metrics.json")
     outcomes = []
     for kind, stage, domain in _TRAINED:
         scores = {group: methods[kind] for group, methods in summary.items()}

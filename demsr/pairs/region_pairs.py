@@ -15,8 +15,9 @@ from demsr.pairs.cut import CutRule, cut_patches
 from demsr.pairs.degradations.base import Degradation, RegionLr
 from demsr.pairs.pair_writer import PairWriter
 from demsr.pairs.split import Boxes, Region, boxes_within_gap
-from demsr.runtime.files import atomic_write, read_json, sha256_of_file, write_json
+from demsr.runtime.files import atomic_write, sha256_of_file
 from demsr.runtime.fingerprint import work_key
+from demsr.runtime.notes import read_note, write_note
 
 _CODE = ("dem", "pairs", "runtime/seeding.py")
 
@@ -66,7 +67,7 @@ class RegionPairs:
 def write_region_pairs(
     job: PairJob, *, rule: CutRule, protected: Mapping[str, Boxes], seed: int, work: Path
 ) -> RegionPairs:
-    """Write the pairs of a job to a file, unless the same job was finished before.
+    """Write the pairs of a job to a file, unless the same job was finished before and its file is whole.
 
     Parameters
     ----------
@@ -84,9 +85,10 @@ def write_region_pairs(
     identity = [job.degradation.name, asdict(job), asdict(rule), boxes, seed, raster]
     path = work / f"{work_key(identity, code=_CODE)}.h5"
     note = path.with_suffix(".json")
-    if not note.is_file() or (read_json(note)["count"] and not path.is_file()):
-        write_json(note, _write(job, rule, boxes, seed, path))  # after the pairs: a note means that they are complete
-    result = read_json(note)
+    result = read_note(note, path)
+    if result is None:
+        result = _write(job, rule, boxes, seed, path)
+        write_note(note, result, path)
     return RegionPairs(path if result["count"] else None, **result)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from demsr.errors import RasterError
+from demsr.errors import ParamsError, RasterError
 
 _NO_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]|/vsi[a-z0-9_]+[/{]")  # a single letter is a drive of Windows
 _RENAME_EXCHANGE, _CURRENT_FOLDER = 2, -100  # of linux/fs.h and fcntl.h
@@ -155,13 +155,21 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file.
+    """Return the content of a JSON file that demsr has written.
 
     Parameters
     ----------
     path : UTF-8
+
+    Raises
+    ------
+    ParamsError : the file is not JSON, so it was damaged
     """
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        message = f"{path}: damaged, cannot be read as JSON ({error}); remove it and run what writes it again"
+        raise ParamsError(message) from error
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:

@@ -22,8 +22,9 @@ from demsr.dem.read.gdal import raster_name
 from demsr.dem.read.raster import read_raster
 from demsr.dem.water import find_water, read_water_mask
 from demsr.errors import GridError, ParamsError, RasterError, VoidError
-from demsr.runtime.files import read_json, sha256_of_folder, write_json
+from demsr.runtime.files import sha256_of_folder
 from demsr.runtime.fingerprint import work_key
+from demsr.runtime.notes import read_note, write_note
 from demsr.runtime.processes import parallel_map
 from demsr.sources.manifest import InputFile, declared_for, verified_path
 
@@ -195,10 +196,8 @@ def _harmonise_file(task: tuple[InputFile, Path], *, options: HarmoniseOptions) 
     """Harmonise one file into the work folder, unless an earlier run has done so."""
     entry, place = task
     note = place.with_suffix(".json")
-    if note.is_file():
-        record = HarmoniseRecord(**read_json(note))
-        if record.result != WRITTEN or place.is_file():
-            return record
+    if (found := read_note(note, place)) is not None:
+        return HarmoniseRecord(**found)
     try:
         dem, record = harmonise_raster(verified_path(entry), options, entry)
     except (RasterError, VoidError) as error:
@@ -208,7 +207,7 @@ def _harmonise_file(task: tuple[InputFile, Path], *, options: HarmoniseOptions) 
         raise RasterError(message) from error
     if record.result == WRITTEN:
         write_dem(place, dem)
-    write_json(note, asdict(record))  # last: a note implies a complete raster
+    write_note(note, asdict(record), place)
     return record
 
 

@@ -11,7 +11,8 @@ from torch.utils.data import Dataset
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import SampleKey
 from demsr.pairs.pair_file import PairFile
-from demsr.runtime.files import atomic_write, sha256_of_file, write_text
+from demsr.runtime.files import atomic_write
+from demsr.runtime.notes import read_note, write_note
 
 
 class CachedFeatures(Dataset[tuple[Tensor, ...]]):
@@ -46,7 +47,7 @@ def cache_features(
 ) -> list[CachedFeatures]:
     """Compute the features of files of pairs, unless an interrupted run has already written them.
 
-    Files whose SHA-256 is not the recorded one are written again. They are not checked against the model and the pairs:
+    Damaged files are written again. They are not checked against the model and the pairs:
     give each pretrained model and each data set a folder of its own.
 
     Parameters
@@ -65,11 +66,11 @@ def cache_features(
 
 
 def _cached(net: DemSrNet, pairs: PairFile, path: Path, device: torch.device, batch_size: int) -> CachedFeatures:
-    recorded = path.with_suffix(".sha256")
-    if not (path.exists() and recorded.exists() and recorded.read_text(encoding="ascii") == sha256_of_file(path)):
+    note, shape = path.with_suffix(".json"), [len(pairs), net.features, pairs.patch_lr, pairs.patch_lr]
+    if read_note(note, path) != shape:
         with atomic_write(path) as temporary:
             _write_features(net, pairs, temporary, device, batch_size)
-        write_text(recorded, sha256_of_file(path))
+        write_note(note, shape, path)
     return CachedFeatures(pairs, path)
 
 

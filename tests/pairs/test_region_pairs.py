@@ -95,3 +95,16 @@ def test_degradations_of_one_region_differ_in_name_and_never_share_a_group(tmp_p
     ]
     groups = [group_slug("marine", area) for area in areas]
     assert groups == ["marine_3arcsec", "marine_3arcsec_fitted", "marine_3arcsec_real"]
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".json"])
+def test_damaged_pairs_of_a_finished_job_are_cut_again(tmp_path, suffix):
+    hr, given = hr_raster(tmp_path, shape=(10, 10)), degradations(kinds=("block mean",))
+    (piece,) = pieces(tmp_path, hr, given)
+    whole = piece.path.read_bytes()
+    damaged = piece.path.with_suffix(suffix)
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    assert pieces(tmp_path, hr, given) == [piece]
+    assert piece.path.read_bytes() == whole

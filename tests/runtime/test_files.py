@@ -10,12 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from demsr.errors import RasterError
+from demsr.errors import ParamsError, RasterError
 from demsr.runtime.files import (
     atomic_folder,
     atomic_write,
     check_is_path,
     local_path,
+    read_json,
     sha256_of_file,
     write_csv,
     write_json,
@@ -201,6 +202,13 @@ def test_json_comes_back_as_it_was_written(tmp_path):
     text = (tmp_path / "a.json").read_text()
     assert json.loads(text) == value
     assert text.endswith("}\n")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000])
+def test_damaged_json_is_named(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ParamsError, match=r"a\.json: damaged, cannot be read as JSON"):
+        read_json(tmp_path / "a.json")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -160,6 +160,28 @@ def test_interrupted_run_resumes(tmp_path, out, monkeypatch):
         assert (out / path.name).read_bytes() == (tmp_path / "other/out" / path.name).read_bytes()
 
 
+@pytest.mark.parametrize("suffix", ["tif", "json"])
+def test_damaged_intermediate_result_is_computed_again(tmp_path, out, monkeypatch, suffix):
+    paths = [write_raw(tmp_path / f"{name}.tif", rough(30, 30, seed=ord(name))) for name in "ab"]
+    unbroken = run(paths, tmp_path / "other" / "out")
+    harmonise_raster = module.harmonise_raster
+
+    def killed(path: Path, options: HarmoniseOptions, entry: InputFile) -> Any:
+        if path.stem == "b":
+            raise KeyboardInterrupt
+        return harmonise_raster(path, options, entry)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(module, "harmonise_raster", killed)
+        run(paths, out)
+    (finished,) = out.with_name("work").glob(f"a.*.{suffix}")
+    content = bytearray(finished.read_bytes())
+    content[len(content) // 2] ^= 1
+    finished.write_bytes(content)
+    assert run(paths, out) == unbroken
+    assert (out / "a.tif").read_bytes() == (tmp_path / "other/out/a.tif").read_bytes()
+
+
 def test_file_that_changed_since_it_was_listed_is_refused(tmp_path, out):
     path = write_raw(tmp_path / "a.tif", plane(4, 4))
     entry = describe_file(path)

@@ -32,7 +32,7 @@ def test_damaged_features_are_computed_again(data, tmp_path, damage):
     path = tmp_path / "features-valid.npy"
     whole = path.read_bytes()
     if damage == "no checksum":
-        path.with_suffix(".sha256").unlink()
+        path.with_suffix(".json").unlink()
     path.write_bytes(whole[:-4] + (b"" if damage == "truncate" else b"\0\0\0\1"))
     cache_features(net, pairs, tmp_path, **options)
     assert path.read_bytes() == whole
