@@ -86,15 +86,18 @@ def test_region_too_narrow_for_fitted_soundings_is_left_out_with_the_reason(tmp_
 def test_degradations_of_one_region_differ_in_name_and_never_share_a_group(tmp_path):
     given = degradations(lr_raster(tmp_path), kinds=get_args(options.Degradation))
     areas = [PairFile(piece.path).areas[0] for piece in pieces(tmp_path, hr_raster(tmp_path), given)]
-    assert [area.name for area in areas] == ["hr", "hr, fitted degradation", "hr, LR real"]
-    assert [area.degradation for area in areas] == ["block mean", "fitted", "real"]
+    names = ["hr", "hr, as GEBCO", "hr, blind", "hr, fitted degradation", "hr, LR real"]
+    assert [area.name for area in areas] == names
+    assert [area.degradation for area in areas] == list(get_args(options.Degradation))
     assert [area.lr_source for area in areas] == [
         "mean of each block",
+        "Gaussian of 164 m at the middle of each block, steps of 1 m",
+        "drawn at random, in parts",
         "blur 0.6 LR px, 50.0% sounded, steps of 1 m",
         "real",
     ]
     groups = [group_slug("marine", area) for area in areas]
-    assert groups == ["marine_3arcsec", "marine_3arcsec_fitted", "marine_3arcsec_real"]
+    assert groups == ["marine_3arcsec", *(f"marine_3arcsec_{kind}" for kind in ("gebco", "blind", "fitted", "real"))]
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".json"])

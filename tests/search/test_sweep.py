@@ -144,8 +144,8 @@ def test_trials_run_on_all_nodes_and_a_failed_one_does_not_stop_the_others(proje
     monkeypatch.setattr(sweep, "_start", lambda *_, **__: started)
     monkeypatch.setattr(TrialMonitor, "__call__", waiting_for_two_nodes(TrialMonitor.__call__))
     broken = plan.folder / started["identity"] / "trial-002"
-    broken.mkdir(parents=True)
-    (broken / "last-epoch=0.ckpt").write_text("no checkpoint")
+    broken.parent.mkdir(parents=True)
+    broken.write_text("a file in the place of the folder")
     (plan.folder / "sweep.json").write_text("{}")
     node = cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()
@@ -156,7 +156,7 @@ def test_trials_run_on_all_nodes_and_a_failed_one_does_not_stop_the_others(proje
     entries = _trial_logs(plan)[0].records()
     assert [entry.state == "failed" for entry in entries] == [False, False, True, False]
     assert len({entry.node for entry in entries if entry.node}) == 2
-    assert f"1 of {len(report.trials)} trials failed; first: UnpicklingError" in report.sentences[-1]
+    assert f"1 of {len(report.trials)} trials failed; first: FileExistsError" in report.sentences[-1]
     runs = runs_of(project)
     assert runs["trial-002"].info.status == "FAILED"
     assert runs["trial-002"].data.tags["error"]
