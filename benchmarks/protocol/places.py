@@ -93,11 +93,6 @@ def scene_of(place: Place, rasters: Mapping[str, Path], files: Mapping[str, Path
     return Scene(scene.name, scene.lr, inner, scene.pixel_width_m, scene.pixel_height_m)
 
 
-def scored_pixels(scene: Scene) -> int:
-    """Return the number of pixels that a scene is scored on."""
-    return int(np.isfinite(scene.hr).sum())
-
-
 class Nets:
     """The nets that the model of the protocol consists of, by what they were not trained on.
 

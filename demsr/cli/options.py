@@ -43,7 +43,7 @@ _MODEL = {
         _option(
             Operator | None,
             "--operator",
-            "How the cells came from the terrain; by default gebco for GEBCO and SRTM15+, else blind.",
+            "Net to take, by how the cells came from the terrain; by default gebco for GEBCO and SRTM15+, else blind.",
         ),
         None,
     ),

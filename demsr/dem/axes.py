@@ -10,7 +10,8 @@ from demsr.errors import GridError
 
 UNEVEN = 0.05
 """Largest distance of a coordinate from its place on an even axis, of a cell."""
-_PACKING = {"scale_factor": 1.0, "add_offset": 0.0}
+PACKING = {"scale_factor": 1.0, "add_offset": 0.0}
+"""Attributes of packed numbers -> their values where nothing is packed."""
 _X = ("lon", "longitude", "nav_lon", "x", "easting")
 _Y = ("lat", "latitude", "nav_lat", "y", "northing")
 _MEANINGS = {
@@ -207,7 +208,7 @@ def _coordinates(variables: Mapping[str, Variable], own: Variable, axis: str, di
 
 def _unpacked(variable: Variable) -> NDArray[np.float64]:
     values = variable.read().astype(np.float64)
-    scale, offset = (float(np.ravel(variable.attributes.get(key, default))[0]) for key, default in _PACKING.items())
+    scale, offset = (float(np.ravel(variable.attributes.get(key, default))[0]) for key, default in PACKING.items())
     return values if (scale, offset) == (1.0, 0.0) else values * scale + offset
 
 

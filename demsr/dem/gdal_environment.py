@@ -7,19 +7,7 @@ import rasterio
 from rasterio._env import PROJDataFinder, set_proj_data_search_path
 
 _FAMILIES = (
-    *(
-        "GDAL_",
-        "GTIFF_",
-        "GEOTIFF_",
-        "TIFF_",
-        "OGR_",
-        "OSR_",
-        "NETCDF_",
-        "HDF5_USE_",
-        "ZARR_",
-        "VRT_",
-        "REPORT_",
-    ),
+    *("GDAL_", "GTIFF_", "GEOTIFF_", "TIFF_", "OGR_", "OSR_", "NETCDF_", "HDF5_USE_", "ZARR_", "VRT_", "REPORT_"),
     *("AAIGRID_", "BAG_", "DTED_", "GRIB_", "HFA_", "S102_", "SRTMHGT_", "USGSDEM_", "XYZ_"),
     *("PROJ_AUX_DB", "PROJ_NETWORK", "PROJ_ONLY_BEST_DEFAULT"),
 )

@@ -11,7 +11,7 @@ import pyproj
 import xarray as xr
 from numpy.typing import NDArray
 
-from demsr.dem.axes import Axes, Variable, direction, read_axes
+from demsr.dem.axes import PACKING, Axes, Variable, direction, read_axes
 from demsr.dem.crs import check_horizontal
 from demsr.dem.dem import check_result
 from demsr.dem.grid import Grid, rows_on_the_globe
@@ -32,7 +32,6 @@ from demsr.options import InferencePrecision, Operator
 
 _GEO_TRANSFORM = "GeoTransform"
 _WKT = ("crs_wkt", "spatial_ref")
-_PACKING = {"scale_factor": 1.0, "add_offset": 0.0}  # absent from attributes once xarray has decoded
 _OF_OLD_VALUES = (
     *("valid_range", "valid_min", "valid_max", "actual_range", "cell_methods", "bounds", "_FillValue", "missing_value"),
     *("flag_values", "flag_masks", "flag_meanings", "ancillary_variables", "STATISTICS_", "scale_factor", "add_offset"),
@@ -208,7 +207,7 @@ def _heights(plane: xr.DataArray, encoding: Mapping[Any, Any], where: str) -> ND
     VoidError : values that may be voids or cannot be elevations, or no measured cell
     """
     name, attributes, values = str(plane.name or ""), plane.attrs, plane.to_numpy()
-    packed = [key for key, neutral in _PACKING.items() if np.any(np.not_equal(attributes.get(key, neutral), neutral))]
+    packed = [key for key, neutral in PACKING.items() if np.any(np.not_equal(attributes.get(key, neutral), neutral))]
     if packed:
         message = (
             f"{where}: has {', '.join(packed)}, so its values are still packed; decode them with xarray.decode_cf or "
@@ -260,7 +259,7 @@ def _as_stored(
     An array that xarray has not decoded, or that was changed since, is returned as it is.
     """
     scale, offset = (
-        neutral if encoding.get(key) is None else float(np.ravel(encoding[key])[0]) for key, neutral in _PACKING.items()
+        neutral if encoding.get(key) is None else float(np.ravel(encoding[key])[0]) for key, neutral in PACKING.items()
     )
     dtype = np.dtype(encoding.get("dtype") or values.dtype)
     if (scale, offset) == (1.0, 0.0) or dtype.kind not in "iu" or values.dtype.kind != "f" or np.isinf(values).any():

@@ -103,42 +103,29 @@ def register_trained(
     """
     client = connect()
     with registration():
-        return _register(client, kind, folder, test, rule, curves=curves, scores=scores)
-
-
-def _register(
-    client: "MlflowClient",
-    kind: str,
-    folder: Path,
-    test: Path,
-    rule: PromotionRule,
-    *,
-    curves: Path,
-    scores: Mapping[str, Mapping[str, float]],
-) -> RegistrationOutcome:
-    config, name = read_config(folder), NAMES[kind]
-    version = find_version(client, name, config.weights_sha256)
-    if version is not None and CHAMPION in version.aliases:
-        numbers = {metric: float(value) for metric, value in version.tags.items() if metric in NUMBERS}
-        reason = version.tags.get("promotion_reason", "is champion")  # a person may have set the alias
-        return RegistrationOutcome(name, version.version, True, reason, numbers)
-    decision = _compare(client, name, folder, test, rule)
-    numbers = {metric: round(value, 3) for metric, value in decision.numbers.items()}
-    if version is None:
-        net = describe(read_model(folder))
-        tags = {"profile": str(config.training["profile"]), "net": net, "test_md5": InputData(test, "testing").md5}
-        version = add_version(
-            client,
-            name,
-            folder,
-            run_id=find_run(client, config.weights_sha256) or _run_from_files(kind, config, curves, test),
-            description=trained_card(net, config.training, scores, decision.reason),
-            model_description=MODEL_DESCRIPTIONS[name],
-            metrics={f"{group}/{metric}": value for group, row in scores.items() for metric, value in row.items()},
-            tags=tags | {metric: f"{value:.3f}" for metric, value in numbers.items()},
-        )
-    record_decision(client, version, promote=decision.promote, reason=decision.reason)
-    return RegistrationOutcome(name, version.version, decision.promote, decision.reason, numbers)
+        config, name = read_config(folder), NAMES[kind]
+        version = find_version(client, name, config.weights_sha256)
+        if version is not None and CHAMPION in version.aliases:
+            numbers = {metric: float(value) for metric, value in version.tags.items() if metric in NUMBERS}
+            reason = version.tags.get("promotion_reason", "is champion")  # a person may have set the alias
+            return RegistrationOutcome(name, version.version, True, reason, numbers)
+        decision = _compare(client, name, folder, test, rule)
+        numbers = {metric: round(value, 3) for metric, value in decision.numbers.items()}
+        if version is None:
+            net = describe(read_model(folder))
+            tags = {"profile": str(config.training["profile"]), "net": net, "test_md5": InputData(test, "testing").md5}
+            version = add_version(
+                client,
+                name,
+                folder,
+                run_id=find_run(client, config.weights_sha256) or _run_from_files(kind, config, curves, test),
+                description=trained_card(net, config.training, scores, decision.reason),
+                model_description=MODEL_DESCRIPTIONS[name],
+                metrics={f"{group}/{metric}": value for group, row in scores.items() for metric, value in row.items()},
+                tags=tags | {metric: f"{value:.3f}" for metric, value in numbers.items()},
+            )
+        record_decision(client, version, promote=decision.promote, reason=decision.reason)
+        return RegistrationOutcome(name, version.version, decision.promote, decision.reason, numbers)
 
 
 def _compare(client: "MlflowClient", name: str, folder: Path, test: Path, rule: PromotionRule) -> PromotionDecision:

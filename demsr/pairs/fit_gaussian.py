@@ -104,8 +104,11 @@ def fit_gaussian(lr: Dem, hr: Dem) -> GaussianSampling:
     Source of the standard errors: Liang and Zeger (1986), doi 10.1093/biomet/73.1.13.
     """
     lr = with_common_crs(lr, hr)
-    if not hr.grid.is_geographic or finer_than(lr.grid, hr.grid):
-        message = f"{hr.source}: is projected, or coarser than {lr.source}; give LR first and HR in degrees second"
+    if not hr.grid.is_geographic:
+        message = f"{hr.source}: the grid is projected; warp it to longitude and latitude first, as with gdalwarp"
+        raise GridError(message)
+    if finer_than(lr.grid, hr.grid):
+        message = f"{hr.source} is coarser than {lr.source}; give LR first and HR second"
         raise GridError(message)
     size_m = np.array(lr.grid.pixel_size_m())
     sampler = _Sampler(lr.grid, hr)
@@ -189,12 +192,10 @@ class _Sampler:
         rows, cols = self.rows - north * self.scale[1], self.cols + east * self.scale[0]
         sigma_rows = np.full(len(rows), sigma * self.scale[1])
         sigma_cols = sigma * self.stretch * self.scale[0]
-        total, weight = (_along_rows(_along_cols(image, rows, sigma_rows), cols, sigma_cols) for image in self._images)
+        total, weight = (
+            _along_rows(_along_cols(image, rows, sigma_rows), cols, sigma_cols) for image in (self.heights, self.valid)
+        )
         return np.where(weight >= _MEASURED, self.level + total / np.maximum(weight, _MEASURED), np.nan)
-
-    @property
-    def _images(self) -> tuple[_Array, _Array]:
-        return self.heights, self.valid
 
     def is_rough(self) -> NDArray[np.bool_]:
         """Return the cells (rows, cols) whose HR pixels are not all alike."""

@@ -260,9 +260,8 @@ def _exchange(new: Path, old: Path) -> None:
         return
     if (number := ctypes.get_errno()) not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
         raise OSError(number, os.strerror(number), str(old))
-    aside = new.with_name(
-        f"{new.name}{_ASIDE}"
-    )  # on a file system that cannot: the old folder has no name for a moment
+    # on a file system that cannot exchange names, the old folder has none for a moment
+    aside = new.with_name(f"{new.name}{_ASIDE}")
     old.replace(aside)
     new.replace(old)
     aside.replace(new)

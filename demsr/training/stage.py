@@ -98,7 +98,35 @@ def run_training(
     CheckpointError : another process trains this model
     """
     with _only_training_of(stage.model):
-        _train(stage, calibrate=calibrate, examples=examples, draw=draw)
+        train, valid = (PairFile(stage.pairs / f"{split}.h5") for split in ("train", "valid"))
+        inputs = [InputData(train.path, "training"), InputData(valid.path, "validation")]
+        params = stage.params
+        identity: dict[str, Any] = {"profile": stage.profile, "seed": stage.seed}
+        key = work_key({**params, "seed": stage.seed}, [data.md5 for data in inputs])
+        work_dir = stage.work / key
+        net, data = stage.net_and_data(train, valid, cache=work_dir)
+        name, logged = f"{stage.name} {stage.profile}: {describe(net)}", {"model": net.config(), **params}
+        with tracked_run(name, stage=stage.name, params=logged, inputs=inputs, work_key=key, **identity) as run:
+            run.log_file(stage.products)
+            options = {name: value for name, value in stage.options.items() if name not in _LOADER_OPTIONS}
+            options |= {"tail_only": stage.start is not None, "unit": train.unit}
+            result = fit(net, data, work_dir=work_dir, title=stage.name, on_epoch=run.log_epoch, **options)
+            degradations = sorted({area.degradation for area in train.areas})
+            training = {
+                "stage": stage.name,
+                **identity,
+                "params": params,
+                "data": stage.data_rows(),
+                "unit": valid.unit,
+            }
+            training["degradations"] = degradations
+            uncertainty = calibrate(net.to(best_device()), valid)
+            folders = {"model": stage.model, "results": stage.results}
+            save_training(run, net, result, training=training, uncertainty=uncertainty, **folders)
+            rows = examples(valid, net, rows=_PICTURE_ROWS, method=stage.model.name)
+            draw(stage.results / "validation.png", rows)
+            run.log_file(stage.results / "validation.png")
+        shutil.rmtree(work_dir, ignore_errors=True)
 
 
 @contextmanager
@@ -114,35 +142,3 @@ def _only_training_of(model: Path) -> Iterator[None]:
     except Timeout as error:
         message = f"{model}: another process is training this model; wait until it ends, then run this again"
         raise CheckpointError(message) from error
-
-
-def _train(
-    stage: TrainingStage,
-    *,
-    calibrate: Callable[[DemSrNet, PairFile], Uncertainty | None],
-    examples: Callable[..., list[Any]],
-    draw: Callable[[Path, list[Any]], None],
-) -> None:
-    train, valid = (PairFile(stage.pairs / f"{split}.h5") for split in ("train", "valid"))
-    inputs = [InputData(train.path, "training"), InputData(valid.path, "validation")]
-    params = stage.params
-    identity: dict[str, Any] = {"profile": stage.profile, "seed": stage.seed}
-    key = work_key({**params, "seed": stage.seed}, [data.md5 for data in inputs])
-    work_dir = stage.work / key
-    net, data = stage.net_and_data(train, valid, cache=work_dir)
-    name, logged = f"{stage.name} {stage.profile}: {describe(net)}", {"model": net.config(), **params}
-    with tracked_run(name, stage=stage.name, params=logged, inputs=inputs, work_key=key, **identity) as run:
-        run.log_file(stage.products)
-        options = {name: value for name, value in stage.options.items() if name not in _LOADER_OPTIONS}
-        options |= {"tail_only": stage.start is not None, "unit": train.unit}
-        result = fit(net, data, work_dir=work_dir, title=stage.name, on_epoch=run.log_epoch, **options)
-        degradations = sorted({area.degradation for area in train.areas})
-        training = {"stage": stage.name, **identity, "params": params, "data": stage.data_rows(), "unit": valid.unit}
-        training["degradations"] = degradations
-        uncertainty = calibrate(net.to(best_device()), valid)
-        folders = {"model": stage.model, "results": stage.results}
-        save_training(run, net, result, training=training, uncertainty=uncertainty, **folders)
-        rows = examples(valid, net, rows=_PICTURE_ROWS, method=stage.model.name)
-        draw(stage.results / "validation.png", rows)
-        run.log_file(stage.results / "validation.png")
-    shutil.rmtree(work_dir, ignore_errors=True)

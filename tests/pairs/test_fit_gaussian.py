@@ -100,7 +100,7 @@ def test_flat_ground_and_small_overlaps_are_refused():
     flat = replace(hr, elevation_m=np.zeros_like(hr.elevation_m))
     with pytest.raises(VoidError, match="0 cells with relief are measured in both, not 300"):
         fit_gaussian(lr, flat)
-    with pytest.raises(GridError, match="give LR first and HR in degrees second"):
+    with pytest.raises(GridError, match="give LR first and HR second"):
         fit_gaussian(hr, lr)
 
 

@@ -166,7 +166,6 @@ def _gdal_name(path: Path, member: str | None = None) -> str:
             message = f"{path}: holds {len(rasters)} rasters ({', '.join(rasters[:5])}); unpack it and name one"
             raise RasterError(message)
         if rasters[0].lower().endswith(_NOT_IN_ARCHIVES):
-            check_member(archive, rasters[0])
             return confine(unpacked(path, rasters[0])).name
         for name in archive.namelist():
             if name.lower().endswith(COMPANION_SUFFIXES):

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from demsr.errors import RasterError
+from demsr.runtime.archives import largest_unpacked, open_member
 
 _DATASET = re.compile(r'NETCDF:"?(?P<path>[^"]+?)"?:/*(?P<layer>[^":]+)')
 _INSIDE = re.compile(r"/vsi(?P<kind>zip|gzip)/\{?(?P<path>[^}]+?)\}?(?P<member>/[^}]*)?")
 _ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|/vsi")  # a single letter is a drive of Windows
 _FILE = re.compile(r"file:/*(?P<path>/.*)")
-_FREELY_BYTES, _LARGEST_RATIO = 2**30, 100  # a raster of more bytes is compressed to more than a hundredth
 _CHUNK_BYTES = 2**20
 
 
@@ -79,7 +79,7 @@ def _unpacked(path: Path, member: str | None, _modified_ns: int) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="demsr-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     target = folder / (Path(member).name if member else path.stem)
-    largest = min(max(_FREELY_BYTES, _LARGEST_RATIO * path.stat().st_size), shutil.disk_usage(folder).free)
+    largest = min(largest_unpacked(path.stat().st_size), shutil.disk_usage(folder).free)
     with _opened(path, member) as packed, target.open("wb") as file:
         while chunk := packed.read(_CHUNK_BYTES):
             if file.tell() + len(chunk) > largest:
@@ -95,5 +95,5 @@ def _opened(path: Path, member: str | None) -> Iterator[IO[bytes]]:
         with gzip.open(path) as packed:
             yield cast("IO[bytes]", packed)
         return
-    with zipfile.ZipFile(path) as archive, archive.open(member) as packed:
+    with zipfile.ZipFile(path) as archive, open_member(archive, member) as packed:
         yield packed

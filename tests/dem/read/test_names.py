@@ -10,10 +10,10 @@ from rasterio.transform import Affine
 from synthetic import dem, plane, rough, write_raw
 
 from demsr.dem.geotiff import write_dem
-from demsr.dem.read import names
 from demsr.dem.read.names import source_name, unpacked
 from demsr.dem.read.raster import read_dem
 from demsr.errors import RasterError
+from demsr.runtime import archives
 
 
 def compressed(path):
@@ -82,7 +82,7 @@ def test_names_of_no_local_file_are_refused(name):
 def test_file_that_unpacks_to_far_more_than_a_raster_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "a.tif.gz"
     path.write_bytes(gzip.compress(bytes(5_000_000)))
-    monkeypatch.setattr(names, "_FREELY_BYTES", 1000)
+    monkeypatch.setattr(archives, "_HARMLESS_BYTES", 1000)
     with pytest.raises(RasterError, match=r"a\.tif\.gz: unpacks to more than [0-9,]+ bytes; unpack it yourself"):
         unpacked(path)
 
