@@ -69,8 +69,8 @@ def print_sampling(where: str, found: "GaussianSampling") -> None:
     east = f"{abs(found.east_arcsec):.2f} arcsec {'east' if found.east_arcsec > 0 else 'west'}"
     north = f"{abs(found.north_arcsec):.2f} arcsec {'north' if found.north_arcsec > 0 else 'south'}"
     console.print(
-        f"{where}: Gaussian of {found.sigma_m:.1f} +- {found.sigma_error_m:.1f} m, sampled {east} and {north} "
-        f"(+- {found.offset_error_arcsec:.2f}) of the middle of each cell, steps of {found.rounding_m:g} m; "
+        f"{where}: Gaussian of {found.sigma_m:.1f} +- {found.sigma_error_m:.2g} m, sampled {east} and {north} "
+        f"(+- {found.offset_error_arcsec:.2g}) of the middle of each cell, steps of {found.rounding_m:g} m; "
         f"{found.residual_m:.2f} m remain on {found.cells:,} cells"
     )
     law = "the law of GEBCO on land: pairs with `degradations: [gebco]` follow it"
