@@ -42,10 +42,10 @@ from demsr.pairs.degradations.blind import Blind
 from demsr.runtime.files import atomic_write, read_json, write_json
 from demsr.runtime.processes import parallel_map
 
-PRODUCT_TFLOP, BLIND_TFLOP, FINE_TUNING_TFLOP, COMPARISON_TFLOP = 300.0, 90.0, 30.0, 16.0
+GEBCO_TFLOP, MEAN_TFLOP, BLIND_TFLOP, FINE_TUNING_TFLOP, COMPARISON_TFLOP = 300.0, 200.0, 90.0, 30.0, 16.0
 SEEDS = (0, 1, 2)
 PARTS = ("folds", "comparison", "variants")
-_MARINE_SHARE = 0.2  # of the patches with block means
+_MEAN_SHARES = {"land": 0.55, "finer": 0.2, "marine": 0.25}  # of the patches with block means
 _REAL_SHARE, _CLEAN_SHARE = 0.5, 0.25  # of the patches of fine-tuning
 
 
@@ -62,8 +62,8 @@ def trainings(regions: Regions, parts: Sequence[str], *, share: float) -> list[T
     if "folds" in parts:
         folds, places = folds + regions.folds, places + regions.places_at_sea
     blind = Training("product", OURS, "blind", EVERYTHING, 0, share * BLIND_TFLOP)
-    chosen = [Training("product", OURS, "gebco", fold, 0, share * PRODUCT_TFLOP) for fold in folds]
-    chosen += [Training("product", OURS, "mean", fold, 0, share * PRODUCT_TFLOP) for fold in folds]
+    chosen = [Training("product", OURS, "gebco", fold, 0, share * GEBCO_TFLOP) for fold in folds]
+    chosen += [Training("product", OURS, "mean", fold, 0, share * MEAN_TFLOP) for fold in folds]
     tuned = [Training("product", OURS, "blind", place, 0, share * FINE_TUNING_TFLOP, blind) for place in places]
     comparison, fold = share * COMPARISON_TFLOP, regions.comparison_fold
     if "comparison" in parts:
@@ -96,8 +96,7 @@ def patches_of(training: Training, regions: Regions, rasters: dict[str, Path], d
     if training.operator == "gebco":
         sources = {RasterSource(read("land"), "gebco"): 1.0}
     elif training.operator == "mean":
-        marine = {RasterSource(read("marine"), "mean"): _MARINE_SHARE}
-        sources = {RasterSource(read("land"), "mean"): 1 - _MARINE_SHARE, **marine}
+        sources = {RasterSource(read(domain), "mean"): share for domain, share in _MEAN_SHARES.items()}
     elif training.start is None:
         sources = {BlindSource(read("land"), Blind()): 1.0}
     else:
@@ -158,7 +157,7 @@ def fitted_linear(place: Place, nets: Nets, rasters: dict[str, Path]) -> LinearF
     fold = nets.held_out(place)
     path = nets.work / "linear" / f"{operator}, fold {fold}.safetensors"
     if not path.is_file():
-        domains = ("land", "marine") if operator == "mean" else ("land",)
+        domains = tuple(_MEAN_SHARES) if operator == "mean" else ("land",)
         fitted = fit_linear(whole_pairs(training_rasters(nets.regions, rasters, fold, domains), operator))
         with atomic_write(path) as temporary:
             save_file({"weight": fitted.weight}, temporary)

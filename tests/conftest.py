@@ -23,6 +23,7 @@ LONGEST = (
     "pairs/test_fit_degradation.py",
     "sources/test_shared_files.py",
     "training/test_fit.py",
+    "test_properties.py",
     "cli/test_rasters.py",
 )
 """Test files that take more than twenty seconds of one core, the longest first."""

@@ -38,7 +38,7 @@ SENTINELS = {
 GEOGRAPHIC = [one.code for one in query_crs_info(auth_name="EPSG", pj_types=[PJType.GEOGRAPHIC_2D_CRS])]
 
 often = settings(
-    max_examples=60, deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=30, deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 masks = st.lists(st.tuples(st.integers(0, ROWS - 1), st.integers(0, COLS - 1)), min_size=1, max_size=6, unique=True)
 packings = st.tuples(st.sampled_from([0.1, 0.25, 0.5, 2.0, -0.5]), st.sampled_from([0.0, 100.0, -250.0]))
@@ -106,7 +106,7 @@ def test_packed_numbers_are_judged_as_stored(packing, first, second, seed, as_un
     np.testing.assert_allclose(dem.elevation_m[~void], expected[~void], rtol=1e-6)
 
 
-@settings(often, max_examples=25)
+@settings(often, max_examples=12)
 @given(packings, masks, st.sampled_from([-32768, 32767]), st.integers(0, 99))
 def test_file_and_array_agree_on_voids_and_on_what_they_say(packing, pixels, sentinel, seed):
     scale, offset = packing

@@ -19,8 +19,10 @@ NEVER_TRAINED = "test"
 EVERYTHING = "none"  # the fold without held-out regions
 ALWAYS = "always"  # the fold of files that are never held out
 _LIST = Path(__file__).with_name("regions.yaml")
+_LAND = HarmoniseOptions(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True)
 _RECIPES = {
-    "land": HarmoniseOptions(vertical_datum="EGM96", sea_level_m=0, min_water_km2=0.25, average_to_3arcsec=True),
+    "land": _LAND,
+    "finer": _LAND,
     "marine": HarmoniseOptions(vertical_datum="MSL", sea_floor=True),
 }
 
@@ -33,7 +35,7 @@ class Region:
     ----------
     stem : file name without suffix
     name : name in the report
-    domain : "land" or "marine"
+    domain : "land", "finer" (land averaged from finer rasters) or "marine"
     landform : such as "mountain"
     fold : fold that it belongs to; no net is trained on those of `NEVER_TRAINED`
     licence : licence of the data
@@ -152,7 +154,7 @@ def training_rasters(regions: Regions, rasters: Mapping[str, Path], fold: str, d
     regions : regions of the protocol
     rasters : harmonised rasters by name
     fold : fold that is held out
-    domains : "land", "marine" or both
+    domains : of the rasters
     """
     held_back = [region for region in regions.files if region.fold in (fold, NEVER_TRAINED)]
     boxes = [read_header(rasters[region.stem]).grid.lonlat_bounds() for region in held_back]

@@ -50,7 +50,7 @@ def ship(results: Results, nets: Nets, found: Sequence[HeldOut], folder: Path) -
 def _description(training: Training, results: Results) -> dict[str, object]:
     regions = results.regions
     land = [one.name for one in regions.files if one.domain == "land" and one.fold != NEVER_TRAINED]
-    marine = [one.name for one in regions.files if one.domain == "marine" and one.fold != NEVER_TRAINED]
+    other = [one.name for one in regions.files if one.domain != "land" and one.fold != NEVER_TRAINED]
     sea = [pair.name for pair in regions.real if pair.kind == "sea" and pair.fold != NEVER_TRAINED]
     facts = results.facts(training)
     return {
@@ -61,7 +61,7 @@ def _description(training: Training, results: Results) -> dict[str, object]:
         "degradations": _DEGRADATIONS[training.operator],
         "recipe": facts["recipe"],
         "steps": facts["steps"],
-        "regions": [*land, *{"mean": marine, "blind": sea}.get(training.operator, [])],
+        "regions": [*land, *{"mean": other, "blind": sea}.get(training.operator, [])],
     }
 
 

@@ -38,7 +38,8 @@ def super_resolve(
     options: dict[str, Any],
     bbox: BoundingBox = None,
     tid: Annotated[
-        Path | None, typer.Option(help="GEBCO type identifier grid: says what is land, and limits --consistency to measured cells.")
+        Path | None,
+        typer.Option(help="GEBCO type identifier grid: says what is land, and limits --consistency to measured cells."),
     ] = None,
     ray: Annotated[
         str | None, typer.Option(help="Compute on the Ray cluster at host:port; local starts one on this machine.")

@@ -50,7 +50,10 @@ DATUMS = {
 }
 _FILE_NAMES = {r"gebco": "MSL", r"copernicus_dsm": "EGM2008", r"nasadem_hgt|srtm": "EGM96"}
 """Pattern of lower-case file names -> datum of that product, from the documentation named in `DATUMS`."""
-_DESCRIPTIVE_TAGS = "long_name standard_name sdn_parameter_name vertical_datum datum vertical_reference"
+_WORD_BREAK = re.compile(r"_|(?<=[a-z])(?=[A-Z])")  # S-102 writes meanLowerLowWater
+_DESCRIPTIVE_TAGS = (
+    "long_name standard_name sdn_parameter_name vertical_datum vertical_datum_meaning datum vertical_reference"
+)
 
 
 @dataclass(frozen=True)
@@ -134,5 +137,6 @@ def compound_crs(horizontal: str, vertical_datum: str | None) -> str:
 
 
 def _datum_in(text: str) -> str | None:
-    found = [datum.name for datum in DATUMS.values() if re.search(datum.pattern, text.lower().replace("_", " "))]
+    words = _WORD_BREAK.sub(" ", text).lower()
+    found = [datum.name for datum in DATUMS.values() if re.search(datum.pattern, words)]
     return found[0] if len(found) == 1 else None

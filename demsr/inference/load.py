@@ -7,7 +7,7 @@ from demsr.errors import CheckpointError, ParamsError, missing_extras
 from demsr.model.checkpoint import WEIGHTS
 from demsr.model.coast import CoastNet
 from demsr.model.device import best_device
-from demsr.model.operators import BLIND, GEBCO, has_nets_for_operators, read_for_operator
+from demsr.model.operators import BLIND, GEBCO, has_nets_for_operators, operators_of, read_for_operator
 from demsr.model.srnet import DemSrNet
 from demsr.options import Operator
 
@@ -86,8 +86,12 @@ def choose_operator(
     name, in_source = split_operator(source)
     if given := asked or in_source:
         return given, None
-    if not has_nets_for_operators(model_folder(name)):
-        return None, None
+    folder = model_folder(name)
+    if not has_nets_for_operators(folder):
+        trained = operators_of(folder)
+        is_other = product is not None and GEBCO not in trained
+        known = ", ".join(trained) or "it does not say what"
+        return None, f"operator: the raster is {product}, the only net was trained for: {known}" if is_other else None
     if product is not None:
         return GEBCO, f"operator: {GEBCO}, the raster is {product}; --operator names another"
     return BLIND, f"operator: {BLIND}, the product of the raster is not known; --operator {GEBCO} or mean tells it"

@@ -23,6 +23,8 @@ from demsr.pairs.source_types import LAND, MEASURED
 _METRES = "m"
 _BACK_PROJECTIONS = 3
 _BASE_REACH_PX = 2
+_LIMIT_PX = 5  # side of the neighbourhood whose range limits the result
+_ON_EARTH_M = 12_000
 
 
 class Reader(Protocol):
@@ -150,7 +152,7 @@ class SuperResolver:
 
     def _bands_of(self, folded: nn.Module, lr: Tensor) -> Tensor:
         """Return elevation and, if asked for, standard error of one net: (1, 1 or 2, scale * H, scale * W)."""
-        sr: Tensor = folded(lr)[:, :1]
+        sr = _limited(folded(lr)[:, :1], lr)
         if not (self.uncertain and isinstance(folded, FoldedNet) and folded.net.uncertainty):
             return sr
         spread = torch.zeros_like(sr) if folded.net.symmetric else uncertainty.self_ensemble(folded, lr)[1]
@@ -169,6 +171,21 @@ class SuperResolver:
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         return torch.tensor(array, device=self.device)[None, None]
+
+
+def _limited(sr: Tensor, lr: Tensor) -> Tensor:
+    """Return SR without heights beyond those of 5 x 5 LR pixels by more than their range, which no terrain needs.
+
+    The overshoot of bicubic interpolation is less than a third of that range. Heights that cannot be on Earth show a
+    broken net and are left to the checks of the result, which refuse it.
+    """
+    if not bool(sr.abs().amax() < _ON_EARTH_M):  # also NaN
+        return sr
+    highest = functional.max_pool2d(lr, _LIMIT_PX, stride=1, padding=_LIMIT_PX // 2)
+    lowest = -functional.max_pool2d(-lr, _LIMIT_PX, stride=1, padding=_LIMIT_PX // 2)
+    lower, upper = (side[:, :, :, None, :, None] for side in (2 * lowest - highest, 2 * highest - lowest))
+    blocks = sr.reshape(*lr.shape[:2], lr.shape[2], -1, lr.shape[3], sr.shape[3] // lr.shape[3])
+    return blocks.clamp(lower, upper).reshape(sr.shape)
 
 
 def _block_mean_residual(sr: Tensor, lr: Tensor) -> Tensor:

@@ -185,8 +185,9 @@ def whole_checkpoint(work_dir: Path) -> Path | None:
     -------
     last : None to start from the beginning
     """
-    damaged = [path for path in sorted(work_dir.glob("*.ckpt")) if _content(path) is None]
-    start_again = any(path.name.startswith("best-") for path in damaged)
+    found = sorted(work_dir.glob("*.ckpt"))
+    damaged = [path for path in found if _content(path) is None]
+    start_again = damaged == found or any(path.name.startswith("best-") for path in damaged)
     for path in damaged:
         _say(f"{path}: the checkpoint is damaged; going back to {'the start' if start_again else 'the one before'}")
         path.unlink(missing_ok=True)  # processes that share a training look at the same time

@@ -71,8 +71,15 @@ def test_the_operator_follows_from_the_product_unless_it_is_asked_for(several, a
     assert reason is None if words is None else reason.startswith(words)
 
 
-def test_a_single_net_is_taken_for_every_product(folder):
-    assert choose_operator(folder, None, "GEBCO") == (None, None)
+def test_a_single_net_is_taken_for_every_product_with_a_line_unless_it_was_trained_for_it(folder, tmp_path):
+    assert choose_operator(folder, None, None) == (None, None)
+    operator, reason = choose_operator(folder, None, "GEBCO")
+    assert operator is None
+    assert reason == "operator: the raster is GEBCO, the only net was trained for: it does not say what"
+    save_model(DemSrNet(1, 8), tmp_path / "land", training={"degradations": ["gebco"]})
+    assert choose_operator(tmp_path / "land", None, "GEBCO") == (None, None)
+    save_model(DemSrNet(1, 8), tmp_path / "means", training={"degradations": ["block mean"]})
+    assert choose_operator(tmp_path / "means", None, "SRTM15+")[1].endswith("trained for: mean")
 
 
 class Trap:

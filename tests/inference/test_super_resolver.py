@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import maximum_filter, minimum_filter
 from synthetic import plane, rough
 
 from demsr.dem.read.stream import ArrayReader
@@ -165,3 +166,28 @@ def test_type_identifiers_say_what_is_land():
     resolver = SuperResolver(CoastNet(land, sea), precision="float32")
     alone = SuperResolver(land, precision="float32")
     np.testing.assert_array_equal(resolver(polder, inner, identifiers), alone(polder, inner))
+
+
+def test_a_wild_net_is_limited_to_the_range_of_the_cells_around_and_to_a_level_of_its_own_on_flat_ground():
+    net = make_net()
+    torch.nn.init.normal_(net.last.weight, std=50)
+    elevation = rough(24, 24, rms=5)
+    elevation[:, 12:] = 500.0
+    result = whole(SuperResolver(net, precision="float32"), ArrayReader(elevation))
+    highest, lowest = (filtered(elevation, 5, mode="nearest") for filtered in (maximum_filter, minimum_filter))
+    upper, lower = (np.kron(side, np.ones((5, 5))) for side in (2 * highest - lowest, 2 * lowest - highest))
+    assert ((lower <= result) & (result <= upper)).all()
+    assert (result == upper).any()
+    assert (result[:, 5 * 14 :] == 500.0).all()
+
+
+def test_the_limit_leaves_bicubic_interpolation_of_a_cliff_as_it_is():
+    net = DemSrNet(1, 4)
+    torch.nn.init.zeros_(net.last.weight)
+    cliff = np.where(np.arange(20) < 10, 0, 1000) + np.where(np.arange(20) < 7, 0, 500)[:, None]
+    cliff = cliff.astype(np.float32)
+    result = whole(SuperResolver(net.eval(), precision="float32"), ArrayReader(cliff))
+    with torch.inference_mode():
+        expected = net.base(torch.from_numpy(cliff)[None, None])[0, 0].numpy()
+    assert expected.max() > 1500
+    np.testing.assert_array_equal(result, expected)

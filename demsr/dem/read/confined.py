@@ -18,11 +18,11 @@ from demsr.errors import RasterError
 
 DRIVERS = (
     *("GTiff", "netCDF", "BAG", "S102", "SRTMHGT", "DTED", "USGSDEM", "HFA", "AIG", "AAIGrid", "GRASSASCIIGrid"),
-    *("EHdr", "ENVI", "SAGA", "GSAG", "GSBG", "GS7BG", "Zarr"),
+    *("EHdr", "ENVI", "SAGA", "GSAG", "GSBG", "GS7BG"),
 )
 """GDAL's drivers of local rasters. Drivers of services, databases, indices and catalogues are left out: they read what
 their files point to."""
-_NOT_IN_ARCHIVES = ("netCDF", "BAG", "S102", "Zarr")  # their libraries need real files
+_NOT_IN_ARCHIVES = ("netCDF", "BAG", "S102")  # their libraries need real files
 
 _VRT_ELEMENTS = frozenset(
     [

@@ -36,6 +36,7 @@ RASTER_SUFFIXES = (
 )
 _NOT_IN_ARCHIVES = (".nc", ".nc4", ".grd", ".bag")  # libraries of these formats need a real file
 _ELEVATION_LAYERS = "elevation z band1 height altitude topo topography bathymetry dem depth"  # by preference
+_ZARR = ("zarr.json", ".zgroup", ".zarray")  # the metadata of a folder of Zarr
 _VRT_TEXT = re.compile(r"<VRTDataset.*</VRTDataset>", re.DOTALL)  # the name of a rewritten VRT in GDAL
 _ERRORS = (
     *(RasterioError, CPLE_BaseError, pyproj.exceptions.ProjError, zipfile.BadZipFile, zlib.error),
@@ -106,7 +107,9 @@ def open_file(name: Path, declared: Declared) -> Iterator[RasterFile]:
     """
     path, layer, member = source_name(name)
     if path.is_dir():
-        message = f"{path}: is a folder; name files in it"
+        zarr = any((path / name).is_file() for name in _ZARR)
+        way_out = "open it with xarray.open_zarr, and write it with to_netcdf" if zarr else "name files in it"
+        message = f"{path}: is a folder{' of Zarr' * zarr}; {way_out}"
         raise RasterError(message)
     with gdal_errors(path), local_files_only():
         notes = declared.notes()

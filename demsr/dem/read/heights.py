@@ -13,8 +13,8 @@ from demsr.dem.vertical import DATUMS, NOT_STATED, VerticalPart, datum_from_file
 from demsr.errors import DatumError, GridError
 from demsr.options import Positive
 
-_ELEVATION_FORMATS = ("BAG", "SRTMHGT", "DTED", "S102")
-"""Formats that hold elevations, positive up, whatever the CRS says (BAG: ONS Format Specification 1.6, 2.1)."""
+_POSITIVE: dict[str, Positive] = {"BAG": "up", "SRTMHGT": "up", "DTED": "up", "S102": "down"}
+"""Format -> direction of its heights, whatever the CRS says (ONS Format Specification 1.6, 2.1; IHO S-102, 2.2)."""
 _COLOURS = (ColorInterp.palette, ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 
@@ -30,7 +30,7 @@ def check_meaning(file: RasterFile) -> bool:
     GridError : something speaks against heights
     """
     dataset, index = file.dataset, file.band - 1
-    if file.declared.layer is not None or dataset.driver in _ELEVATION_FORMATS or DATUM_TAG in file.tags:
+    if file.declared.layer is not None or dataset.driver in _POSITIVE or DATUM_TAG in file.tags:
         return True
     dtype = np.dtype(dataset.dtypes[index])
     is_sure = says_heights(file.layer, file.tags, has_unit=bool(file.declared.unit or dataset.units[index]))
@@ -95,8 +95,10 @@ def read_positive(file: RasterFile, vertical: VerticalPart) -> Positive | None:
     """Return the direction of the heights, None if only the values show it because the CRS or the name means depths."""
     if file.declared.positive is not None:
         return file.declared.positive
-    if file.dataset.driver in _ELEVATION_FORMATS or DATUM_TAG in file.tags:
+    if DATUM_TAG in file.tags:
         return "up"
+    if file.dataset.driver in _POSITIVE:
+        return _POSITIVE[file.dataset.driver]
     positive, is_said = positive_by_name(file.layer, file.tags)
     if positive == "up" and vertical.positive == "down":
         return None

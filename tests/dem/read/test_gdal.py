@@ -77,6 +77,9 @@ def test_name_of_a_raster_is_free_of_its_format(name, bare):
 def test_folder_is_no_raster(tmp_path):
     with pytest.raises(RasterError, match="is a folder; name files in it"):
         read_dem(tmp_path)
+    (tmp_path / "zarr.json").write_text("{}")
+    with pytest.raises(RasterError, match=r"is a folder of Zarr; open it with xarray\.open_zarr"):
+        read_dem(tmp_path)
 
 
 def test_one_wrong_bit_in_an_archive_is_refused(tmp_path):
