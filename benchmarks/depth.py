@@ -18,7 +18,7 @@ import torch
 
 from demsr.cli.sweep_config import read_plan
 from demsr.errors import reported
-from demsr.profiles import merged, write_profile
+from demsr.profiles import merge_profile, write_profile
 from demsr.reporting.sweeps import to_markdown
 from demsr.runtime.files import write_text
 from demsr.search.nodes import TrialResources
@@ -41,7 +41,7 @@ def make_pairs(folder: Path, data: Path) -> None:
     params = folder / "params.yaml"
     with contextlib.chdir(folder):
         changes = local_changes(
-            merged("local", params),
+            merge_profile("local", params),
             {"land": data, "marine": data},
             declared={},
             lr=None,
@@ -58,7 +58,7 @@ def make_pairs(folder: Path, data: Path) -> None:
 def protocol(plan: SweepPlan, section: str) -> str:
     """Return the protocol of the measurement in Markdown."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
-    recipe = ", ".join(f"{name} {value}" for name, value in plan.setup.fit.items() if name != "learning_rate")
+    recipe = ", ".join(f"{name} {value}" for name, value in plan.setup.training.items() if name != "learning_rate")
     command = f"python benchmarks/depth.py --data FOLDER --section {section}"
     options = ", ".join(f"{name} {value}" for name, value in plan.setup.net.items() if name != "num_blocks")
     return (
@@ -81,7 +81,7 @@ def main() -> None:
     make_pairs(folder, data)
     with contextlib.chdir(folder):
         name = f"depth-{arguments.section}"
-        plan = read_plan(name, "pretrain", ROOT / "benchmarks/depth.yaml", section=arguments.section)
+        plan = read_plan(ROOT / "benchmarks/depth.yaml", name=name, section=arguments.section)
         report = run_sweep(plan, TrialResources(), resume=arguments.resume)
         figure = (plan.results / "sweep.png").resolve()
     shutil.copy(figure, ROOT / "docs/pictures" / f"{name}.png")

@@ -62,7 +62,7 @@ class Sweep:
         best: dict[int, float] = {}
         for row in self.report["trials"]:
             if row["role"] == "trial" and row["rmse"] is not None:
-                depth = int(row["num_blocks"])
+                depth = int(row["model.num_blocks"])
                 best[depth] = min(row["rmse"], best.get(depth, float("inf")))
         return sorted(best, key=lambda depth: best[depth])
 
@@ -184,10 +184,10 @@ def bare_seconds(sweep: Sweep) -> float:
 def train_bare(folder: Path) -> None:
     """Train the candidates of a sweep and print the seconds, imports excluded."""
     report = read_json(folder / "results/sweeps/resblocks/verdict.json")
-    plan = read_plan("resblocks", "pretrain", folder / "sweeps/resblocks.yaml")
+    plan = read_plan(folder / "sweeps/resblocks.yaml")
     begun = time.monotonic()
     for row in report["trials"]:
-        candidate = {"num_blocks": row["num_blocks"], "learning_rate": row["learning_rate"]}
+        candidate = {path: row[path] for path in report["paths"]}
         train_trial(plan.setup, f"bare-{row['trial_id']}", candidate, seed=row["seed"], threads=1, on_epoch=len)
     print(time.monotonic() - begun)  # noqa: T201
 
@@ -246,7 +246,7 @@ is the sum over all processes.
 | --- | --: | --: | --: | --: |
 {table}
 
-- Best finalist: {best["num_blocks"]:.0f} ResBlocks at {best["learning_rate"]:.3g}, {best["rmse"]:.2f} m,
+- Best finalist: {best["model.num_blocks"]} ResBlocks at {best["pretrain.learning_rate"]:.3g}, {best["rmse"]:.2f} m,
   the mean of its seeds; `dvc repro` with the default params.yaml: {pretrained:.2f} m.
 - The same {alone.trials} trainings without Ray, in sequence in one process: {bare:.0f} s. The sweep with one
   worker takes {overhead:+.1f} s per training in comparison, {100 * (alone.seconds - bare) / bare:+.0f} %.

@@ -2,12 +2,7 @@
 
 from pathlib import Path
 
-from demsr.cli.sweeps import sweep_command
+from demsr.cli.sweeps import main
 
 if __name__ == "__main__":
-    sweep_command(
-        "finetune",
-        "finetune",
-        space=Path(__file__).with_suffix(".yaml"),
-        about="Search for the learning rate of the fine-tuning, and judge that of params.yaml.",
-    )
+    main(Path(__file__).with_suffix(".yaml"))

@@ -2,12 +2,7 @@
 
 from pathlib import Path
 
-from demsr.cli.sweeps import sweep_command
+from demsr.cli.sweeps import main
 
 if __name__ == "__main__":
-    sweep_command(
-        "resblocks",
-        "pretrain",
-        space=Path(__file__).with_suffix(".yaml"),
-        about="Search for the depth and learning rate of the pretraining, and judge the reference depth.",
-    )
+    main(Path(__file__).with_suffix(".yaml"))

@@ -13,21 +13,47 @@ from demsr.training.prepare import new_net
 
 SPACES = {
     "resblocks": """
+        stage: pretrain
+        subject: model.num_blocks
         sample:
-          num_blocks: {low: 1, high: 3, reference: 2, enqueue: [1]}
-          features: 4
-          learning_rate: {low: 1.0e-3, high: 1.0e-2}
+          search:
+            model.num_blocks: {int: [1, 3]}
+            pretrain.learning_rate: {log: [1.0e-3, 1.0e-2]}
+          fixed: {model.features: 4}
+          reference: {model.num_blocks: 2}
+          enqueue: [{model.num_blocks: 1}]
           trials: 4
           epochs: 3
           steps_per_epoch: 2
           halving: {grace_epochs: 1, keep_one_of: 2}
           seed: 1
-          finalists: {best: 1, always: [1], seeds: [1, 2]}
+          finalists: {best: 1, always: [{model.num_blocks: 1}], seeds: [1, 2]}
     """,
     "finetune": """
+        stage: finetune
+        subject: finetune.learning_rate
         sample:
-          learning_rate: {low: 1.0e-4, high: 1.0e-2}
+          search:
+            finetune.learning_rate: {log: [1.0e-4, 1.0e-2]}
           trials: 3
+          epochs: 2
+          seed: 1
+          finalists: {best: 1, seeds: [1, 2]}
+    """,
+    "width": """
+        stage: pretrain
+        subject: model.features
+        by: pretrain.loss
+        sample:
+          search:
+            model.features: {choice: [2, 4, 6]}
+            pretrain.loss: {choice: [mse, balanced]}
+            pretrain.learning_rate: {log: [1.0e-3, 1.0e-2]}
+            pretrain.batch_size: {choice: [1, 2]}
+          fixed: {model.num_blocks: 1}
+          reference: {model.features: 4}
+          enqueue: [{pretrain.loss: balanced, pretrain.batch_size: 1}]
+          trials: 5
           epochs: 2
           seed: 1
           finalists: {best: 1, seeds: [1, 2]}

@@ -20,7 +20,6 @@ ELSEWHERE = {
     "demsr/params/pairs.py": "tests/params/test_init.py",
     "demsr/params/section.py": "tests/params/test_init.py",
     "demsr/params/training.py": "tests/params/test_init.py",
-    "demsr/search/report.py": "tests/search/test_report_files.py",
     "demsr/sources/protocols/__init__.py": "tests/sources/protocols/test_services.py",
     "demsr/sources/protocols/base.py": "tests/sources/protocols/test_services.py",
     "demsr/sources/protocols/gmrt.py": "tests/sources/protocols/test_services.py",

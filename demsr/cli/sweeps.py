@@ -1,85 +1,86 @@
-"""Command line of the scripts in sweeps/, which differ in the search space only."""
+"""The command that runs a sweep, and its start from the scripts in sweeps/."""
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from demsr.errors import ParamsError, WorkerError, reported
-
-if TYPE_CHECKING:
-    from demsr.search.trial import Stage
+from demsr.cli.app import app
+from demsr.errors import MissingExtraError, ParamsError, reported
 
 _PARAMS = Path("params.yaml")
-_PROFILE = "Profile of search space, net and training; by default that of params.yaml."
+_FILE = "YAML file that declares the sweep, such as sweeps/resblocks.yaml."
+_PROFILE = "Section of the file, and profile of net and training; by default that of params.yaml."
 _GPUS = "GPUs of each trial, also fractions such as 0.5; one if there are any."
 _ACCEPT_CHANGES = "Resume although pairs, space or code have changed."
-_HALVING = "Stop the worst trials early, as the space says."
+_HALVING = "Stop the worst trials early, as the file says."
+_RETRY_FAILED = "Resume, and try failed trials again."
 
 
-def sweep_command(name: str, stage: "Stage", *, space: Path, about: str) -> None:
-    """Run the command line of a sweep.
+@app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_FILE)],
+    profile: Annotated[str | None, typer.Option(help=_PROFILE)] = None,
+    trials: Annotated[int | None, typer.Option(help="Number of trials, without the finalists.", min=1)] = None,
+    max_concurrent: Annotated[int | None, typer.Option(help="Limit of simultaneous trials.", min=1)] = None,
+    cpus_per_trial: Annotated[int, typer.Option(help="CPUs, and threads, of each trial.", min=1)] = 1,
+    gpus_per_trial: Annotated[float | None, typer.Option(help=_GPUS, min=0, max=1)] = None,
+    address: Annotated[str, typer.Option(help="host:port of a Ray cluster, or local.")] = "local",
+    resume: Annotated[bool, typer.Option("--resume", help="Resume a sweep that was killed.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help=_RETRY_FAILED)] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="Discard an unfinished sweep.")] = False,
+    accept_changes: Annotated[bool, typer.Option("--accept-changes", help=_ACCEPT_CHANGES)] = False,
+    halving: Annotated[bool, typer.Option("--halving/--no-halving", help=_HALVING)] = True,
+    verdict: Annotated[bool, typer.Option("--verdict", help="Print the last verdict again.")] = False,
+    use: Annotated[bool, typer.Option("--use", help="Write the best of the last sweep into params.yaml.")] = False,
+) -> None:
+    """Search parameters of a training, on the pairs of `dvc repro`, and judge those of params.yaml."""
+    if verdict or use:
+        _reuse(file, verdict=verdict, use=use)
+        return
+    try:
+        from demsr.cli.sweep_config import read_plan
+        from demsr.reporting.sweeps import print_report
+        from demsr.search.nodes import TrialResources
+        from demsr.search.sweep import run_sweep
+    except ModuleNotFoundError as error:
+        message = f"{error.name} is not installed; run `pip install 'demsr[sweep]'`"
+        raise MissingExtraError(message) from error
+    overrides = {} if halving else {"halving": None}
+    plan = read_plan(file, profile=profile, overrides=overrides, workers=cpus_per_trial - 1)
+    resources = TrialResources(
+        max_concurrent=max_concurrent, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial
+    )
+    how = {"resume": resume, "anew": anew, "accept_changes": accept_changes, "retry_failed": retry_failed}
+    print_report(run_sweep(plan, resources, address=address, trials=trials, **how), plan.results, file)
+
+
+def main(file: Path) -> None:
+    """Run `demsr sweep` with a file and the arguments of this process.
 
     Parameters
     ----------
-    name : name of the sweep, of its MLflow experiment and of its folder of results
-    stage : training stage of the pipeline
-    space : YAML file with a section for each profile
-    about : first line of the help
+    file : YAML file that declares the sweep
     """
-
-    def command(
-        profile: Annotated[str | None, typer.Option(help=_PROFILE)] = None,
-        trials: Annotated[int | None, typer.Option(help="Number of trials, without the finalists.", min=1)] = None,
-        max_concurrent: Annotated[int | None, typer.Option(help="Limit of simultaneous trials.", min=1)] = None,
-        cpus_per_trial: Annotated[int, typer.Option(help="CPUs, and threads, of each trial.", min=1)] = 1,
-        gpus_per_trial: Annotated[float | None, typer.Option(help=_GPUS, min=0, max=1)] = None,
-        address: Annotated[str, typer.Option(help="host:port of a Ray cluster, or local.")] = "local",
-        resume: Annotated[bool, typer.Option("--resume", help="Resume a sweep that was killed.")] = False,
-        anew: Annotated[bool, typer.Option("--anew", help="Discard an unfinished sweep.")] = False,
-        accept_changes: Annotated[bool, typer.Option("--accept-changes", help=_ACCEPT_CHANGES)] = False,
-        halving: Annotated[bool, typer.Option("--halving/--no-halving", help=_HALVING)] = True,
-        verdict: Annotated[bool, typer.Option("--verdict", help="Print the last verdict again.")] = False,
-        use: Annotated[bool, typer.Option("--use", help="Write the best of the last sweep into params.yaml.")] = False,
-    ) -> None:
-        if verdict or use:
-            _reuse(name, verdict=verdict, use=use)
-            return
-        try:
-            from demsr.cli.sweep_config import read_plan
-            from demsr.reporting.sweeps import print_report
-            from demsr.search.nodes import TrialResources
-            from demsr.search.sweep import run_sweep
-        except ImportError as error:
-            message = f"{error.name} is not installed; `pip install 'demsr[sweep]'` installs it"
-            raise WorkerError(message) from error
-        overrides = {} if halving else {"halving": None}
-        plan = read_plan(name, stage, space, profile=profile, overrides=overrides, workers=cpus_per_trial - 1)
-        resources = TrialResources(
-            max_concurrent=max_concurrent, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial
-        )
-        how = {"resume": resume, "anew": anew, "accept_changes": accept_changes}
-        print_report(run_sweep(plan, resources, address=address, trials=trials, **how), plan.results)
-
-    command.__doc__ = about
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(command)
-    with reported(f"sweeps/{name}.py"):
-        app()
+    if file.is_relative_to(Path.cwd()):
+        file = file.relative_to(Path.cwd())
+    with reported(f"sweep {file.stem}"):
+        app(["sweep", str(file), *sys.argv[1:]])
 
 
-def _reuse(name: str, *, verdict: bool, use: bool) -> None:
+def _reuse(file: Path, *, verdict: bool, use: bool) -> None:
     """Print the last report, or write its best candidate into params.yaml if that has the profile of the sweep."""
     from demsr.params import Params
     from demsr.profiles import write_changes
-    from demsr.reporting.sweeps import print_report
-    from demsr.search.report_files import read_report
+    from demsr.reporting.sweeps import print_report, text_of
+    from demsr.search.report import read_report
 
     params = Params.read(_PARAMS)
-    results = params.paths.results / "sweeps" / name
+    results = params.paths.results / "sweeps" / file.stem
     report = read_report(results)
     if verdict:
-        print_report(report, results)
+        print_report(report, results, file)
     if not use:
         return
     if report.profile != params.base.profile:
@@ -89,6 +90,6 @@ def _reuse(name: str, *, verdict: bool, use: bool) -> None:
         )
         raise ParamsError(message)
     write_changes(_PARAMS, report.changes)
-    sections = report.changes.items()
-    values = ", ".join(f"{name}.{key} {value:.6g}" for name, keys in sections for key, value in keys.items())
+    changes = ((section, *item) for section, values in report.changes.items() for item in values.items())
+    values = ", ".join(f"{section}.{name} {text_of(value, 6)}" for section, name, value in changes)
     typer.echo(f"{_PARAMS} now has {values}; next: dvc repro")

@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from demsr.search.trial_log import TrialRecord
 
 
+def text_of(value: Any, digits: int = 3) -> str:
+    """Return a value of params.yaml as text.
+
+    Parameters
+    ----------
+    value : number, word, true, false or null
+    digits : significant digits of a number with a fraction
+    """
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
 def to_markdown(report: "SweepReport") -> str:
     """Return the verdict and the table of finalists as Markdown.
 
@@ -23,8 +36,8 @@ def to_markdown(report: "SweepReport") -> str:
     ----------
     report : report of the sweep
     """
-    depth = {"ResBlocks": "depth", "learning rate": "rate", "rates tried": "tried"}
-    columns = depth if report.axis == "num_blocks" else {"Learning rate": "rate"}
+    columns = _parameter_columns(report)
+    columns |= {"settings tried": "tried"} if len(report.paths) > 1 + (report.by is not None) else {}
     columns |= {
         f"RMSE ({report.unit})": "rmse",
         "95 % interval": "interval",
@@ -42,24 +55,24 @@ def to_markdown(report: "SweepReport") -> str:
     return f"{sentences}\n\n{limits}\n\n" + "\n".join(lines) + "\n"
 
 
-def print_report(report: "SweepReport", folder: Path) -> None:
+def print_report(report: "SweepReport", folder: Path, file: Path) -> None:
     """Print the verdict, its table, and the next commands.
 
     Parameters
     ----------
     report : report of the sweep
     folder : folder with the files of the report
+    file : file that declares the sweep
     """
     console = Console(highlight=False)
     for sentence in report.sentences:
         console.print(sentence, markup=False)
-    columns = {"blocks": "depth", "rate": "rate"} if report.axis == "num_blocks" else {"rate": "rate"}
-    columns |= {f"RMSE ({report.unit})": "rmse", "95 %": "interval"}
+    columns = _parameter_columns(report) | {f"RMSE ({report.unit})": "rmse", "95 %": "interval"}
     columns |= {f"at {report.equal_seconds:.0f} s": "rmse_at_equal_time"}
     columns |= {"worse by": "mean_difference", "kFLOP": "kflop", "": "role"}
     table = Table(box=SIMPLE_HEAD)
     for head in columns:
-        table.add_column(head, justify="right", no_wrap=True)
+        table.add_column(head.replace("_", "\n"), justify="right")
     for cells in _rows(report):
         table.add_row(*(cells[key] for key in columns.values()))
     console.print(table)
@@ -68,12 +81,19 @@ def print_report(report: "SweepReport", folder: Path) -> None:
     console.print(f"Budget: {report.budget}.", markup=False)
     console.print(f"Baselines ({report.unit}): {_baselines(report)}.", markup=False)
     console.print(f"Figure and table: {folder}; all trials: make ui", markup=False)
-    console.print(f"Write the best into params.yaml: [bold]python sweeps/{report.name}.py --use[/]", soft_wrap=True)
+    console.print(f"Write the best into params.yaml: demsr sweep {file} --use", markup=False, soft_wrap=True)
+
+
+def _parameter_columns(report: "SweepReport") -> dict[str, str]:
+    """Return the paths of the searched parameters by name, which is unique: a stage and the net share no name."""
+    return {path.partition(".")[2]: path for path in report.paths}
 
 
 def _rows(report: "SweepReport") -> list[dict[str, str]]:
-    """Return the cells of each finalist in ascending order of the searched hyperparameter."""
-    return [_cells(row) for row in sorted(report.finalists, key=lambda row: float(row[report.axis]))]
+    """Return the cells of each finalist, in the order of the subject within each value of `by`."""
+    order = [*([report.by] if report.by else []), report.subject]
+    rows = sorted(report.finalists, key=lambda row: [report.values[path].index(row[path]) for path in order])
+    return [_cells(row) | {path: text_of(row[path]) for path in report.paths} for row in rows]
 
 
 def _cells(row: Mapping[str, Any]) -> dict[str, str]:
@@ -83,9 +103,7 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
         if not row["differs"]:
             mean, interval = f"{mean} ?", f"{interval} (not resolved)"
     return {
-        "depth": f"{row.get('num_blocks', 0):.0f}",
-        "rate": f"{row['learning_rate']:.3g}",
-        "tried": f"{row['rates_tried']}",
+        "tried": f"{row['settings_tried']}",
         "rmse": _number(row["rmse"], ".4g"),
         "interval": _number(row["half_width"], ".2g", "± "),
         "rmse_at_equal_time": _number(row["rmse_at_equal_time"], ".4g"),

@@ -1,1 +1,1 @@
-"""Search for the best depth and learning rate. The only importer of Ray Tune and Optuna."""
+"""Search for the best values of the parameters of net and training. The only importer of Ray Tune and Optuna."""

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +11,7 @@ from demsr.reporting.sweeps import SweepProgress
 from demsr.search.sweep_plan import SweepPlan
 from demsr.search.trial_log import TrialLog, TrialRecord
 from demsr.tracking.child_runs import ChildRuns
-from demsr.tracking.runs import Run
+from demsr.tracking.runs import Run, flattened
 
 _RUN_STATUS = {"finished": "FINISHED", "stopped early": "FINISHED", "failed": "FAILED"}
 
@@ -74,9 +73,8 @@ class TrialMonitor:
                 self._copy(record, status=unfinished)
 
     def _copy(self, record: TrialRecord, *, status: str | None = None) -> None:
-        plan, setup = self.plan, self.plan.setup
-        params = {name: setup.net[name] for name in ("num_blocks", "features")}
-        params |= {"max_epochs": plan.space.epochs, "batch_size": setup.batch_size, **record.candidate}
+        plan, setup = self.plan, self.plan.setup.of(record.candidate)
+        params = {"model": setup.net, setup.stage: setup.training}
         tags = {"role": record.role, "seed": str(record.seed)}
         tags |= {"tune.stopped_early": "true"} if record.state == "stopped early" else {}
         tags |= {"error": record.error[:500]} if record.error else {}
@@ -84,7 +82,7 @@ class TrialMonitor:
         self.children.update(
             record.id,
             name=f"{record.id}, {plan.label(record.candidate)}",
-            params={**params, "seed": record.seed},
+            params={**flattened(params), "seed": record.seed},
             tags=tags,
             rows=record.rows,
             ended=status or _RUN_STATUS.get(record.state),
@@ -94,7 +92,7 @@ class TrialMonitor:
     def _metrics(self, record: TrialRecord) -> dict[str, Any]:
         return {
             f"best_{self.plan.metric}": record.best(self.plan.metric),
-            **asdict(self.plan.net_cost(record.candidate)),
+            **self.plan.net_cost(record.candidate),
             "seconds_per_epoch": record.median("seconds"),
             "median_samples_per_second": record.median("samples_per_second"),
         }

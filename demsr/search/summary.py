@@ -2,20 +2,20 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import accumulate
 from typing import Any
 
 from demsr.evaluation.methods import baselines
 from demsr.evaluation.scoring import pooled_rmse
 from demsr.pairs.pair_file import PairFile
+from demsr.reporting.sweeps import text_of
 from demsr.search.report import SweepReport
-from demsr.search.space import Candidate
+from demsr.search.space import Candidate, nested
 from demsr.search.sweep_plan import SweepPlan
 from demsr.search.trial_log import TrialRecord
 from demsr.search.verdict import Finalist, SweepVerdict, compare_finalists
 
-_EDGE = 1.1  # a learning rate within this factor of an end of its range lies at the edge
+_COST = ("parameters", "flop_per_lr_px", "seconds_per_epoch", "samples_per_second")
 
 
 def summarise(
@@ -42,42 +42,59 @@ def summarise(
     groups = [[run for run in complete if run.candidate == candidate] for candidate in candidates]
     verdict = compare_finalists([_finalist(plan, *pair) for pair in zip(candidates, groups, strict=True)], reference=0)
     seconds = min(sum(row["seconds"] for row in run.rows) for run in complete)
-    tried = [_rates_tried(plan, trials, candidate) for candidate in candidates]
+    tried = [_settings_tried(plan, trials, candidate) for candidate in candidates]
     rows = [
         candidate
         | _result(verdict, index)
         | _cost(plan, candidate, groups[index])
-        | {"rmse_at_equal_time": _rmse_within(plan, groups[index], seconds), "rates_tried": tried[index]}
+        | {"rmse_at_equal_time": _rmse_within(plan, groups[index], seconds), "settings_tried": tried[index]}
         for index, candidate in enumerate(candidates)
     ]
-    best = candidates[verdict.best]
-    limits = _space_limits(plan, best, tried) + _failures([*trials, *runs])
+    best, space, records = candidates[verdict.best], plan.space, [*trials, *runs]
+    sentences = verdict.sentences(plan.setup.unit) + _split_verdicts(plan, verdict, candidates)
     return SweepReport(
-        name=plan.name,
         profile=plan.profile,
         unit=plan.setup.unit,
-        axis=plan.axis,
-        reference=candidates[0][plan.axis],
-        trials=[_trial(plan, record) for record in (*trials, *runs)],
+        paths=list(space.paths),
+        by=space.by,
+        scale=space.search[space.subject].scale,
+        values={
+            path: space.search[path].in_order(record.candidate[path] for record in records) for path in space.group
+        },
+        reference=candidates[0],
+        trials=[_trial(plan, record) for record in records],
         finalists=rows,
         best=rows[verdict.best],
         baselines=_baselines(plan),
         equal_seconds=seconds,
-        budget=_budget(plan),
-        sentences=verdict.sentences(plan.setup.unit) + limits,
-        changes=plan.params_changes(best),
+        budget=_budget(plan, candidates),
+        sentences=sentences + _space_limits(plan, best, tried) + _failures(records),
+        changes=nested(space.fixed | best),
     )
 
 
 def _finalist(plan: SweepPlan, candidate: Candidate, runs: Sequence[TrialRecord]) -> Finalist:
     rmse = {run.seed: run.best(plan.metric) for run in runs}
-    return Finalist(plan.label(candidate), rmse, plan.net_cost(candidate).flop_per_lr_px)
+    return Finalist(plan.label(candidate), rmse, plan.net_cost(candidate)["flop_per_lr_px"])
 
 
-def _rates_tried(plan: SweepPlan, trials: Sequence[TrialRecord], candidate: Candidate) -> int:
-    """Count the learning rates at which the depth of a candidate was tried."""
+def _settings_tried(plan: SweepPlan, trials: Sequence[TrialRecord], candidate: Candidate) -> int:
+    """Count the settings of the other parameters with which subject and by of a candidate were tried."""
     tried = [trial.candidate for trial in trials if trial.state != "failed"]
-    return len({other["learning_rate"] for other in tried if other[plan.axis] == candidate[plan.axis]})
+    same = [other for other in tried if plan.key(other) == plan.key(candidate)]
+    return len({tuple(other[path] for path in plan.space.paths) for other in same})
+
+
+def _split_verdicts(plan: SweepPlan, verdict: SweepVerdict, candidates: Sequence[Candidate]) -> list[str]:
+    """Return the best for each value of `by`, in words."""
+    if (by := plan.space.by) is None:
+        return []
+    parts: dict[Any, list[Finalist]] = {}
+    for candidate, finalist in zip(candidates, verdict.finalists, strict=True):
+        parts.setdefault(candidate[by], []).extend([finalist] if finalist.rmse else [])
+    values = plan.space.search[by].in_order(value for value, part in parts.items() if part)
+    verdicts = {value: compare_finalists(parts[value]).sentences(plan.setup.unit) for value in values}
+    return [f"With {by} {text_of(value)}: {' '.join(lines[:2])}" for value, lines in verdicts.items()]
 
 
 def _result(verdict: SweepVerdict, index: int) -> dict[str, Any]:
@@ -98,7 +115,7 @@ def _cost(plan: SweepPlan, candidate: Candidate, runs: Sequence[TrialRecord]) ->
     medians = {
         key: statistics.median(run.median(name) for run in runs) if runs else None for key, name in names.items()
     }
-    return asdict(plan.net_cost(candidate)) | medians
+    return plan.net_cost(candidate) | medians
 
 
 def _rmse_within(plan: SweepPlan, runs: Sequence[TrialRecord], seconds: float) -> float | None:
@@ -122,7 +139,7 @@ def _trial(plan: SweepPlan, record: TrialRecord) -> dict[str, Any]:
         "state": record.state,
         "epochs": len(record.rows),
         "rmse": record.best(plan.metric) if record.rows else None,
-        **_cost(plan, record.candidate, [record] if record.rows else []),
+        **(_cost(plan, record.candidate, [record]) if record.rows else dict.fromkeys(_COST)),
         "error": record.error,
     }
 
@@ -134,39 +151,50 @@ def _baselines(plan: SweepPlan) -> dict[str, float]:
     return {name: pooled_rmse(method, valid, batch_size=batch_size) for name, method in methods.items()}
 
 
-def _budget(plan: SweepPlan) -> str:
-    """Return the budget and data for which the verdict holds."""
-    setup, space = plan.setup, plan.space
-    train, valid = PairFile(setup.train), PairFile(setup.valid)
-    batches = -(-len(train) // setup.batch_size)
-    steps = min(space.steps_per_epoch or batches, batches)
+def _budget(plan: SweepPlan, candidates: Sequence[Candidate]) -> str:
+    """Return the budget of the finalists and the data for which the verdict holds."""
+    space = plan.space
+    train, valid = PairFile(plan.setup.train), PairFile(plan.setup.valid)
+    setups = [plan.setup.of(candidate) for candidate in candidates]
+    sizes = sorted({int(setup.training["batch_size"]) for setup in setups})
+    batches = [-(-len(train) // size) for size in sizes]
+    steps = list(dict.fromkeys(min(space.steps_per_epoch or number, number) for number in batches))
+    features = sorted({int(setup.net["features"]) for setup in setups})
     return (
-        f"{space.epochs} epochs of {steps} steps of {setup.batch_size} pairs, out of {len(train):,}; "
+        f"{space.epochs} epochs of {_alternatives(steps)} steps of {_alternatives(sizes)} pairs, "
+        f"out of {len(train):,}; "
         f"validated on {_count(len(valid), 'pair')} of {_count(len(valid.areas), 'area')}; "
-        f"{setup.net['features']} features; {len(space.finalists.seeds)} seeds; the same number of steps for all"
+        f"{_alternatives(features)} features; {len(space.finalists.seeds)} seeds; "
+        + ("the same number of steps for all" if len(steps) == 1 else "larger batches have fewer steps")
     )
 
 
 def _space_limits(plan: SweepPlan, best: Candidate, tried: Sequence[int]) -> list[str]:
-    """Return what limits the verdict: edges of the space, and rates tried at the depth of each finalist."""
-    limits, depths, rates = [], plan.space.num_blocks, plan.space.learning_rate
-    if depths and best["num_blocks"] in (depths.low, depths.high):
-        side = "shallowest" if best["num_blocks"] == depths.low else "deepest"
-        limits.append(f"The best is the {side} net of the space: a better one may lie beyond it.")
-    if not rates.low * _EDGE < best["learning_rate"] < rates.high / _EDGE:
-        limits.append("The best learning rate lies at the edge of the space: widen the space.")
-    if depths and tried[0] < max(tried):
-        reference = _count(tried[0], "learning rate")
+    """Return what limits the verdict: edges of the space, and settings tried for each finalist."""
+    search = {path: plan.space.search[path] for path in plan.space.paths}
+    limits = [
+        f"The best {path} lies at the edge of the space, {distribution}: a better one may lie beyond it."
+        for path, distribution in search.items()
+        if distribution.is_at_edge(best[path])
+    ]
+    if tried[0] < max(tried):
         limits.append(
-            f"The reference was tried at {reference}, other finalists at up to {max(tried)}: "
-            "more trials would make the comparison fairer."
+            f"The reference was tried with {_count(tried[0], 'setting')} of the other parameters, other finalists "
+            f"with up to {max(tried)}: more trials would make the comparison fairer."
         )
     return limits
 
 
 def _failures(records: Sequence[TrialRecord]) -> list[str]:
+    """Return how many trials failed, except those that succeeded when they were tried again."""
+    good = [(record.role, record.seed, record.candidate) for record in records if record.state != "failed"]
     failed = [record for record in records if record.state == "failed"]
+    failed = [record for record in failed if (record.role, record.seed, record.candidate) not in good]
     return [f"{len(failed)} of {len(records)} trials failed; first: {failed[0].error}."] if failed else []
+
+
+def _alternatives(values: Sequence[int]) -> str:
+    return " or ".join(map(str, values))
 
 
 def _count(number: int, noun: str) -> str:

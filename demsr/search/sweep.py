@@ -3,6 +3,7 @@
 import math
 import shutil
 import uuid
+from collections import Counter
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -13,8 +14,7 @@ from demsr.runtime.files import read_json, write_json
 from demsr.runtime.ray_cluster import ray_connection
 from demsr.search.monitor import TrialMonitor
 from demsr.search.nodes import TrialResources
-from demsr.search.report import SweepReport
-from demsr.search.report_files import write_report
+from demsr.search.report import SweepReport, write_report
 from demsr.search.space import Candidate
 from demsr.search.summary import summarise
 from demsr.search.sweep_plan import SweepPlan
@@ -31,6 +31,7 @@ def run_sweep(
     resume: bool = False,
     anew: bool = False,
     accept_changes: bool = False,
+    retry_failed: bool = False,
     trials: int | None = None,
 ) -> SweepReport:
     """Search, train the finalists, compare them and write the report.
@@ -43,6 +44,7 @@ def run_sweep(
     resume : resume an unfinished sweep, or extend a finished one
     anew : discard an unfinished sweep
     accept_changes : resume although pairs, space or code have changed
+    retry_failed : resume, and try failed trials again
     trials : number of searched trials; None for the number of the space, or of the resumed sweep
 
     Returns
@@ -60,8 +62,9 @@ def run_sweep(
     plan.folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(f"{plan.folder}.lock", timeout=0):
+            resume = resume or retry_failed
             start = _start(plan, resume=resume, anew=anew, accept_changes=accept_changes, trials=trials)
-            return _run(plan.resumed(**start), resources, address)
+            return _run(plan.resumed(**start), resources, address, retry_failed=retry_failed)
     except Timeout as error:
         message = f"{plan.folder}: another process runs this sweep; wait for its end or stop it"
         raise ParamsError(message) from error
@@ -78,7 +81,13 @@ def _start(plan: SweepPlan, *, resume: bool, anew: bool, accept_changes: bool, t
         if stored is None:
             message = f"{path}: no sweep to resume; start one without --resume"
             raise ParamsError(message)
-        changed = [name for name, value in plan.invariants.items() if stored["parts"][name] != value]
+        changed = [name for name, value in plan.invariants.items() if stored["parts"].get(name) != value]
+        if "parameters" in changed:
+            message = (
+                f"{path}: this sweep started with other parameters or choices in `search`, so its trials and new ones "
+                "have different values; start another sweep with --anew"
+            )
+            raise ParamsError(message)
         if changed and not accept_changes:
             message = (
                 f"{path}: the {' and '.join(changed)} changed since this sweep started, so its trials and new ones are "
@@ -100,7 +109,7 @@ def _start(plan: SweepPlan, *, resume: bool, anew: bool, accept_changes: bool, t
     return dict(start)
 
 
-def _run(plan: SweepPlan, resources: TrialResources, address: str) -> SweepReport:
+def _run(plan: SweepPlan, resources: TrialResources, address: str, *, retry_failed: bool) -> SweepReport:
     trials, finalists = _trial_logs(plan)
     space = plan.space
     with tracked_run(
@@ -108,7 +117,10 @@ def _run(plan: SweepPlan, resources: TrialResources, address: str) -> SweepRepor
         stage=f"sweep {plan.name}",
         profile=plan.profile,
         seed=space.seed,
-        params={"space": space.model_dump(mode="json", exclude={"trials"}), "training": plan.setup.fit},
+        params={
+            "space": space.model_dump(mode="json", exclude={"trials"}, exclude_none=True),
+            "training": plan.setup.training,
+        },
         inputs=plan.inputs,
         work_key=plan.setup.work.name,
         experiment=plan.experiment,
@@ -116,11 +128,13 @@ def _run(plan: SweepPlan, resources: TrialResources, address: str) -> SweepRepor
     ) as run:
         monitor = TrialMonitor(plan, run)
         with monitor.synchronised(trials, finalists), ray_connection(address):
-            trials.enqueue(space.first_candidates(plan.reference["learning_rate"]))
+            for log in (trials, finalists) if retry_failed else ():
+                log.retry_failed()
+            trials.enqueue(plan.first_candidates)
             _run_phase(plan, trials, monitor, resources)
-            candidates = choose_finalists(plan, trials.records())
+            candidates = _choose_finalists(plan, trials.records())
             finalists.enqueue(
-                [candidate | {"seed": seed} for seed in space.finalists.seeds for candidate in candidates]
+                [{**candidate, "seed": seed} for seed in space.finalists.seeds for candidate in candidates]
             )
             _run_phase(plan, finalists, monitor, resources)
             report = summarise(plan, trials.records(), finalists.records(), candidates)
@@ -145,38 +159,33 @@ def _run_phase(plan: SweepPlan, log: TrialLog, monitor: TrialMonitor, resources:
     done = sum(record.state != "running" for record in records)
     best = min((record.best(plan.metric) for record in records if record.state != "failed"), default=math.inf)
     with monitor.progress.phase(log.kind, total=done + log.remaining, done=done, best=best, epochs=plan.space.epochs):
-        run_trials(log, plan.setup, resources, on_change=monitor)
+        run_trials(log, plan, resources, on_change=monitor)
 
 
-def choose_finalists(plan: SweepPlan, records: list[TrialRecord]) -> list[Candidate]:
-    """Choose the reference, the candidates that are always finalists, and the best; each depth at its best rate.
+def _choose_finalists(plan: SweepPlan, records: list[TrialRecord]) -> list[Candidate]:
+    """Choose the reference, the candidates that are always finalists, and the best for each value of `by`.
 
-    A depth without a successful trial takes the learning rate of the profile.
-
-    Parameters
-    ----------
-    plan : plan of the sweep
-    records : searched trials
-
-    Returns
-    -------
-    candidates, the reference first
-
-    Raises
-    ------
-    WorkerError : all trials failed
+    Finalists differ in subject and `by`; their other parameters have the values of their best trial, or those of the
+    reference if no trial succeeded. The reference is the first.
     """
-    axis, best = plan.axis, dict[float, Candidate]()
+    rules = plan.space.finalists
+    best: dict[tuple[Any, ...], Candidate] = {}
     for record in sorted(records, key=lambda record: record.best(plan.metric)):
         if record.state in ("finished", "stopped early"):
-            best.setdefault(record.candidate[axis], record.candidate)
+            best.setdefault(plan.key(record.candidate), record.candidate)
     if not best:
         reasons = "; ".join(sorted({record.error for record in records if record.error}))
         message = f"all {len(records)} trials failed: {reasons}"
         raise WorkerError(message)
-    rules = plan.space.finalists
-    chosen = dict.fromkeys([plan.reference[axis], *rules.always, *list(best)[: rules.best]])
-    return [best.get(value) or {**plan.reference, axis: value} for value in chosen]
+    chosen = {
+        plan.key(candidate): candidate for candidate in ({**plan.reference, **row} for row in ({}, *rules.always))
+    }
+    ranks: Counter[tuple[Any, ...]] = Counter()
+    for key, candidate in best.items():
+        ranks[key[1:]] += 1
+        if ranks[key[1:]] <= rules.best:
+            chosen.setdefault(key, candidate)
+    return [best.get(key, candidate) for key, candidate in chosen.items()]
 
 
 def _log_report(run: Run, report: SweepReport, plan: SweepPlan) -> None:

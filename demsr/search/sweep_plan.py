@@ -6,8 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from demsr.model.checkpoint import parameter_count, read_model
+from demsr.model.checkpoint import parameter_count
 from demsr.model.cost import flop_per_lr_px
+from demsr.reporting.sweeps import text_of
 from demsr.search.space import Candidate, Space
 from demsr.search.trial import TrialSetup
 from demsr.tracking.runs import InputData
@@ -15,15 +16,7 @@ from demsr.tracking.store import EXPERIMENT
 from demsr.training.prepare import new_net
 from demsr.training.task import valid_rmse_name
 
-_BUDGET = {"max_epochs", "steps_per_epoch", "patience", "validate_every_epochs"}  # set by the space
-
-
-@dataclass(frozen=True)
-class NetCost:
-    """Size of a net and the operations of its forward pass for one LR pixel."""
-
-    parameters: int
-    flop_per_lr_px: float
+_BUDGET = {"max_epochs", "steps_per_epoch", "patience", "validate_every_epochs"}  # parts of the space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +25,7 @@ class SweepPlan:
 
     Attributes
     ----------
-    name : "resblocks" or "finetune"; names folders and the MLflow experiment
+    name : names folders and the MLflow experiment
     profile : profile of the net and the training
     space : search space and budget
     setup : settings common to all trials
@@ -52,7 +45,7 @@ class SweepPlan:
     folder: Path
     results: Path
     baselines: Mapping[str, int]
-    _costs: dict[float, NetCost] = field(default_factory=dict, init=False, repr=False)
+    _costs: dict[tuple[Any, ...], dict[str, float]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def metric(self) -> str:
@@ -65,19 +58,20 @@ class SweepPlan:
         return f"{EXPERIMENT}-{self.name}"
 
     @property
-    def axis(self) -> str:
-        """Name of the hyperparameter that finalists differ in: num_blocks, or learning_rate."""
-        return "num_blocks" if self.space.num_blocks else "learning_rate"
+    def first_candidates(self) -> list[Candidate]:
+        """The reference and the enqueued candidates."""
+        return [self.reference, *({**self.reference, **values} for values in self.space.enqueue)]
 
     @cached_property
     def invariants(self) -> dict[str, Any]:
         """Values that must not change when a sweep resumes; more trials and other finalists are allowed."""
-        setup = self.setup
-        recipe = {name: value for name, value in setup.fit.items() if name not in _BUDGET | {"learning_rate"}}
-        net = {name: value for name, value in setup.net.items() if name != "num_blocks"}
+        setup, space = self.setup, self.space
+        recipe = {f"model.{name}": value for name, value in setup.net.items()}
+        recipe |= {f"{setup.stage}.{name}": value for name, value in setup.training.items() if name not in _BUDGET}
         return {
-            "space": self.space.model_dump(mode="json", exclude={"trials", "finalists"}),
-            "training": {"stage": setup.stage, "net": net, "batch_size": setup.batch_size, **recipe},
+            "parameters": {path: space.search[path].kind for path in sorted(space.search)},
+            "space": space.model_dump(mode="json", exclude={"trials", "finalists"}),
+            "training": {path: value for path, value in recipe.items() if path not in space.search},
             "pairs": list(setup.md5),
             "pretrained model": setup.start_sha256,
             "code": setup.code,
@@ -95,44 +89,46 @@ class SweepPlan:
         setup = replace(self.setup, work=self.folder / identity)
         return replace(self, setup=setup, reference=reference, space=self.space.model_copy(update={"trials": trials}))
 
+    def key(self, candidate: Candidate) -> tuple[Any, ...]:
+        """Return the values of subject and by, in which finalists differ.
+
+        Parameters
+        ----------
+        candidate : values by path in params.yaml
+        """
+        return tuple(candidate[path] for path in self.space.group)
+
     def label(self, candidate: Candidate) -> str:
         """Return the name of a candidate in sentences and tables.
 
         Parameters
         ----------
-        candidate : hyperparameters
+        candidate : values by path in params.yaml
         """
-        rate = f"learning rate {candidate['learning_rate']:.3g}"
-        return f"{candidate['num_blocks']:.0f} ResBlocks ({rate})" if "num_blocks" in candidate else rate
+        group = self.space.group
+        texts = {path: f"{path.partition('.')[2]} {text_of(candidate[path])}" for path in self.space.paths}
+        others = ", ".join(text for path, text in texts.items() if path not in group)
+        return ", ".join(texts[path] for path in group) + (f" ({others})" if others else "")
 
-    def params_changes(self, candidate: Candidate) -> dict[str, Any]:
-        """Return the values of params.yaml that train a candidate.
+    def step_cost(self, candidate: Candidate) -> float:
+        """Return the operations of a candidate in a step, for each LR pixel of a patch.
 
         Parameters
         ----------
-        candidate : hyperparameters
-
-        Returns
-        -------
-        nested values by section
+        candidate : values by path in params.yaml
         """
-        changes: dict[str, Any] = {self.setup.stage: {"learning_rate": candidate["learning_rate"]}}
-        if "num_blocks" in candidate:
-            changes["model"] = {"num_blocks": int(candidate["num_blocks"]), "features": self.setup.net["features"]}
-        return changes
+        return self.net_cost(candidate)["flop_per_lr_px"] * int(self.setup.of(candidate).training["batch_size"])
 
-    def net_cost(self, candidate: Candidate) -> NetCost:
-        """Return the cost of the net of a candidate; each depth is built once.
+    def net_cost(self, candidate: Candidate) -> dict[str, float]:
+        """Return parameters and flop_per_lr_px of the net of a candidate; each net is built once.
 
         Parameters
         ----------
-        candidate : hyperparameters
+        candidate : values by path in params.yaml
         """
-        depth = candidate.get("num_blocks", 0)
-        if depth not in self._costs:
-            if self.setup.start is not None:
-                net = read_model(self.setup.start)
-            else:
-                net = new_net(seed=0, **self.setup.net | ({"num_blocks": int(depth)} if depth else {}))
-            self._costs[depth] = NetCost(parameter_count(net), flop_per_lr_px(net))
-        return self._costs[depth]
+        options = self.setup.of(candidate).net
+        key = tuple(options.values())
+        if key not in self._costs:
+            net = new_net(seed=0, **options)
+            self._costs[key] = {"parameters": parameter_count(net), "flop_per_lr_px": flop_per_lr_px(net)}
+        return self._costs[key]

@@ -3,7 +3,7 @@
 import math
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,14 +16,12 @@ from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import PairDataModule
 from demsr.pairs.pair_file import PairFile
 from demsr.runtime.fingerprint import code_sha256
-from demsr.search.space import Candidate
+from demsr.search.space import Candidate, Stage, nested
 from demsr.tracking.runs import InputData
 from demsr.training.fit import fit
 from demsr.training.prepare import prepare_finetuning, prepare_pretraining
 from demsr.training.progress import EpochRow
 from demsr.training.resume import CODE
-
-Stage = Literal["pretrain", "finetune"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +40,8 @@ class TrialSetup:
     start_sha256 : SHA-256 of its weights
     work : folder of checkpoints; if nodes share it, a trial of a lost node resumes elsewhere
     cache : folder of the cached features of the pretrained model
-    net : arguments of `DemSrNet`; a candidate may override the number of blocks
-    fit : arguments of `demsr.training.fit.fit`; a candidate overrides the learning rate
-    batch_size : pairs in a batch
+    net : arguments of `DemSrNet`, before the values of a candidate
+    training : batch_size and arguments of `demsr.training.fit.fit`, before the values of a candidate
     workers : processes that read pairs
     code : SHA-256 of the training code
     """
@@ -60,10 +57,21 @@ class TrialSetup:
     work: Path
     cache: Path
     net: dict[str, Any]
-    fit: dict[str, Any]
-    batch_size: int
+    training: dict[str, Any]
     workers: int
     code: str
+
+    def of(self, candidate: Candidate) -> "TrialSetup":
+        """Return the setup with the values of a candidate in `net` and `training`.
+
+        Parameters
+        ----------
+        candidate : values by path in params.yaml
+        """
+        values = nested(candidate)
+        return replace(
+            self, net=self.net | values.get("model", {}), training=self.training | values.get(self.stage, {})
+        )
 
 
 def train_trial(
@@ -82,7 +90,7 @@ def train_trial(
     ----------
     setup : settings common to all trials
     trial_id : name of the folder of checkpoints
-    candidate : hyperparameters
+    candidate : values by path in params.yaml
     seed : seed of the weights and of the order of samples
     threads : CPU threads
     on_epoch : called with the row of each epoch
@@ -102,8 +110,9 @@ def train_trial(
             raise CheckpointError(message)
         on_epoch(row)
 
+    setup = setup.of(candidate)
     with FileLock(folder / "lock"):  # waits for a process of the same trial whose driver was killed
-        net, data = _prepare(setup, candidate, seed=seed)
+        net, data = _prepare(setup, seed=seed)
         fit(
             net,
             data,
@@ -114,17 +123,16 @@ def train_trial(
             on_epoch=check_and_report,
             accelerator=accelerator,
             tail_only=setup.stage == "finetune",
-            **setup.fit | {"learning_rate": candidate["learning_rate"]},
+            **{name: value for name, value in setup.training.items() if name != "batch_size"},
         )
 
 
-def _prepare(setup: TrialSetup, candidate: Candidate, *, seed: int) -> tuple[DemSrNet, PairDataModule]:
+def _prepare(setup: TrialSetup, *, seed: int) -> tuple[DemSrNet, PairDataModule]:
     train, valid = PairFile(setup.train), PairFile(setup.valid)
-    options: dict[str, Any] = {"seed": seed, "batch_size": setup.batch_size, "workers": setup.workers}
+    options: dict[str, Any] = {"seed": seed, "batch_size": setup.training["batch_size"], "workers": setup.workers}
     if setup.start is not None:
         return prepare_finetuning(train, valid, start=setup.start, cache=setup.cache, **options)
-    net_options = {name: candidate.get(name, value) for name, value in setup.net.items()}
-    return prepare_pretraining(train, valid, net_options=net_options, **options)
+    return prepare_pretraining(train, valid, net_options=setup.net, **options)
 
 
 def check_node(setup: TrialSetup, *, hash_pairs: bool) -> None:

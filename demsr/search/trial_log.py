@@ -5,22 +5,20 @@ log stores each event at once, in SQLite. A suggestion depends on the seed, its 
 """
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import optuna
-from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from demsr.runtime.seeding import sub_seed
-from demsr.search.space import Candidate, Space
+from demsr.search.space import Candidate, Distribution, Space
 from demsr.training.progress import EpochRow
 
-Distribution = FloatDistribution | IntDistribution
 State = Literal["running", "finished", "stopped early", "failed"]
 _STATES: dict[TrialState, State] = {
     TrialState.RUNNING: "running",
@@ -28,7 +26,8 @@ _STATES: dict[TrialState, State] = {
     TrialState.PRUNED: "stopped early",
     TrialState.FAIL: "failed",
 }
-_LAST_SEED = 2**31 - 1
+_SEED, _LAST_SEED = "seed", 2**31 - 1
+_AGAIN = "again"  # attribute of a trial that repeats a failed one: the id of that
 _OPTUNA_STATES = {state: optuna_state for optuna_state, state in _STATES.items()}
 
 
@@ -39,7 +38,7 @@ class TrialRecord:
     Attributes
     ----------
     id : such as "trial-007" or "finalist-007"
-    candidate : hyperparameters
+    candidate : values by path in params.yaml
     seed : seed of the weights and of the order of samples
     state : state of the trial
     rows : one row for each epoch, see `demsr.training.progress.EpochReport`
@@ -106,8 +105,9 @@ class TrialLog:
 
     @property
     def total(self) -> int:
-        """Number of trials when the sweep is complete."""
-        return self.space.trials if self.kind == "trial" else len(self._trials())
+        """Number of trials when the sweep is complete, repeated ones included."""
+        trials = self._trials()
+        return len(trials) if self.kind == "finalist" else self.space.trials + len(_repeated(trials))
 
     @property
     def remaining(self) -> int:
@@ -116,28 +116,25 @@ class TrialLog:
         started = len(states) - states.count(TrialState.WAITING)
         return states.count(TrialState.RUNNING) + max(0, self.total - started)
 
-    @cached_property
-    def _distributions(self) -> dict[str, Distribution]:
-        """The search distributions by the name of the hyperparameter."""
-        rates, depths = self.space.learning_rate, self.space.num_blocks
-        distributions: dict[str, Distribution] = {"learning_rate": FloatDistribution(rates.low, rates.high, log=True)}
-        if depths is not None:
-            distributions["num_blocks"] = IntDistribution(depths.low, depths.high, step=depths.step)
-        if self.kind == "finalist":
-            distributions["seed"] = IntDistribution(0, _LAST_SEED)
-        return distributions
-
-    def enqueue(self, candidates: Sequence[Mapping[str, float]]) -> None:
+    def enqueue(self, candidates: Sequence[Candidate]) -> None:
         """Put candidates before all suggestions, each of them once even if it is enqueued again.
 
         Parameters
         ----------
-        candidates : hyperparameters; those of finalists include the seed
+        candidates : values by path in params.yaml; those of finalists include the seed
         """
         known = [trial.system_attrs.get("fixed_params") or trial.params for trial in self._trials()]
         for candidate in candidates:
             if candidate not in known:
-                self._study.enqueue_trial(dict(candidate))
+                self._study.enqueue_trial(candidate)
+                known.append(candidate)
+
+    def retry_failed(self) -> None:
+        """Put each failed trial before all suggestions once more, as a new trial with the same values and seed."""
+        trials = self._trials()
+        for trial in trials:
+            if trial.state is TrialState.FAIL and self._id(trial.number) not in _repeated(trials):
+                self._study.enqueue_trial(trial.params, user_attrs={_AGAIN: self._id(trial.number)})
 
     def records(self) -> list[TrialRecord]:
         """Return all trials that have started, in order."""
@@ -166,11 +163,10 @@ class TrialLog:
                 return None
             self._study.sampler = self._sampler(waiting[0] if waiting else len(trials))
             trial = self._study.ask()
-        for name, distribution in self._distributions.items():  # a trial that has a value already keeps it
-            if isinstance(distribution, FloatDistribution):
-                trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
-            else:
-                trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step)
+        for path in sorted(self.space.search, reverse=True):  # not in the order of the file; known values stay
+            _suggest(trial, path, self.space.search[path])
+        if self.kind == "finalist":
+            trial.suggest_int(_SEED, 0, _LAST_SEED)
         self._active[self._id(trial.number)] = trial
         return self.record(self._id(trial.number))
 
@@ -214,8 +210,8 @@ class TrialLog:
     def _record(self, trial: FrozenTrial) -> TrialRecord:
         return TrialRecord(
             id=self._id(trial.number),
-            candidate={name: value for name, value in trial.params.items() if name != "seed"},
-            seed=int(trial.params.get("seed", self.space.seed)),
+            candidate={name: value for name, value in trial.params.items() if name != _SEED},
+            seed=int(trial.params.get(_SEED, self.space.seed)),
             state=_STATES[trial.state],
             rows=list(trial.user_attrs.get("rows", [])),
             error=trial.user_attrs.get("error") if trial.state is TrialState.FAIL else None,
@@ -224,7 +220,7 @@ class TrialLog:
 
     def _is_suggested(self, trial: FrozenTrial) -> bool:
         """Whether every value was suggested; a kill between two suggestions leaves some out."""
-        return self._distributions.keys() <= trial.params.keys()
+        return len(trial.params) == len(self.space.search) + (self.kind == "finalist")
 
     def _id(self, number: int) -> str:
         return f"{self.kind}-{number:03d}"
@@ -234,4 +230,19 @@ class TrialLog:
         seed = sub_seed(self.space.seed, "suggestion", number)
         if self.kind == "finalist":
             return RandomSampler(seed)  # samples nothing
-        return TPESampler(seed=seed, n_startup_trials=min(10, self.total // 3))
+        return TPESampler(seed=seed, n_startup_trials=min(10, self.space.trials // 3))
+
+
+def _suggest(trial: optuna.Trial, path: str, distribution: Distribution) -> None:
+    if distribution.choice is not None:
+        trial.suggest_categorical(path, distribution.choice)
+    elif distribution.int is not None:
+        trial.suggest_int(path, *distribution.int, step=distribution.step)
+    else:
+        low, high = distribution.values
+        trial.suggest_float(path, low, high, log=distribution.log is not None)
+
+
+def _repeated(trials: Sequence[FrozenTrial]) -> set[str]:
+    """Return the ids of the failed trials that were put back."""
+    return {trial.user_attrs[_AGAIN] for trial in trials if _AGAIN in trial.user_attrs}

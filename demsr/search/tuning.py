@@ -17,8 +17,9 @@ from ray.tune.search import Searcher
 
 from demsr.errors import WorkerError
 from demsr.runtime.ray_cluster import first_line
-from demsr.search.halving import DepthHalving
+from demsr.search.halving import CostHalving
 from demsr.search.nodes import TrialResources, check_nodes, trial_capacity
+from demsr.search.sweep_plan import SweepPlan
 from demsr.search.trial import TrialSetup, check_node, train_trial
 from demsr.search.trial_log import State, TrialLog, TrialRecord
 from demsr.training.progress import EpochRow
@@ -36,13 +37,13 @@ _TUNE_ENVIRONMENT = {
 }
 
 
-def run_trials(log: TrialLog, setup: TrialSetup, resources: TrialResources, *, on_change: OnChange) -> None:
+def run_trials(log: TrialLog, plan: SweepPlan, resources: TrialResources, *, on_change: OnChange) -> None:
     """Run the remaining trials of a log.
 
     Parameters
     ----------
     log : trial log; suggests the trials and receives their results
-    setup : settings common to all trials
+    plan : plan of the sweep
     resources : resources of each trial
     on_change : called with the record of each trial that starts, reports an epoch or ends
 
@@ -52,11 +53,12 @@ def run_trials(log: TrialLog, setup: TrialSetup, resources: TrialResources, *, o
     """
     if not log.remaining:
         return
+    setup = plan.setup
     os.environ |= _TUNE_ENVIRONMENT
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     shutil.rmtree(setup.work / _SCRATCH, ignore_errors=True)  # of a killed sweep
     callback = _TrialLogCallback(log, setup, on_change)
-    tuner = _make_tuner(log, setup, resources, callback)
+    tuner = _make_tuner(log, plan, resources, callback)
     check_nodes(setup)
     try:
         tuner.fit()
@@ -72,29 +74,27 @@ def run_trials(log: TrialLog, setup: TrialSetup, resources: TrialResources, *, o
         raise WorkerError(message)
 
 
-def _make_tuner(
-    log: TrialLog, setup: TrialSetup, resources: TrialResources, callback: "_TrialLogCallback"
-) -> tune.Tuner:
+def _make_tuner(log: TrialLog, plan: SweepPlan, resources: TrialResources, callback: "_TrialLogCallback") -> tune.Tuner:
     """Configure Tune for the remaining trials; only searched trials stop early, finalists never."""
     halving = log.space.halving if log.kind == "trial" else None
     gpus, capacity = trial_capacity(resources)
     if resources.max_concurrent is None and halving is not None:
         capacity = min(capacity, max(2, log.total // 3))  # more would all be suggested without any result
     options = {"threads": max(1, int(resources.cpus_per_trial)), "accelerator": "auto" if gpus else "cpu"}
-    trainable = tune.with_parameters(_trainable, setup=setup, **options)
+    trainable = tune.with_parameters(_trainable, setup=plan.setup, **options)
     return tune.Tuner(
         tune.with_resources(trainable, {"cpu": resources.cpus_per_trial, "gpu": gpus}),
         tune_config=tune.TuneConfig(
             search_alg=_TrialLogSearcher(log),
             num_samples=log.remaining,
             max_concurrent_trials=min(capacity, resources.max_concurrent or capacity),
-            scheduler=DepthHalving(halving, log) if halving else FIFOScheduler(),
+            scheduler=CostHalving(halving, log, plan.step_cost) if halving else FIFOScheduler(),
             reuse_actors=not gpus,  # an error may leave a broken GPU context in its process
             trial_dirname_creator=lambda trial: str(trial.config["trial"]),
         ),
         run_config=tune.RunConfig(
             name=log.kind,
-            storage_path=str(setup.work / _SCRATCH),
+            storage_path=str(plan.setup.work / _SCRATCH),
             callbacks=[callback],
             stop=callback.mismatch,
             failure_config=tune.FailureConfig(max_failures=_RETRIES),

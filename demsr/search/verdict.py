@@ -19,7 +19,7 @@ class Finalist:
 
     Attributes
     ----------
-    label : name in the verdict, such as "42 ResBlocks"
+    label : name in the verdict, such as "num_blocks 42"
     rmse : validation RMSE by seed, without failed seeds
     flop_per_lr_px : operations of a forward pass
     """
@@ -70,14 +70,14 @@ class SweepVerdict:
     ----------
     finalists : all finalists
     best : index of the lowest mean among those with the fewest failed seeds
-    reference : index of the reference
+    reference : index of the reference; None if there is none
     cheaper : index of the cheapest finalist whose difference from the best is not resolved; None if there is none
     differences : differences from the best; None for the best itself, and with fewer than two common seeds
     """
 
     finalists: tuple[Finalist, ...]
     best: int
-    reference: int
+    reference: int | None
     cheaper: int | None
     differences: tuple[Difference | None, ...]
 
@@ -103,13 +103,14 @@ class SweepVerdict:
         return lines
 
     def _on_reference(self, unit: str) -> str:
-        if self.reference != self.best:
+        if self.reference is not None and self.reference != self.best:
             return f"The reference: {self._comparison(self.reference, unit)}"
+        name, is_reference = self.finalists[self.best].label, self.reference is not None
         if len(self.finalists) == 1:
-            return f"{self.finalists[self.best].label}, the reference, is the only finalist."
+            return f"{name}{', the reference,' if is_reference else ''} is the only finalist."
         others = [n for n in range(len(self.finalists)) if n != self.best]
         second = min(others, key=lambda n: self.finalists[n].mean)
-        return f"The reference is the best. Second: {self._comparison(second, unit)}"
+        return f"{'The reference is the best. ' if is_reference else ''}Second: {self._comparison(second, unit)}"
 
     def _comparison(self, index: int, unit: str) -> str:
         label, difference = self.finalists[index].label, self.differences[index]
@@ -143,7 +144,7 @@ class SweepVerdict:
         return f"{text} and loses {difference.mean:.3g} {unit}, at most {difference.high:.2g} {unit}."
 
 
-def compare_finalists(finalists: Sequence[Finalist], *, reference: int) -> SweepVerdict:
+def compare_finalists(finalists: Sequence[Finalist], *, reference: int | None = None) -> SweepVerdict:
     """Compare finalists with the best of them.
 
     Intervals are Student's intervals of the paired differences, at a level that holds simultaneously for all
@@ -153,7 +154,7 @@ def compare_finalists(finalists: Sequence[Finalist], *, reference: int) -> Sweep
     Parameters
     ----------
     finalists : finalists with their RMSE
-    reference : index of the reference
+    reference : index of the reference; None if there is none
 
     Returns
     -------

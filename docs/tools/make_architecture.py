@@ -101,7 +101,7 @@ def read_rooms() -> dict[str, Room]:
     rooms = {name: Room(name, _purpose(name), tuple(sorted(found))) for name, found in imports.items()}
     for folder, purpose in (
         ("pipelines", "DVC stages, one file each."),
-        ("sweeps", "Commands that search, one file each."),
+        ("sweeps", "Searches, one YAML file each."),
     ):
         found = set().union(*(imported_rooms(path) for path in (ROOT / folder).glob("*.py")))
         rooms[folder] = Room(folder, purpose, tuple(sorted(found)))

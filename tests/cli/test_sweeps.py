@@ -8,7 +8,7 @@ import pytest
 from sweep_project import enter, make_project
 from sweep_reports import make_report
 
-from demsr.cli.sweeps import sweep_command
+from demsr.cli.sweeps import main
 from demsr.params import Params
 
 
@@ -28,20 +28,23 @@ def run(monkeypatch, *words: str) -> int:
     """Run the command in this process and return its exit status."""
     monkeypatch.setattr(sys, "argv", ["sweeps/resblocks.py", *words])
     with pytest.raises(SystemExit) as raised:
-        sweep_command("resblocks", "pretrain", space=Path("sweeps/resblocks.yaml"), about="Search.")
+        main(Path("sweeps/resblocks.yaml"))
     return raised.value.code or 0
 
 
 def test_the_best_goes_into_params_yaml_with_its_comments(project):
-    changes = {"model": {"num_blocks": 3, "features": 4}, "pretrain": {"learning_rate": 0.0025}}
+    training = {"learning_rate": 0.0025, "loss": "balanced"}
+    changes = {"model": {"num_blocks": 3, "symmetric": False}, "pretrain": training}
     write_verdict(project, sentences=["Best: 3."], changes=changes)
     comments = [line for line in Path("params.yaml").read_text().splitlines() if "#" in line]
-    command = [sys.executable, "sweeps/resblocks.py", "--verdict", "--use"]
+    command = [sys.executable, "sweeps/run.py", "resblocks", "--verdict", "--use"]
     used = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
     assert "Best: 3." in used.stdout
-    assert "model.num_blocks 3, model.features 4, pretrain.learning_rate 0.0025; next: dvc repro" in used.stdout
+    said = "model.num_blocks 3, model.symmetric false, pretrain.learning_rate 0.0025, pretrain.loss balanced; next: dvc"
+    assert said in used.stdout
+    assert "demsr sweep sweeps/resblocks.yaml --use" in used.stdout
     params = Params.read()
-    assert (params.model.num_blocks, params.model.features, params.pretrain.learning_rate) == (3, 4, 0.0025)
+    assert (params.model.num_blocks, params.pretrain.learning_rate, params.pretrain.loss) == (3, 0.0025, "balanced")
     assert comments
     assert set(comments) <= set(Path("params.yaml").read_text().splitlines())
 
@@ -64,5 +67,26 @@ def test_help_names_every_option(monkeypatch, capsys):
     assert run(monkeypatch, "--help") == 0
     text = capsys.readouterr().out
     options = ("profile", "trials", "max-concurrent", "cpus-per-trial", "gpus-per-trial", "address", "resume", "anew")
-    for option in (*options, "accept-changes", "no-halving", "verdict", "use"):
+    for option in (*options, "accept-changes", "retry-failed", "no-halving", "verdict", "use"):
         assert f"--{option}" in text
+
+
+def test_each_script_and_the_command_run_the_file_that_they_name(project):
+    write_verdict(project, sentences=["Best: 3."])
+    scripts = (
+        ["sweeps/resblocks.py"],
+        ["sweeps/run.py", "resblocks"],
+        ["-c", "from demsr.cli import main; main()", "sweep", "sweeps/resblocks.yaml"],
+    )
+    for words in scripts:
+        done = subprocess.run([sys.executable, *words, "--verdict"], cwd=project, capture_output=True, text=True)
+        assert (done.returncode, "Best: 3." in done.stdout) == (0, True), words
+    done = subprocess.run([sys.executable, "sweeps/run.py"], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "NAME is one of finetune, resblocks, width" in done.stderr
+
+
+def test_a_file_that_is_not_there_is_named(project, monkeypatch, capsys):
+    Path("sweeps/resblocks.yaml").unlink()
+    assert run(monkeypatch) == 1
+    assert "error: sweep resblocks: sweeps/resblocks.yaml: cannot be read as YAML" in capsys.readouterr().err

@@ -1,24 +1,26 @@
+import random
 from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("ray", reason="ray is not installed; `pip install 'demsr[sweep]'` installs it")
 
-from demsr.search.halving import DepthHalving
+from ray.tune.schedulers import ASHAScheduler
+
+from demsr.search.halving import CostHalving
 from demsr.search.space import Halving
 from demsr.search.trial_log import TrialRecord
 
 HALVING = Halving(grace_epochs=2, keep_one_of=2)
 
 
-def log(records=(), *, epochs: int = 4, depths: tuple[int, ...] = (2, 4, 8)):
-    num_blocks = SimpleNamespace(values=depths) if depths else None
-    space = SimpleNamespace(num_blocks=num_blocks, epochs=epochs)
-    return SimpleNamespace(metric="rmse", space=space, records=lambda: list(records))
+def make_halving(records=(), *, epochs: int = 4, halving: Halving = HALVING) -> CostHalving:
+    log = SimpleNamespace(metric="rmse", space=SimpleNamespace(epochs=epochs), records=lambda: list(records))
+    return CostHalving(halving, log, cost=lambda candidate: candidate["cost"])
 
 
-def new_trial(name: str, depth: int):
-    return SimpleNamespace(config={"trial": name, "candidate": {"num_blocks": depth, "learning_rate": 1e-3}})
+def new_trial(name: str, cost: float):
+    return SimpleNamespace(trial_id=name, config={"trial": name, "candidate": {"cost": cost}})
 
 
 def run(scheduler, trials: dict, errors: dict[str, list[float]]) -> dict[str, int]:
@@ -34,28 +36,36 @@ def run(scheduler, trials: dict, errors: dict[str, list[float]]) -> dict[str, in
     return stopped
 
 
-def test_a_deep_net_that_learns_slower_survives_shallow_ones():
-    errors = {"shallow": [9.0, 5.0, 5.0, 5.0], "deep": [9.0, 8.0, 6.0, 4.0]}
-    trials = {"shallow": new_trial("shallow", 2), "deep": new_trial("deep", 8)}
-    assert run(DepthHalving(HALVING, log()), trials, errors) == {"shallow": 0, "deep": 0}
+def test_a_costly_trial_that_learns_slower_survives_cheap_ones():
+    errors = {"cheap": [9.0, 5.0, 5.0, 5.0], "costly": [9.0, 8.0, 6.0, 4.0]}
+    trials = {"cheap": new_trial("cheap", 2), "costly": new_trial("costly", 8)}
+    assert run(make_halving(), trials, errors) == {"cheap": 0, "costly": 0}
 
 
-def test_a_shallow_net_that_is_behind_a_deep_one_stops_after_the_grace():
-    errors = {"deep": [9.0, 5.0, 5.0, 5.0], "shallow": [9.9, 6.0, 5.5, 5.0]}
-    trials = {"deep": new_trial("deep", 8), "shallow": new_trial("shallow", 2)}
-    assert run(DepthHalving(HALVING, log()), trials, errors) == {"deep": 0, "shallow": 2}
+def test_a_cheap_trial_that_is_behind_a_costly_one_stops_after_the_grace():
+    errors = {"costly": [9.0, 5.0, 5.0, 5.0], "cheap": [9.9, 6.0, 5.5, 5.0]}
+    trials = {"costly": new_trial("costly", 8), "cheap": new_trial("cheap", 2)}
+    assert run(make_halving(), trials, errors) == {"costly": 0, "cheap": 2}
 
 
-def test_the_worse_of_equal_depth_stops():
-    errors = {"first": [9.0, 5.0, 4.0, 4.0], "second": [9.0, 5.1, 4.0, 4.0]}
-    trials = {name: new_trial(name, 8) for name in errors}
-    assert run(DepthHalving(HALVING, log()), trials, errors) == {"first": 0, "second": 2}
+@pytest.mark.parametrize("keep_one_of", [2, 3])
+def test_among_trials_of_one_cost_the_decisions_are_those_of_ray(keep_one_of):
+    draw = random.Random(1)
+    halving = Halving(grace_epochs=3, keep_one_of=keep_one_of)
+    options = {"grace_period": 3, "reduction_factor": keep_one_of, "max_t": 13, "stop_last_trials": False}
+    ours = make_halving(epochs=13, halving=halving)
+    rays = ASHAScheduler(time_attr="epoch", metric="rmse", mode="min", **options)
+    trials = {f"{number}": new_trial(f"{number}", 8) for number in range(30)}
+    errors = {name: [draw.random() for _ in range(13)] for name in trials}
+    stopped = run(ours, trials, errors)
+    assert stopped == run(rays, trials, errors)
+    assert len(set(stopped.values())) > 2  # at several rungs, and not at all
 
 
 def test_trials_of_a_killed_sweep_count_and_a_resumed_trial_counts_once():
-    past = TrialRecord("past", {"num_blocks": 8, "learning_rate": 1e-3}, 1, "finished", [{"epoch": 2, "rmse": 5.0}])
-    half = TrialRecord("half", {"num_blocks": 8, "learning_rate": 2e-3}, 1, "running", [{"epoch": 2, "rmse": 4.0}])
-    scheduler = DepthHalving(HALVING, log([past, half], epochs=8))
+    past = TrialRecord("past", {"cost": 8}, 1, "finished", [{"epoch": 2, "rmse": 5.0}])
+    half = TrialRecord("half", {"cost": 8}, 1, "running", [{"epoch": 2, "rmse": 4.0}])
+    scheduler = make_halving([past, half], epochs=8)
     again = new_trial("half", 8)
     scheduler.on_trial_add(None, again)
     assert scheduler.on_trial_result(None, again, {"epoch": 3, "rmse": 7.0}) == "CONTINUE"  # took its rung at epoch 2
@@ -63,7 +73,8 @@ def test_trials_of_a_killed_sweep_count_and_a_resumed_trial_counts_once():
     assert late == {"late": 2}  # worse than the median of 5 and 4
 
 
-def test_without_depths_all_are_compared():
-    trials = {name: SimpleNamespace(config={"trial": name, "candidate": {"learning_rate": 1.0}}) for name in "ab"}
-    errors = {"a": [2, 1, 1, 1], "b": [2, 2, 1, 1]}
-    assert run(DepthHalving(HALVING, log(depths=())), trials, errors) == {"a": 0, "b": 2}
+def test_a_trial_that_was_to_stop_when_the_sweep_was_killed_stops_at_once():
+    past = TrialRecord("past", {"cost": 8}, 1, "finished", [{"epoch": 2, "rmse": 4.0}])
+    worse = TrialRecord("worse", {"cost": 8}, 1, "running", [{"epoch": 2, "rmse": 5.0}])
+    scheduler = make_halving([past, worse], epochs=8)
+    assert scheduler.on_trial_result(None, new_trial("worse", 8), {"epoch": 3, "rmse": 1.0}) == "STOP"

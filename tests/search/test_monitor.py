@@ -9,8 +9,10 @@ from demsr.search import monitor
 from demsr.search.trial_log import TrialRecord
 
 ROW = {"epoch": 1, "valid_rmse_m": 5.0, "seconds": 2.0, "samples_per_second": 8.0}
-DONE = TrialRecord("trial-000", {"num_blocks": 2, "learning_rate": 0.003}, 1, "stopped early", [ROW], node="abc")
-RUNNING = TrialRecord("finalist-000", {"num_blocks": 2, "learning_rate": 0.003}, 7, "running", [ROW])
+DONE = TrialRecord(
+    "trial-000", {"model.num_blocks": 2, "pretrain.learning_rate": 0.003}, 1, "stopped early", [ROW], node="abc"
+)
+RUNNING = TrialRecord("finalist-000", {"model.num_blocks": 2, "pretrain.learning_rate": 0.003}, 7, "running", [ROW])
 
 
 class FakeRuns:
@@ -29,7 +31,7 @@ class FakeRuns:
 @pytest.fixture
 def trials(project, monkeypatch):
     monkeypatch.setattr(monitor, "ChildRuns", FakeRuns)
-    plan = read_plan("resblocks", "pretrain", Path("sweeps/resblocks.yaml"))
+    plan = read_plan(Path("sweeps/resblocks.yaml"))
     trials = monitor.TrialMonitor(plan, run=None)
     with trials.progress.phase("trial", total=2, done=0, best=9.0, epochs=3):
         yield trials
@@ -38,15 +40,9 @@ def trials(project, monkeypatch):
 def test_a_run_has_the_parameters_tags_and_metrics_of_its_trial(trials):
     trials(DONE)
     ((trial_id, values),) = trials.children.updates
-    assert (trial_id, values["name"]) == ("trial-000", "trial-000, 2 ResBlocks (learning rate 0.003)")
-    assert values["params"] == {
-        "num_blocks": 2,
-        "features": 4,
-        "max_epochs": 3,
-        "batch_size": 2,
-        "learning_rate": 0.003,
-        "seed": 1,
-    }
+    assert (trial_id, values["name"]) == ("trial-000", "trial-000, num_blocks 2 (learning_rate 0.003)")
+    told = {"model.num_blocks": 2, "model.features": 4, "pretrain.learning_rate": 0.003, "pretrain.batch_size": 2}
+    assert values["params"].items() >= (told | {"pretrain.max_epochs": 3, "pretrain.loss": "mse", "seed": 1}).items()
     assert values["tags"] == {"role": "trial", "seed": "1", "tune.stopped_early": "true", "ray.node": "abc"}
     assert (values["ended"], values["rows"]) == ("FINISHED", [ROW])
     assert values["metrics"]["best_valid_rmse_m"] == 5.0

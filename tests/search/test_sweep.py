@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -27,7 +28,7 @@ from demsr.profiles import write_changes
 from demsr.search import sweep
 from demsr.search.monitor import TrialMonitor
 from demsr.search.nodes import TrialResources
-from demsr.search.sweep import _trial_logs, choose_finalists, run_sweep
+from demsr.search.sweep import _choose_finalists, _trial_logs, run_sweep
 from demsr.search.sweep_plan import SweepPlan
 from demsr.search.trial_log import TrialRecord
 
@@ -46,8 +47,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def read(name: str = "resblocks", **overrides) -> SweepPlan:
-    stage = "pretrain" if name == "resblocks" else "finetune"
-    return read_plan(name, stage, Path("sweeps") / f"{name}.yaml", overrides=overrides)
+    return read_plan(Path("sweeps") / f"{name}.yaml", overrides=overrides)
 
 
 def start_command(project: Path, *words: str) -> subprocess.Popen:
@@ -73,11 +73,14 @@ def stop_after(process: subprocess.Popen, line: str, how: signal.Signals) -> int
     return process.returncode
 
 
-def runs_of(project: Path) -> dict[str, object]:
+def all_runs(project: Path, name: str = "resblocks") -> list[Any]:
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
-    experiment = client.get_experiment_by_name("dem-srnet-resblocks")
-    runs = client.search_runs([experiment.experiment_id])
-    return {run.data.tags.get("tune.trial_id", run.info.run_name): run for run in runs}
+    experiment = client.get_experiment_by_name(f"dem-srnet-{name}")
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def runs_of(project: Path) -> dict[str, Any]:
+    return {run.data.tags.get("tune.trial_id", run.info.run_name): run for run in all_runs(project)}
 
 
 def outcome(project: Path) -> list[dict]:
@@ -186,8 +189,8 @@ def test_fine_tuning_is_searched_the_same_way_and_mlflow_may_be_down_meanwhile(p
     runs = client.search_runs([experiment])
     assert len(runs) == 1 + len(report.trials)
     assert {run.info.status for run in runs} == {"FINISHED"}
-    assert {entry.candidate["learning_rate"] for entry in _trial_logs(plan)[0].records()} >= {0.001}
-    assert report.reference == 0.001
+    assert {entry.candidate["finetune.learning_rate"] for entry in _trial_logs(plan)[0].records()} >= {0.001}
+    assert report.reference == {"finetune.learning_rate": 0.001}
     assert set(report.changes) == {"finetune"}
 
     more_seeds = {"best": 1, "seeds": [1, 2, 3]}
@@ -211,7 +214,7 @@ def test_a_sweep_resumes_with_the_same_space_pairs_and_reference_only(project):
     with pytest.raises(ParamsError, match="no sweep to resume; start one without --resume"):
         start(plan, resume=True)
     started = start(plan, trials=7)
-    assert (started["trials"], started["reference"]) == (7, {"num_blocks": 2, "learning_rate": 0.003})
+    assert (started["trials"], started["reference"]) == (7, {"model.num_blocks": 2, "pretrain.learning_rate": 0.003})
     assert start(plan, resume=True) == started  # and not the number of trials of the space
     assert start(plan, resume=True, trials=9) == started | {"trials": 9}
     finalists = {"best": 2, "seeds": [1, 2, 3]}
@@ -221,6 +224,9 @@ def test_a_sweep_resumes_with_the_same_space_pairs_and_reference_only(project):
     with pytest.raises(ParamsError, match="the space changed since this sweep started"):
         start(read(epochs=4), resume=True)
     assert start(read(epochs=4), resume=True, accept_changes=True)["identity"] == started["identity"]
+    more = {**plan.space.model_dump(exclude_none=True)["search"], "pretrain.loss": {"choice": ["mse", "balanced"]}}
+    with pytest.raises(ParamsError, match="started with other parameters or choices in `search`"):
+        start(read(search=more), resume=True, accept_changes=True)
     pairs = project / "data/pairs/land/valid.h5"
     pairs.write_bytes((project / "data/pairs/marine/valid.h5").read_bytes())
     with pytest.raises(ParamsError, match="the space and pairs changed"):
@@ -241,7 +247,7 @@ def test_one_process_at_a_time_runs_a_sweep(project):
 
 def test_finalists_are_the_reference_and_the_best_and_never_a_trial_that_failed(project):
     def record(number: int, depth: int, rate: float, rmse: float, state: str = "finished") -> TrialRecord:
-        candidate = {"num_blocks": depth, "learning_rate": rate}
+        candidate = {"model.num_blocks": depth, "pretrain.learning_rate": rate}
         return TrialRecord(f"trial-{number:03d}", candidate, 1, state, [{"epoch": 1, "valid_rmse_m": rmse}])
 
     records = [
@@ -252,11 +258,58 @@ def test_finalists_are_the_reference_and_the_best_and_never_a_trial_that_failed(
         record(4, 3, 0.004, 7.5, "stopped early"),
         record(5, 1, 0.003, 1.0, "failed"),
     ]
-    plan = read(finalists={"best": 1, "always": [1], "seeds": [1, 2]})
-    assert choose_finalists(plan, records) == [
-        {"num_blocks": 2, "learning_rate": 0.001},  # the reference, at its best rate
-        {"num_blocks": 1, "learning_rate": 0.003},  # always; its only trial failed, so the rate of the profile
-        {"num_blocks": 3, "learning_rate": 0.002},
+    plan = read(finalists={"best": 1, "always": [{"model.num_blocks": 1}], "seeds": [1, 2]})
+    assert _choose_finalists(plan, records) == [
+        {"model.num_blocks": 2, "pretrain.learning_rate": 0.001},  # the reference, at its best rate
+        {
+            "model.num_blocks": 1,
+            "pretrain.learning_rate": 0.003,
+        },  # always; its only trial failed, so the rate of the profile
+        {"model.num_blocks": 3, "pretrain.learning_rate": 0.002},
     ]
     with pytest.raises(WorkerError, match="all 1 trials failed: too high"):
-        choose_finalists(plan, [replace(records[2], error="too high")])
+        _choose_finalists(plan, [replace(records[2], error="too high")])
+
+
+def test_the_best_are_chosen_for_each_value_that_splits_the_verdict(project):
+    def record(number: int, features: int, loss: str, rmse: float) -> TrialRecord:
+        candidate = {"model.features": features, "pretrain.loss": loss, "pretrain.learning_rate": 0.001 * (number + 1)}
+        candidate["pretrain.batch_size"] = 2
+        return TrialRecord(f"trial-{number:03d}", candidate, 1, "finished", [{"epoch": 1, "valid_rmse_m": rmse}])
+
+    plan = read("width")
+    records = [record(0, 4, "mse", 9.0), record(1, 6, "mse", 3.0), record(2, 2, "mse", 4.0), record(3, 4, "mse", 8.0)]
+    records += [record(4, 6, "balanced", 7.0), record(5, 2, "balanced", 6.0)]
+    chosen = [(found["model.features"], found["pretrain.loss"]) for found in _choose_finalists(plan, records)]
+    assert chosen == [(4, "mse"), (6, "mse"), (2, "balanced")]  # the reference, and the best of each loss
+    assert _choose_finalists(plan, records)[0]["pretrain.learning_rate"] == 0.004  # its best rate
+
+
+@pytest.mark.slow
+def test_a_file_alone_searches_loss_width_rate_and_batch_and_failed_trials_are_tried_again(
+    project, cluster, monkeypatch
+):
+    plan = read("width")
+    started = {"identity": "a" * 16, "reference": plan.reference, "trials": 5}
+    monkeypatch.setattr(sweep, "_start", lambda *_, **__: started)
+    broken = plan.folder / started["identity"] / "trial-002"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("a file in the place of the folder")
+    (plan.folder / "sweep.json").write_text("{}")
+    report = run_sweep(plan, ONE, address=cluster.address)
+    trials = [row for row in report.trials if row["role"] == "trial"]
+    assert [row["state"] for row in trials] == ["finished", "finished", "failed", "finished", "finished"]
+    assert {row["pretrain.loss"] for row in trials} == {"mse", "balanced"}
+    assert report.changes["model"].keys() == {"num_blocks", "features"}
+    assert report.changes["pretrain"].keys() == {"learning_rate", "loss", "batch_size"}
+    assert "features" in (plan.results / "verdict.md").read_text()
+
+    again = run_sweep(plan, ONE, address=cluster.address, retry_failed=True)
+    *before, repeated = [row for row in again.trials if row["role"] == "trial"]
+    assert before == trials
+    assert (repeated["trial_id"], repeated["state"]) == ("trial-005", "finished")
+    assert all(repeated[path] == trials[2][path] for path in again.paths)
+    assert "failed" not in again.sentences[-1]
+    runs = {run.data.tags.get("tune.trial_id"): run.info.status for run in all_runs(project, "width")}
+    assert (runs["trial-002"], runs["trial-005"]) == ("FAILED", "FINISHED")
+    assert len(runs) == 1 + len(again.trials)

@@ -10,7 +10,9 @@ from demsr.search.tuning import _TrialLogCallback, _TrialLogSearcher
 
 SPACE = Space.model_validate(
     {
-        "learning_rate": {"low": 1e-3, "high": 1e-2},
+        "stage": "pretrain",
+        "subject": "pretrain.learning_rate",
+        "search": {"pretrain.learning_rate": {"log": [1e-3, 1e-2]}},
         "trials": 3,
         "epochs": 2,
         "finalists": {"best": 1, "seeds": [1, 2]},
