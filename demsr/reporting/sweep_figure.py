@@ -118,7 +118,7 @@ def _draw_baselines(panel: Axes, baselines: Mapping[str, float]) -> None:
     for index, (name, value) in enumerate(sorted(baselines.items(), key=lambda item: item[1])):
         title = name.replace("_", " ")
         if low <= value <= high:
-            panel.axhline(value, color=f"C{index}", linestyle=":", label=f"{title}, {value:.4g}")
+            panel.axhline(value, color=f"C{9 - index}", linestyle=":", label=f"{title}, {value:.4g}")
         else:
             outside.append(f"{title} {value:.4g}")
     if outside:

@@ -124,10 +124,10 @@ class TrialLog:
         candidates : values by path in params.yaml; those of finalists include the seed
         """
         known = [trial.system_attrs.get("fixed_params") or trial.params for trial in self._trials()]
-        for candidate in candidates:
-            if candidate not in known:
-                self._study.enqueue_trial(candidate)
-                known.append(candidate)
+        for values in ({_name(path): value for path, value in candidate.items()} for candidate in candidates):
+            if values not in known:
+                self._study.enqueue_trial(values)
+                known.append(values)
 
     def retry_failed(self) -> None:
         """Put each failed trial before all suggestions once more, as a new trial with the same values and seed."""
@@ -163,8 +163,8 @@ class TrialLog:
                 return None
             self._study.sampler = self._sampler(waiting[0] if waiting else len(trials))
             trial = self._study.ask()
-        for path in sorted(self.space.search, reverse=True):  # not in the order of the file; known values stay
-            _suggest(trial, path, self.space.search[path])
+        for path in sorted(self.space.search, key=_name):  # whatever their order in the file
+            _suggest(trial, _name(path), self.space.search[path])  # a trial that has a value already keeps it
         if self.kind == "finalist":
             trial.suggest_int(_SEED, 0, _LAST_SEED)
         self._active[self._id(trial.number)] = trial
@@ -210,7 +210,7 @@ class TrialLog:
     def _record(self, trial: FrozenTrial) -> TrialRecord:
         return TrialRecord(
             id=self._id(trial.number),
-            candidate={name: value for name, value in trial.params.items() if name != _SEED},
+            candidate={path: trial.params[_name(path)] for path in self.space.search},
             seed=int(trial.params.get(_SEED, self.space.seed)),
             state=_STATES[trial.state],
             rows=list(trial.user_attrs.get("rows", [])),
@@ -233,14 +233,19 @@ class TrialLog:
         return TPESampler(seed=seed, n_startup_trials=min(10, self.space.trials // 3))
 
 
-def _suggest(trial: optuna.Trial, path: str, distribution: Distribution) -> None:
+def _name(path: str) -> str:
+    """Return the name of a parameter in the study; those of the net and of a stage have no name in common."""
+    return path.rpartition(".")[2]
+
+
+def _suggest(trial: optuna.Trial, name: str, distribution: Distribution) -> None:
     if distribution.choice is not None:
-        trial.suggest_categorical(path, distribution.choice)
+        trial.suggest_categorical(name, distribution.choice)
     elif distribution.int is not None:
-        trial.suggest_int(path, *distribution.int, step=distribution.step)
+        trial.suggest_int(name, *distribution.int, step=distribution.step)
     else:
         low, high = distribution.values
-        trial.suggest_float(path, low, high, log=distribution.log is not None)
+        trial.suggest_float(name, low, high, log=distribution.log is not None)
 
 
 def _repeated(trials: Sequence[FrozenTrial]) -> set[str]:
