@@ -42,7 +42,8 @@ from demsr.pairs.degradations.blind import Blind
 from demsr.runtime.files import atomic_write, read_json, write_json
 from demsr.runtime.processes import parallel_map
 
-PRODUCT_TFLOP, FOLD_TFLOP = 200.0, 100.0  # of the nets that ship, and of those that are scored in their place
+PRODUCT_TFLOP = {"gebco": 300.0, "mean": 150.0}
+FOLD_TFLOP = 100.0  # of the nets that are scored in their place
 BLIND_TFLOP, FINE_TUNING_TFLOP, COMPARISON_TFLOP = 90.0, 30.0, 16.0
 SEEDS = (0, 1, 2)
 PARTS = ("folds", "comparison", "variants")
@@ -64,8 +65,8 @@ def trainings(regions: Regions, parts: Sequence[str], *, share: float) -> list[T
         folds, places = folds + regions.folds, places + regions.places_at_sea
     blind = Training("product", OURS, "blind", EVERYTHING, 0, share * BLIND_TFLOP)
     chosen = [
-        Training("product", OURS, operator, fold, 0, share * (PRODUCT_TFLOP if fold == EVERYTHING else FOLD_TFLOP))
-        for operator in ("gebco", "mean")
+        Training("product", OURS, operator, fold, 0, share * (tflop if fold == EVERYTHING else FOLD_TFLOP))
+        for operator, tflop in PRODUCT_TFLOP.items()
         for fold in folds
     ]
     tuned = [Training("product", OURS, "blind", place, 0, share * FINE_TUNING_TFLOP, blind) for place in places]
