@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
@@ -24,6 +25,8 @@ from demsr.tracking.runs import WEIGHTS_TAG
 from demsr.tracking.store import EXPERIMENT, connect, store_lock
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+PROMOTED, REFUSED = "promoted", "refused"
+DECISION_TAG, REASON_TAG, CHAMPION_SINCE_TAG = "promotion", "promotion_reason", "champion_since"
 _REQUIREMENTS = ("torch", "numpy", "scipy", "safetensors", "pydantic")
 
 
@@ -45,6 +48,16 @@ class RegisteredVersion:
     tags: Mapping[str, str]
     run_id: str | None
 
+    @property
+    def uri(self) -> str:
+        """URI in the registry, such as models:/dem-srnet-finetuned/2."""
+        return f"models:/{self.name}/{self.version}"
+
+    @property
+    def champion_since(self) -> str | None:
+        """UTC time at which it last became champion, "" if that was not recorded, None if it never was."""
+        return self.tags.get(CHAMPION_SINCE_TAG, "" if self.tags.get(DECISION_TAG) == PROMOTED else None)
+
 
 def find_version(client: MlflowClient, name: str, weights_sha256: str) -> RegisteredVersion | None:
     """Return the version with these weights, None if there is none or the artifact store has lost its files.
@@ -55,26 +68,37 @@ def find_version(client: MlflowClient, name: str, weights_sha256: str) -> Regist
     name : registered model
     weights_sha256 : SHA-256 of weights.safetensors
     """
-    found = client.search_model_versions(f"name = '{name}' and tags.`{WEIGHTS_TAG}` = '{weights_sha256}'")
-    versions = (_registered(client, version) for version in found)
-    return next((version for version in versions if _has_files(version)), None)
+    return next(iter(_with_weights(client, name, weights_sha256)), None)
 
 
-def champion(client: MlflowClient, name: str) -> RegisteredVersion | None:
-    """Return the champion, None if there is none or the artifact store has lost its files.
+def holder(client: MlflowClient, name: str, alias: str) -> RegisteredVersion | None:
+    """Return the version with an alias, None if there is none or the artifact store has lost its files.
+
+    Parameters
+    ----------
+    client : client of the store
+    name : registered model
+    alias : such as `CHAMPION`
+    """
+    try:
+        version = _registered(client, client.get_model_version_by_alias(name, alias))
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+    return version if _has_files(version) else None
+
+
+def past_champions(client: MlflowClient, name: str) -> list[RegisteredVersion]:
+    """Return the versions that are or were champion and whose files exist, the latest champion first.
 
     Parameters
     ----------
     client : client of the store
     name : registered model
     """
-    try:
-        version = _registered(client, client.get_model_version_by_alias(name, CHAMPION))
-    except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise
-    return version if _has_files(version) else None
+    versions = [version for version in _with_files(client, name) if version.champion_since is not None]
+    return sorted(versions, key=lambda version: (version.champion_since or "", version.version), reverse=True)
 
 
 def add_version(
@@ -153,7 +177,9 @@ def record_decision(client: MlflowClient, version: RegisteredVersion, *, promote
     promote : True makes it champion, False challenger
     reason : the decision in words
     """
-    for tag, value in {"promotion": "promoted" if promote else "refused", "promotion_reason": reason}.items():
+    tags = {DECISION_TAG: PROMOTED if promote else REFUSED, REASON_TAG: reason}
+    tags |= {CHAMPION_SINCE_TAG: datetime.now(UTC).isoformat(timespec="seconds")} if promote else {}
+    for tag, value in tags.items():
         client.set_model_version_tag(version.name, str(version.version), tag, value)
     alias, other = (CHAMPION, CHALLENGER) if promote else (CHALLENGER, CHAMPION)
     client.set_registered_model_alias(version.name, alias, str(version.version))
@@ -191,9 +217,19 @@ def download(uri: str) -> Path:
         raise TrackingError(message) from error
 
 
+def _with_weights(client: MlflowClient, name: str, weights_sha256: str) -> list[RegisteredVersion]:
+    return _with_files(client, name, f" and tags.`{WEIGHTS_TAG}` = '{weights_sha256}'")
+
+
+def _with_files(client: MlflowClient, name: str, condition: str = "") -> list[RegisteredVersion]:
+    """Return the versions of a model that meet a condition and whose files the artifact store still has."""
+    found = client.search_model_versions(f"name = '{name}'{condition}")
+    return [version for version in (_registered(client, one) for one in found) if _has_files(version)]
+
+
 def _has_files(version: RegisteredVersion) -> bool:
     """Whether the artifact store has the files of a version; a store that does not answer raises an error."""
-    return bool(mlflow.artifacts.list_artifacts(artifact_uri=f"models:/{version.name}/{version.version}"))
+    return bool(mlflow.artifacts.list_artifacts(artifact_uri=version.uri))
 
 
 def _make_model(client: MlflowClient, name: str, description: str | None) -> None:
@@ -212,9 +248,8 @@ def _first(client: MlflowClient, added: RegisteredVersion) -> RegisteredVersion:
 
     The lock of the project does not hold processes on other machines that use the same server.
     """
-    wanted = f"name = '{added.name}' and tags.`{WEIGHTS_TAG}` = '{added.tags[WEIGHTS_TAG]}'"
-    versions = [_registered(client, version) for version in client.search_model_versions(wanted)]
-    first = min((one for one in versions if _has_files(one)), key=lambda one: one.version, default=added)
+    versions = _with_weights(client, added.name, added.tags[WEIGHTS_TAG])
+    first = min(versions, key=lambda one: one.version, default=added)
     if first.version != added.version:
         client.delete_model_version(added.name, str(added.version))
     return first

@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from demsr.inference.load import load_model
 from demsr.lifecycle.register import RegistrationOutcome, register_trained
 from demsr.model.checkpoint import save_model
 from demsr.model.srnet import DemSrNet
-from demsr.tracking.registry import add_version, list_versions
+from demsr.tracking.registry import add_version, list_versions, record_decision
 from demsr.tracking.runs import tracked_run
 from demsr.tracking.store import connect, experiment_id
 from demsr.training.prepare import new_net
@@ -69,6 +70,45 @@ def test_a_better_model_takes_the_place_of_the_champion_and_a_worse_one_is_refus
     assert "% over the champion" in versions[1].tags["promotion_reason"]
 
 
+def bad_net() -> DemSrNet:
+    """A net that is worse than bicubic."""
+    torch.manual_seed(0)
+    net = DemSrNet(1, 8)
+    torch.nn.init.normal_(net.last.weight)
+    return net
+
+
+def aliases() -> dict[int, tuple[str, ...]]:
+    return {version.version: version.aliases for version in list_versions(connect())}
+
+
+def test_after_the_loss_of_the_champion_an_earlier_one_is_champion_and_a_refused_model_stays_refused(store, trained):
+    test, good, better = trained
+    for net in (good, better, bad_net()):
+        register(net, test, store)
+    connect().delete_model_version(NAME, "2")  # its alias goes with it
+    again = register(bad_net(), test, store)
+    assert (again.version, again.promoted) == (3, False)
+    assert "% over the champion" in again.reason
+    assert aliases() == {1: ("champion",), 3: ("challenger",)}
+    reason = connect().get_model_version(NAME, "1").tags["promotion_reason"]
+    assert reason.startswith("the champion is gone; this is the best of 1 earlier champions, +")
+
+
+def test_of_several_earlier_champions_the_one_with_the_best_score_returns(store, trained):
+    test, good, better = trained
+    register(better, test, store)
+    register(good, test, store)
+    register(bad_net(), test, store)
+    versions = {version.version: version for version in list_versions(connect())}
+    for number in (2, 3):  # as a person may decide
+        record_decision(connect(), versions[number], promote=True, reason="")
+    connect().delete_registered_model_alias(NAME, "champion")
+    outcome = register(good, test, store)
+    assert (outcome.version, outcome.promoted) == (2, False)
+    assert "champion" in aliases()[1]
+
+
 def test_registering_twice_changes_nothing(store, trained):
     test, good, _ = trained
     first = register(good, test, store)
@@ -92,13 +132,12 @@ def test_a_model_belongs_to_the_run_that_has_trained_it(store, trained):
 
 
 def test_a_model_worse_than_bicubic_is_no_champion(store, trained):
-    test, good, _ = trained
-    torch.manual_seed(0)
-    bad = DemSrNet(1, 8)
-    torch.nn.init.normal_(bad.last.weight)
-    outcome = register(bad, test, store)
+    test, _, _ = trained
+    outcome = register(bad_net(), test, store)
     assert not outcome.promoted
-    assert "RMSE gain over bicubic" in outcome.reason
+    assert re.fullmatch(
+        r"no champion to beat, -.* % RMSE gain over bicubic \(.*\); refused: a gain above 0 is needed", outcome.reason
+    )
     assert list_versions(connect())[0].aliases == ("challenger",)
 
 
