@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def print_models(versions: "Sequence[RegisteredVersion]") -> None:
     """Print one row for each registered version."""
     if not versions:
-        Console().print("No model is registered yet; run `dvc repro`.")
+        cure = "if it is up to date, `demsr models --restore` registers its models here"
+        Console(soft_wrap=True).print(f"No model is registered yet; run `dvc repro`, or {cure}.")
         return
     table = Table("model", "version", "alias", "net", "profile", "promotion decision", box=None)
     for column in table.columns[:3]:

@@ -43,7 +43,10 @@ def connect(*, create: bool = True) -> MlflowClient:
     if uri.startswith(_SQLITE):
         path = Path(uri.removeprefix(_SQLITE)).resolve()
         if not create and not path.exists():
-            message = f"{path}: no MLflow store; run `dvc repro` in the project, or set MLFLOW_TRACKING_URI to a server"
+            message = (
+                f"{path}: no MLflow store; run `dvc repro` in the project, or `demsr models --restore` if it is up to "
+                "date, or set MLFLOW_TRACKING_URI to a server"
+            )
             raise TrackingError(message)
         _make_embedded_store(path)
     elif uri.startswith("http"):

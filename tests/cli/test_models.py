@@ -1,8 +1,17 @@
+from pathlib import Path
+
 import pytest
+import torch
+from pair_files import make_pairs
 from typer.testing import CliRunner
 
 from demsr.cli import app
 from demsr.errors import TrackingError
+from demsr.model.checkpoint import save_model
+from demsr.model.srnet import DemSrNet
+from demsr.runtime.files import write_json
+from demsr.tracking.registry import list_versions
+from demsr.tracking.store import connect
 
 
 @pytest.fixture
@@ -27,3 +36,35 @@ def test_links_come_with_the_models(store):
     assert done.exit_code == 0
     assert "No model is registered yet" in done.stdout
     assert "experiment dem-srnet: http://127.0.0.1:5000/#/experiments/1?workflowType=machine_learning" in done.stdout
+
+
+@pytest.fixture
+def pulled(store, params_yaml) -> Path:
+    """A project with models and results, as after `dvc pull`, and an empty store."""
+    row = {"rmse_m": 3.5, "gain_percent": 12.0}
+    write_json(store / "results/evaluate/metrics.json", {"land_3arcsec": {"pretrained": row, "finetuned": row}})
+    for seed, (kind, stage, domain) in enumerate(
+        (("pretrained", "pretrain", "land"), ("finetuned", "finetune", "marine"))
+    ):
+        torch.manual_seed(seed)
+        training = {"stage": stage, "profile": "sample", "seed": 0, "params": {}}
+        save_model(DemSrNet(1, 4), store / "models" / kind, training=training)
+        (store / "results" / stage).mkdir()
+        (store / "results" / stage / "curves.csv").write_text("epoch,train_loss,valid_rmse_m\n1,0.5,4.5\n")
+        make_pairs(store / "data/pairs" / domain / "test.h5", count=2, domain=domain)
+    return store
+
+
+def test_models_of_an_up_to_date_project_reach_a_new_server_by_the_command_that_the_listing_names(
+    pulled, demsr, monkeypatch
+):
+    assert "or if it is up to date, `demsr models --restore`" in demsr("models").out
+    demsr("models", "--restore")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{pulled / 'server' / 'mlflow.db'}")
+    restored = demsr("models", "--restore")
+    assert restored.status == 0
+    assert [(version.name, version.version) for version in list_versions(connect())] == [
+        ("dem-srnet-finetuned", 1),
+        ("dem-srnet-pretrained", 1),
+    ]
+    assert restored.out.count("dem-srnet-") == 2

@@ -11,9 +11,12 @@ def test_a_version_is_printed_with_its_alias_and_the_decision(capsys, monkeypatc
     assert row == "dem-srnet 2 champion 1 blocks x 8 features sample better"
 
 
-def test_an_empty_registry_says_how_to_fill_it(capsys):
+def test_an_empty_registry_says_how_to_fill_it_also_where_dvc_has_nothing_to_do(capsys):
     print_models([])
-    assert capsys.readouterr().out == "No model is registered yet; run `dvc repro`.\n"
+    assert capsys.readouterr().out == (
+        "No model is registered yet; run `dvc repro`, or if it is up to date, "
+        "`demsr models --restore` registers its models here.\n"
+    )
 
 
 def test_a_link_stays_on_one_line(capsys):
