@@ -15,16 +15,21 @@ from demsr.model.checkpoint import ModelConfig, describe, read_config, read_mode
 from demsr.model.device import best_device
 from demsr.pairs.pair_file import PairFile
 from demsr.runtime.files import read_json
+from demsr.tracking.decisions import promote, refuse, set_challenger
 from demsr.tracking.registry import (
+    CHALLENGER,
     CHAMPION,
+    DECISION_TAG,
     REASON_TAG,
+    REPLACED,
+    ROLLED_BACK,
     RegisteredVersion,
     add_version,
     download,
     find_version,
     holder,
     past_champions,
-    record_decision,
+    refused_versions,
     registration,
 )
 from demsr.tracking.runs import WEIGHTS_TAG, InputData, find_run, tracked_run
@@ -110,8 +115,8 @@ def register_trained(
         config, name, test_set = read_config(folder), NAMES[kind], _TestSet(test)
         champion = _champion(client, name, test_set)
         version = find_version(client, name, config.weights_sha256)
-        if champion is not None and version is not None and champion.version == version.version:
-            return _recorded(champion)
+        if version is not None and _is_settled(version, champion):
+            return _recorded(version)
         old = None if champion is None else test_set.scores_of(champion)
         decision = decide_promotion(test_set.scores(folder), old, test_set.bicubic, rule)
         numbers = {metric: round(value, 3) for metric, value in decision.numbers.items()}
@@ -128,7 +133,11 @@ def register_trained(
                 metrics={f"{group}/{metric}": value for group, row in scores.items() for metric, value in row.items()},
                 tags=tags | {metric: f"{value:.3f}" for metric, value in numbers.items()},
             )
-        record_decision(client, version, promote=decision.promote, reason=decision.reason)
+        if decision.promote:
+            promote(client, version, decision.reason)
+        else:
+            refuse(client, version, decision.reason)
+            _choose_challenger(client, version, test_set)
         return RegistrationOutcome(name, version.version, decision.promote, decision.reason, numbers)
 
 
@@ -175,15 +184,31 @@ def _champion(client: "MlflowClient", name: str, test_set: _TestSet) -> Register
     best = max(earlier, key=test_set.gain_percent)
     gain = f"{test_set.gain_percent(best):+.2f} % RMSE gain over bicubic"
     reason = f"the champion is gone; this is the best of {len(earlier)} earlier champions, {gain}"
-    record_decision(client, best, promote=True, reason=reason)
+    promote(client, best, reason)
     return holder(client, name, CHAMPION)
 
 
+def _choose_challenger(client: "MlflowClient", refused: RegisteredVersion, test_set: _TestSet) -> None:
+    """Make a refused version challenger if it is better than the challenger, or without one, than all refused ones."""
+    challenger = holder(client, refused.name, CHALLENGER)
+    if challenger is not None and CHAMPION not in challenger.aliases:
+        rivals = [challenger]
+    else:
+        rivals = refused_versions(client, refused.name)
+    set_challenger(client, max([*rivals, refused], key=test_set.gain_percent))
+
+
+def _is_settled(version: RegisteredVersion, champion: RegisteredVersion | None) -> bool:
+    """Whether a version is champion, or a person has put another in its place."""
+    is_champion = champion is not None and champion.version == version.version
+    return is_champion or version.tags.get(DECISION_TAG) in (REPLACED, ROLLED_BACK)
+
+
 def _recorded(version: RegisteredVersion) -> RegistrationOutcome:
-    """Return the decision that is recorded on the champion."""
+    """Return the decision that is recorded on a version."""
     numbers = {metric: float(value) for metric, value in version.tags.items() if metric in NUMBERS}
     reason = version.tags.get(REASON_TAG, "is champion")  # a person may have set the alias
-    return RegistrationOutcome(version.name, version.version, True, reason, numbers)
+    return RegistrationOutcome(version.name, version.version, CHAMPION in version.aliases, reason, numbers)
 
 
 def _run_from_files(kind: str, config: ModelConfig, curves: Path, test: Path) -> str:

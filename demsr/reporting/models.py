@@ -18,12 +18,14 @@ def print_models(versions: "Sequence[RegisteredVersion]") -> None:
         cure = "if it is up to date, `demsr models --restore` registers its models here"
         Console(soft_wrap=True).print(f"No model is registered yet; run `dvc repro`, or {cure}.")
         return
-    table = Table("model", "version", "alias", "net", "profile", "promotion decision", box=None)
+    table = Table("model", "version", "alias", "net", "profile", "promotion decision", "decided", box=None)
     for column in table.columns[:3]:
         column.no_wrap = True
     for version in versions:
-        tags = (version.tags.get(name, "") for name in ("net", "profile", "promotion_reason"))
-        table.add_row(version.name, str(version.version), ", ".join(version.aliases), *map(printable, tags))
+        names = ("net", "profile", "promotion_reason", "decided_at", "decided_by")
+        *shown, time, user = (printable(version.tags.get(name, "")) for name in names)
+        decided = f"{time[:10]} by {user}" if user else ""  # decisions from before this record have neither
+        table.add_row(version.name, str(version.version), ", ".join(version.aliases), *shown, decided)
     Console(highlight=False, markup=False, emoji=False).print(table)
 
 

@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
@@ -22,10 +21,10 @@ import demsr
 from demsr.errors import TrackingError
 from demsr.model.checkpoint import CONFIG, read_config
 from demsr.tracking.runs import WEIGHTS_TAG
-from demsr.tracking.store import EXPERIMENT, connect, store_lock
+from demsr.tracking.store import EXPERIMENT, connect, store_lock, tracking_uri
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-PROMOTED, REFUSED = "promoted", "refused"
+PROMOTED, REFUSED, REPLACED, ROLLED_BACK = "promoted", "refused", "replaced by hand", "rolled back"
 DECISION_TAG, REASON_TAG, CHAMPION_SINCE_TAG = "promotion", "promotion_reason", "champion_since"
 _REQUIREMENTS = ("torch", "numpy", "scipy", "safetensors", "pydantic")
 
@@ -56,7 +55,7 @@ class RegisteredVersion:
     @property
     def champion_since(self) -> str | None:
         """UTC time at which it last became champion, "" if that was not recorded, None if it never was."""
-        return self.tags.get(CHAMPION_SINCE_TAG, "" if self.tags.get(DECISION_TAG) == PROMOTED else None)
+        return self.tags.get(CHAMPION_SINCE_TAG, "" if self.tags.get(DECISION_TAG) in (PROMOTED, REPLACED) else None)
 
 
 def find_version(client: MlflowClient, name: str, weights_sha256: str) -> RegisteredVersion | None:
@@ -99,6 +98,44 @@ def past_champions(client: MlflowClient, name: str) -> list[RegisteredVersion]:
     """
     versions = [version for version in _with_files(client, name) if version.champion_since is not None]
     return sorted(versions, key=lambda version: (version.champion_since or "", version.version), reverse=True)
+
+
+def refused_versions(client: MlflowClient, name: str) -> list[RegisteredVersion]:
+    """Return the versions that were refused and are not champion, and whose files exist.
+
+    Parameters
+    ----------
+    client : client of the store
+    name : registered model
+    """
+    refused = _with_files(client, name, f" and tags.{DECISION_TAG} = '{REFUSED}'")
+    return [version for version in refused if CHAMPION not in version.aliases]
+
+
+def registered_version(client: MlflowClient, name: str, number: int) -> RegisteredVersion:
+    """Return a version by its number.
+
+    Parameters
+    ----------
+    client : client of the store
+    name : registered model
+    number : of the version
+
+    Raises
+    ------
+    TrackingError : there is no such version, or the artifact store has lost its files
+    """
+    versions = list_versions(client)
+    found = next((version for version in versions if (version.name, version.version) == (name, number)), None)
+    if found is None:
+        same_name = sorted(version.version for version in versions if version.name == name)
+        known = ", ".join(map(str, same_name) if same_name else sorted({version.name for version in versions}))
+        message = f"models:/{name}/{number}: no such version in {tracking_uri()}; registered are: {known or 'none'}"
+        raise TrackingError(message)
+    if not _has_files(found):
+        message = f"{found.uri}: its files are lost; register them again with `demsr models --restore`"
+        raise TrackingError(message)
+    return found
 
 
 def add_version(
@@ -165,26 +202,6 @@ def add_version(
 def registration() -> FileLock:
     """Return the lock under which a version is looked for, added and decided on, so that no two processes add it."""
     return store_lock("register")
-
-
-def record_decision(client: MlflowClient, version: RegisteredVersion, *, promote: bool, reason: str) -> None:
-    """Make a version champion or challenger and record the reason in its tags.
-
-    Parameters
-    ----------
-    client : client of the store
-    version : version that was decided on
-    promote : True makes it champion, False challenger
-    reason : the decision in words
-    """
-    tags = {DECISION_TAG: PROMOTED if promote else REFUSED, REASON_TAG: reason}
-    tags |= {CHAMPION_SINCE_TAG: datetime.now(UTC).isoformat(timespec="seconds")} if promote else {}
-    for tag, value in tags.items():
-        client.set_model_version_tag(version.name, str(version.version), tag, value)
-    alias, other = (CHAMPION, CHALLENGER) if promote else (CHALLENGER, CHAMPION)
-    client.set_registered_model_alias(version.name, alias, str(version.version))
-    if other in version.aliases:
-        client.delete_registered_model_alias(version.name, other)
 
 
 def list_versions(client: MlflowClient) -> list[RegisteredVersion]:

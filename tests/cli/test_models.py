@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_line import refused
 from pair_files import make_pairs
 from typer.testing import CliRunner
 
@@ -12,6 +13,8 @@ from demsr.model.srnet import DemSrNet
 from demsr.runtime.files import write_json
 from demsr.tracking.registry import list_versions
 from demsr.tracking.store import connect
+
+TRAINING = {"stage": "pretrain", "profile": "sample", "seed": 0, "params": {}}
 
 
 @pytest.fixture
@@ -47,8 +50,7 @@ def pulled(store, params_yaml) -> Path:
         (("pretrained", "pretrain", "land"), ("finetuned", "finetune", "marine"))
     ):
         torch.manual_seed(seed)
-        training = {"stage": stage, "profile": "sample", "seed": 0, "params": {}}
-        save_model(DemSrNet(1, 4), store / "models" / kind, training=training)
+        save_model(DemSrNet(1, 4), store / "models" / kind, training=TRAINING)
         (store / "results" / stage).mkdir()
         (store / "results" / stage / "curves.csv").write_text("epoch,train_loss,valid_rmse_m\n1,0.5,4.5\n")
         make_pairs(store / "data/pairs" / domain / "test.h5", count=2, domain=domain)
@@ -68,3 +70,27 @@ def test_models_of_an_up_to_date_project_reach_a_new_server_by_the_command_that_
         ("dem-srnet-pretrained", 1),
     ]
     assert restored.out.count("dem-srnet-") == 2
+
+
+def test_a_person_promotes_and_rolls_back_and_the_listing_tells_it(pulled, demsr, monkeypatch):
+    monkeypatch.setenv("USER", "alice")
+    name = "dem-srnet-pretrained"
+    demsr("models", "--restore")
+    torch.manual_seed(7)
+    save_model(DemSrNet(1, 4), pulled / "models/pretrained", training=TRAINING)
+    demsr("models", "--restore")
+    for number, before in ((1, "there was none"), (2, "it was version 1")):
+        done = demsr("models", "promote", name, number, "--reason", "no seams")
+        assert done.out == f"models:/{name}@champion is version {number}; {before}\n"
+    listed = " ".join(demsr("models").out.split())
+    assert "promoted by hand: no seams" in listed
+    assert "by alice" in listed
+    assert demsr("models", "rollback", name).out == f"models:/{name}@champion is version 1; it was version 2\n"
+    assert "rolled back to version 1: no reason given" in " ".join(demsr("models").out.split())
+    again = demsr("models", "rollback", name)
+    assert refused(again, start=f"{name}: no earlier champion", way_out=f"demsr models promote {name} VERSION")
+
+
+def test_options_of_the_listing_are_refused_with_a_subcommand(demsr):
+    done = demsr("models", "--restore", "rollback", "dem-srnet-pretrained")
+    assert refused(done, start="models: --restore and --links go with the listing", way_out="without rollback")

@@ -16,7 +16,8 @@ from demsr.inference.load import load_model
 from demsr.lifecycle.register import RegistrationOutcome, register_trained
 from demsr.model.checkpoint import save_model
 from demsr.model.srnet import DemSrNet
-from demsr.tracking.registry import add_version, list_versions, record_decision
+from demsr.tracking.decisions import promote, promote_by_hand, roll_back
+from demsr.tracking.registry import add_version, list_versions
 from demsr.tracking.runs import tracked_run
 from demsr.tracking.store import connect, experiment_id
 from demsr.training.prepare import new_net
@@ -102,11 +103,42 @@ def test_of_several_earlier_champions_the_one_with_the_best_score_returns(store,
     register(bad_net(), test, store)
     versions = {version.version: version for version in list_versions(connect())}
     for number in (2, 3):  # as a person may decide
-        record_decision(connect(), versions[number], promote=True, reason="")
+        promote(connect(), versions[number], "")
     connect().delete_registered_model_alias(NAME, "champion")
     outcome = register(good, test, store)
     assert (outcome.version, outcome.promoted) == (2, False)
     assert "champion" in aliases()[1]
+
+
+def test_the_challenger_is_the_best_refused_model_not_the_last(store, trained):
+    test, good, better = trained
+    for net in (better, good, bad_net()):
+        register(net, test, store)
+    assert aliases() == {1: ("champion",), 2: ("challenger",), 3: ()}
+    connect().delete_registered_model_alias(NAME, "challenger")
+    register(bad_net(), test, store)
+    assert aliases() == {1: ("champion",), 2: ("challenger",), 3: ()}
+
+
+def test_a_champion_that_also_has_the_alias_challenger_is_no_rival_of_refused_models(store, trained):
+    test, good, better = trained
+    register(better, test, store)
+    connect().set_registered_model_alias(NAME, "challenger", "1")
+    register(good, test, store)
+    assert aliases() == {1: ("champion",), 2: ("challenger",)}
+
+
+def test_the_rule_does_not_undo_what_a_person_has_decided(store, trained):
+    test, good, better = trained
+    register(good, test, store)
+    register(better, test, store)
+    roll_back(NAME, reason="seams")
+    outcome = register(better, test, store)
+    assert (outcome.promoted, outcome.reason) == (False, "rolled back to version 1: seams")
+    promote_by_hand(NAME, 2, reason="repaired")
+    outcome = register(good, test, store)
+    assert (outcome.promoted, outcome.reason) == (False, "version 2 was promoted by hand: repaired")
+    assert aliases() == {1: (), 2: ("champion",)}
 
 
 def test_registering_twice_changes_nothing(store, trained):

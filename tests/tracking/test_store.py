@@ -32,7 +32,9 @@ def test_many_processes_make_one_whole_store(tmp_path, monkeypatch):
 def test_who_only_reads_makes_no_store(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(TrackingError, match="mlflow.db: no MLflow store; run `dvc repro` .* or `demsr models --restore`"):
+    with pytest.raises(
+        TrackingError, match="mlflow.db: no MLflow store; run `dvc repro` .* or `demsr models --restore`"
+    ):
         connect(create=False)
     assert not list(tmp_path.iterdir())
 
