@@ -11,7 +11,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from demsr.errors import TrackingError
+from demsr.errors import TrackingError, mlflow_cure
 from demsr.runtime.files import atomic_write
 from demsr.runtime.project import project_root
 
@@ -37,7 +37,7 @@ def connect(*, create: bool = True) -> MlflowClient:
 
     Raises
     ------
-    TrackingError : the server does not answer, or the store does not exist
+    TrackingError : the server does not answer or refuses the user, or the store does not exist
     """
     uri = tracking_uri()
     if uri.startswith(_SQLITE):
@@ -145,12 +145,25 @@ def _make_embedded_store(path: Path) -> None:
 
 
 def _check_server(uri: str) -> None:
+    """Ask the server once whether it is up, because MLflow's client asks for minutes, then whether it accepts the user.
+
+    The credentials are sent by MLflow's client.
+    """
+    _check_health(uri)
+    try:
+        MlflowClient(uri).search_experiments(max_results=1)
+    except MlflowException as error:
+        message = f"MLFLOW_TRACKING_URI={uri}: the server refuses the request ({error}); {mlflow_cure(error)}"
+        raise TrackingError(message) from error
+
+
+def _check_health(uri: str) -> None:
     try:
         with urlopen(f"{uri.rstrip('/')}/health", timeout=5):
             return
     except (URLError, OSError) as error:
         if isinstance(error, HTTPError) and error.code in (401, 403):
-            return  # the server requires credentials, which MLflow's client sends
+            return  # it is up and requires credentials
         message = (
             f"MLFLOW_TRACKING_URI={uri}: no MLflow server answers ({error}); "
             "start it, correct the address, or unset the variable to use the store in the project"

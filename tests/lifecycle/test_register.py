@@ -1,3 +1,5 @@
+import io
+import json
 import re
 import shutil
 import subprocess
@@ -8,6 +10,8 @@ import mlflow
 import numpy as np
 import pytest
 import torch
+from mlflow.pyfunc.scoring_server import predictions_to_json
+from mlflow.utils.proto_json_utils import parse_tf_serving_input
 from pair_files import make_pairs
 
 from demsr.errors import TrackingError
@@ -189,6 +193,25 @@ def test_a_registered_model_can_be_pulled_in_each_way(store, trained, monkeypatc
     version = connect().get_model_version_by_alias(NAME, "champion")
     assert "gain over bicubic" in version.description
     assert served.metadata.signature.inputs.inputs[0].shape == (-1, 1, -1, -1)
+
+
+def test_voids_are_null_in_the_json_of_a_served_model(store, trained):
+    test, good, _ = trained
+    register(good, test, store)
+    served = mlflow.pyfunc.load_model(f"models:/{NAME}@champion", model_config={"device": "cpu"})
+    question = {"inputs": [[[[100.0, 110.0, 90.0, 80.0], [100.0, None, 90.0, 80.0], [95.0, 100.0, 90.0, 85.0]]]]}
+    answer = io.StringIO()
+    lr = parse_tf_serving_input(question, served.metadata.get_input_schema())
+    predictions_to_json(served.predict(lr), answer)
+
+    def refuse_constant(name: str) -> None:
+        raise ValueError(f"{name} is not JSON")
+
+    ((image,),) = json.loads(answer.getvalue(), parse_constant=refuse_constant)["predictions"]
+    void = np.array([[value is None for value in row] for row in image])
+    expected = np.zeros((15, 20), bool)
+    expected[5:10, 5:10] = True
+    np.testing.assert_array_equal(void, expected)
 
 
 def test_nothing_in_a_registered_model_is_pickled(store, trained):
