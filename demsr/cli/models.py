@@ -1,5 +1,6 @@
 """Command `models`: the registry of models."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,7 +27,7 @@ def list_models(
         str | None, typer.Option(metavar="URL", help="Print links into the MLflow UI that is served at this address.")
     ] = None,
 ) -> None:
-    """List the registered models; subcommands promote and roll back versions."""
+    """List the registered models; subcommands compare, promote and roll back versions."""
     if command := context.invoked_subcommand:
         if restore or links is not None:
             message = f"models: --restore and --links go with the listing; give them without {command}"
@@ -44,6 +45,28 @@ def list_models(
     print_models(list_versions(connect(create=links is not None)))
     if links is not None:
         print_links(ui_links(links))
+
+
+@models.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="Model, such as models:/dem-srnet-finetuned/1.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Model to compare with it.")],
+    picture: Annotated[Path | None, typer.Option(help="Draw patches with both predictions, .png.")] = None,
+) -> None:
+    """Score two models on the test pairs of this project."""
+    from demsr.lifecycle.compare import compare_models, example_patches
+    from demsr.options import DOMAINS
+    from demsr.params import Params
+    from demsr.reporting.models import print_comparison
+
+    params = Params.read(PARAMS)
+    tests = {domain: params.paths.pairs / domain / "test.h5" for domain in DOMAINS}
+    options = {"resamples": params.registration.bootstrap_resamples, "seed": params.base.seed}
+    print_comparison(first, second, compare_models(first, second, tests, **options))
+    if picture is not None:
+        from demsr.reporting.figures import save_comparison
+
+        save_comparison(picture, example_patches(first, second, tests, rows=params.evaluate.figure_rows))
 
 
 @models.command()

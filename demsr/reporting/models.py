@@ -1,4 +1,4 @@
-"""Table of registered models in the terminal."""
+"""Tables of registered models in the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from rich.table import Table
 from demsr.errors import printable
 
 if TYPE_CHECKING:
+    from demsr.lifecycle.compare import ModelComparison
     from demsr.tracking.registry import RegisteredVersion
 
 
@@ -27,6 +28,28 @@ def print_models(versions: "Sequence[RegisteredVersion]") -> None:
         decided = f"{time[:10]} by {user}" if user else ""  # decisions from before this record have neither
         table.add_row(version.name, str(version.version), ", ".join(version.aliases), *shown, decided)
     Console(highlight=False, markup=False, emoji=False).print(table)
+
+
+def print_comparison(first: str, second: str, domains: "Sequence[ModelComparison]") -> None:
+    """Print the RMSE of two models by area, and the mean gain of the second over the first.
+
+    Parameters
+    ----------
+    first, second : names of the models
+    domains : comparison for each domain
+    """
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console.print(f"A: {printable(first)}\nB: {printable(second)}")
+    for found in domains:
+        table = Table("area", "group", box=None, title=found.domain, title_justify="left")
+        for name in ("RMSE of A", "RMSE of B", "gain of B over A"):
+            table.add_column(name, justify="right")
+        for row in found.areas:
+            rmse = (f"{value:.4g} {row.unit}" for value in (row.first, row.second))
+            table.add_row(printable(row.area), row.group.replace("_", " "), *rmse, f"{row.gain_percent:+.2f} %")
+        console.print(table)
+        interval = f"95 % interval {found.low:+.2f} to {found.high:+.2f}"
+        console.print(f"{found.group.replace('_', ' ')}: B gains {found.gain_percent:+.2f} % over A, {interval}")
 
 
 def print_links(links: Mapping[str, str]) -> None:

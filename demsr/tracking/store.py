@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -9,6 +10,7 @@ from urllib.request import urlopen
 import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 
 from demsr.errors import TrackingError, mlflow_cure
@@ -78,6 +80,16 @@ def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
         return str(found.experiment_id)
 
 
+def experiments(client: MlflowClient) -> Sequence[Experiment]:
+    """Return the experiments of the pipeline and its sweeps, by name.
+
+    Parameters
+    ----------
+    client : client of the store
+    """
+    return client.search_experiments(filter_string=f"name LIKE '{EXPERIMENT}%'", order_by=["name"])
+
+
 def beside_store(name: str) -> Path:
     """Return a path beside the embedded store, or in the project if the store is a server.
 
@@ -116,10 +128,9 @@ def ui_links(address: str) -> dict[str, str]:
     """
     client, page = connect(), f"{address.rstrip('/')}/#"
     experiment_id(client)
-    found = client.search_experiments(filter_string=f"name LIKE '{EXPERIMENT}%'", order_by=["name"])
     links = {
         f"experiment {one.name}": f"{page}/experiments/{one.experiment_id}?workflowType=machine_learning"
-        for one in found
+        for one in experiments(client)
     }
     return links | {"registered models": f"{page}/models"}
 

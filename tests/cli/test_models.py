@@ -94,3 +94,11 @@ def test_a_person_promotes_and_rolls_back_and_the_listing_tells_it(pulled, demsr
 def test_options_of_the_listing_are_refused_with_a_subcommand(demsr):
     done = demsr("models", "--restore", "rollback", "dem-srnet-pretrained")
     assert refused(done, start="models: --restore and --links go with the listing", way_out="without rollback")
+
+
+def test_two_models_are_compared_on_the_test_pairs_of_the_project(pulled, demsr):
+    done = demsr("models", "compare", "models/pretrained", "builtin", "--picture", "both.png")
+    lines = [" ".join(line.split()) for line in done.out.splitlines()]
+    assert lines[:3] == ["A: models/pretrained", "B: builtin", "land"]
+    assert sum(line.startswith("area 0 ") for line in lines) == 2
+    assert (pulled / "both.png").read_bytes().startswith(b"\x89PNG")

@@ -1,4 +1,5 @@
-from demsr.reporting.models import print_links, print_models
+from demsr.lifecycle.compare import AreaRmse, ModelComparison
+from demsr.reporting.models import print_comparison, print_links, print_models
 from demsr.tracking.registry import RegisteredVersion
 
 
@@ -31,3 +32,17 @@ def test_text_of_the_registry_neither_formats_nor_controls_the_terminal(capsys, 
     tags = {"net": "[/x] [bold]", "profile": "\x1b[31m", "promotion_reason": ":smile:"}
     print_models([RegisteredVersion("dem-srnet", 2, (), tags, None)])
     assert " ".join(capsys.readouterr().out.splitlines()[1].split()) == "dem-srnet 2 [/x] [bold] \ufffd[31m :smile:"
+
+
+def test_a_comparison_is_a_table_of_areas_and_the_deciding_gain(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    area = AreaRmse("alps", "land_3arcsec", "m", 4.0, 3.0, 25.0)
+    print_comparison("models:/a/1", "models:/a/2", [ModelComparison("land", (area,), "land_3arcsec", 25.0, 20.0, 30.0)])
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
+        "A: models:/a/1",
+        "B: models:/a/2",
+        "land",
+        "area group RMSE of A RMSE of B gain of B over A",
+        "alps land 3arcsec 4 m 3 m +25.00 %",
+        "land 3arcsec: B gains +25.00 % over A, 95 % interval +20.00 to +30.00",
+    ]
