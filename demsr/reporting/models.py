@@ -19,14 +19,14 @@ def print_models(versions: "Sequence[RegisteredVersion]") -> None:
         cure = "if it is up to date, `demsr models --restore` registers its models here"
         Console(soft_wrap=True).print(f"No model is registered yet; run `dvc repro`, or {cure}.")
         return
-    table = Table("model", "version", "alias", "net", "profile", "promotion decision", "decided", box=None)
+    table = Table("model", "version", "alias", "net", "profile", "promotion decision", box=None)
     for column in table.columns[:3]:
         column.no_wrap = True
     for version in versions:
         names = ("net", "profile", "promotion_reason", "decided_at", "decided_by")
-        *shown, time, user = (printable(version.tags.get(name, "")) for name in names)
-        decided = f"{time[:10]} by {user}" if user else ""  # decisions from before this record have neither
-        table.add_row(version.name, str(version.version), ", ".join(version.aliases), *shown, decided)
+        net, profile, reason, time, user = (printable(version.tags.get(name, "")) for name in names)
+        decision = f"{reason} ({time[:10]}, {user})" if user else reason  # older decisions do not say who made them
+        table.add_row(version.name, str(version.version), ", ".join(version.aliases), net, profile, decision)
     Console(highlight=False, markup=False, emoji=False).print(table)
 
 
@@ -38,8 +38,8 @@ def print_comparison(first: str, second: str, domains: "Sequence[ModelComparison
     first, second : names of the models
     domains : comparison for each domain
     """
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    console.print(f"A: {printable(first)}\nB: {printable(second)}")
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(f"A: {printable(first)}\nB: {printable(second)}", soft_wrap=True)
     for found in domains:
         table = Table("area", "group", box=None, title=found.domain, title_justify="left")
         for name in ("RMSE of A", "RMSE of B", "gain of B over A"):
@@ -49,7 +49,8 @@ def print_comparison(first: str, second: str, domains: "Sequence[ModelComparison
             table.add_row(printable(row.area), row.group.replace("_", " "), *rmse, f"{row.gain_percent:+.2f} %")
         console.print(table)
         interval = f"95 % interval {found.low:+.2f} to {found.high:+.2f}"
-        console.print(f"{found.group.replace('_', ' ')}: B gains {found.gain_percent:+.2f} % over A, {interval}")
+        mean = f"{found.group.replace('_', ' ')}: B gains {found.gain_percent:+.2f} % over A"
+        console.print(f"{mean}, {interval}", soft_wrap=True)
 
 
 def print_links(links: Mapping[str, str]) -> None:

@@ -30,15 +30,15 @@ def print_old_runs(runs: "Sequence[OldRun]", *, deleted: bool) -> None:
     for (experiment, stage), rows in sorted(by_stage.items()):
         oldest = min(run.started for run in rows)
         table.add_row(printable(experiment), printable(stage), f"{oldest:%Y-%m-%d}", *_totals(rows))
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, emoji=False)
     if runs:
         console.print(table)
     count, files, megabytes = _totals(runs)
     found = f"{count} runs with {files} files, {megabytes} MB"
     if deleted:
-        console.print(f"Deleted: {found}; `mlflow gc` removes them from the database.")
+        console.print(f"Deleted: {found}; `mlflow gc` removes them from the database.", soft_wrap=True)
     else:
-        console.print(f"Dry run, nothing is deleted: {found}; add --yes to delete them.")
+        console.print(f"Dry run, nothing is deleted: {found}; add --yes to delete them.", soft_wrap=True)
 
 
 def _totals(runs: "Sequence[OldRun]") -> tuple[str, str, str]:

@@ -54,7 +54,7 @@ def old_runs(client: MlflowClient, *, days: float) -> list[OldRun]:
     registered = _registered(client)
     found = []
     for experiment in experiments(client):
-        models: dict[str, list[LoggedModel]] = defaultdict(list)
+        models: dict[str | None, list[LoggedModel]] = defaultdict(list)
         for model in _logged_models(client, experiment.experiment_id):
             models[model.source_run_id].append(model)
         families: dict[str, list[MlflowRun]] = defaultdict(list)
@@ -82,7 +82,7 @@ def delete_runs(client: MlflowClient, runs: Sequence[OldRun]) -> None:
         for location in run.locations:
             repository = get_artifact_repository(location)
             if next(_files(repository), None) is not None:
-                repository.delete_artifacts()
+                repository.delete_artifacts()  # type: ignore[no-untyped-call]
         for model in run.models:
             client.delete_logged_model(model)
         client.delete_run(run.id)

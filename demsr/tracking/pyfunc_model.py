@@ -17,7 +17,7 @@ class _Elevation(np.ndarray):
 
     def tolist(self) -> Any:
         """Return nested lists with None at voids."""
-        return np.where(np.isnan(self), None, self).tolist()
+        return np.where(np.isnan(self), np.array(None), self.astype(object)).tolist()
 
 
 class DemSrModel(PythonModel):

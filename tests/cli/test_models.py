@@ -83,8 +83,8 @@ def test_a_person_promotes_and_rolls_back_and_the_listing_tells_it(pulled, demsr
         done = demsr("models", "promote", name, number, "--reason", "no seams")
         assert done.out == f"models:/{name}@champion is version {number}; {before}\n"
     listed = " ".join(demsr("models").out.split())
-    assert "promoted by hand: no seams" in listed
-    assert "by alice" in listed
+    assert "promoted by hand: no seams (20" in listed
+    assert ", alice)" in listed
     assert demsr("models", "rollback", name).out == f"models:/{name}@champion is version 1; it was version 2\n"
     assert "rolled back to version 1: no reason given" in " ".join(demsr("models").out.split())
     again = demsr("models", "rollback", name)

@@ -9,8 +9,8 @@ def test_a_version_is_printed_with_its_alias_and_the_decision_with_who_and_when(
     tags |= {"decided_by": "alice", "decided_at": "2026-11-30T12:00:00.000+00:00"}
     print_models([RegisteredVersion("dem-srnet", 2, ("champion",), tags, None)])
     head, row = (" ".join(line.split()) for line in capsys.readouterr().out.splitlines())
-    assert head == "model version alias net profile promotion decision decided"
-    assert row == "dem-srnet 2 champion 1 blocks x 8 features sample better 2026-11-30 by alice"
+    assert head == "model version alias net profile promotion decision"
+    assert row == "dem-srnet 2 champion 1 blocks x 8 features sample better (2026-11-30, alice)"
 
 
 def test_an_empty_registry_says_how_to_fill_it_also_where_dvc_has_nothing_to_do(capsys):
