@@ -8,6 +8,7 @@ from demsr.evaluation.examples import Comparison, comparisons
 from demsr.evaluation.promotion import bootstrap_gain, deciding_group
 from demsr.evaluation.scoring import gains, score
 from demsr.inference.load import load_model
+from demsr.options import Domain
 from demsr.pairs.pair_file import PairFile
 
 
@@ -43,7 +44,7 @@ class ModelComparison:
     gain_percent, low, high : mean gain of the second model in this group and its 95 % interval, per cent
     """
 
-    domain: str
+    domain: Domain
     areas: tuple[AreaRmse, ...]
     group: str
     gain_percent: float
@@ -52,7 +53,7 @@ class ModelComparison:
 
 
 def compare_models(
-    first: str, second: str, tests: Mapping[str, Path], *, resamples: int, seed: int
+    first: str, second: str, tests: Mapping[Domain, Path], *, resamples: int, seed: int
 ) -> list[ModelComparison]:
     """Score two models on the test pairs of each domain.
 
@@ -84,7 +85,7 @@ def compare_models(
     return found
 
 
-def example_patches(first: str, second: str, tests: Mapping[str, Path], *, rows: int) -> list[Comparison]:
+def example_patches(first: str, second: str, tests: Mapping[Domain, Path], *, rows: int) -> list[Comparison]:
     """Return the predictions of both models on the same patches, those of one patch in successive rows.
 
     Parameters

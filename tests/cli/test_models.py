@@ -53,6 +53,7 @@ def pulled(store, params_yaml) -> Path:
         save_model(DemSrNet(1, 4), store / "models" / kind, training=TRAINING)
         (store / "results" / stage).mkdir()
         (store / "results" / stage / "curves.csv").write_text("epoch,train_loss,valid_rmse_m\n1,0.5,4.5\n")
+        (store / "data/pairs" / domain).mkdir(parents=True)
         make_pairs(store / "data/pairs" / domain / "test.h5", count=2, domain=domain)
     return store
 

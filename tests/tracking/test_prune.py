@@ -78,6 +78,6 @@ def test_runs_and_files_of_registered_versions_stay_and_those_of_deleted_version
     assert found.files > 3  # weights, config and code of the model beside the file of the run
     delete_runs(connect(), [found])
     assert (download("models:/dem-srnet-test/2") / "weights.safetensors").is_file()
-    assert len(list((store / "mlartifacts").rglob("weights.safetensors"))) == 1
+    assert len(list((store / "mlartifacts").rglob("net/weights.safetensors"))) == 1
     left = connect().search_runs([experiment_id(connect())])  # without deleted ones
     assert [run.info.run_id for run in left] == versions[1:]
