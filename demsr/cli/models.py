@@ -27,7 +27,7 @@ def list_models(
         str | None, typer.Option(metavar="URL", help="Print links into the MLflow UI that is served at this address.")
     ] = None,
 ) -> None:
-    """List the registered models; subcommands compare, promote and roll back versions."""
+    """List, compare, promote and roll back registered models."""
     if command := context.invoked_subcommand:
         if restore or links is not None:
             message = f"models: --restore and --links go with the listing; give them without {command}"

@@ -167,7 +167,7 @@ class _TestSet:
 
     def scores_of(self, version: RegisteredVersion) -> Scores:
         """Return the scores of a registered version."""
-        return self._by_weights.get(version.tags[WEIGHTS_TAG]) or self.scores(download(version.uri))
+        return self._by_weights.get(version.tags.get(WEIGHTS_TAG, "")) or self.scores(download(version.uri))
 
     def gain_percent(self, version: RegisteredVersion) -> float:
         """Return the mean RMSE gain of a registered version over bicubic."""

@@ -4,7 +4,7 @@ import importlib.metadata
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def find_version(client: MlflowClient, name: str, weights_sha256: str) -> Regist
     name : registered model
     weights_sha256 : SHA-256 of weights.safetensors
     """
-    return next(iter(_with_weights(client, name, weights_sha256)), None)
+    return next(_with_weights(client, name, weights_sha256), None)
 
 
 def holder(client: MlflowClient, name: str, alias: str) -> RegisteredVersion | None:
@@ -96,8 +96,8 @@ def past_champions(client: MlflowClient, name: str) -> list[RegisteredVersion]:
     client : client of the store
     name : registered model
     """
-    versions = [version for version in _with_files(client, name) if version.champion_since is not None]
-    return sorted(versions, key=lambda version: (version.champion_since or "", version.version), reverse=True)
+    found = [one for one in _versions(client, name) if one.champion_since is not None and _has_files(one)]
+    return sorted(found, key=lambda version: (version.champion_since or "", version.version), reverse=True)
 
 
 def refused_versions(client: MlflowClient, name: str) -> list[RegisteredVersion]:
@@ -108,8 +108,8 @@ def refused_versions(client: MlflowClient, name: str) -> list[RegisteredVersion]
     client : client of the store
     name : registered model
     """
-    refused = _with_files(client, name, f" and tags.{DECISION_TAG} = '{REFUSED}'")
-    return [version for version in refused if CHAMPION not in version.aliases]
+    refused = _versions(client, name, f" and tags.{DECISION_TAG} = '{REFUSED}'")
+    return [version for version in refused if CHAMPION not in version.aliases and _has_files(version)]
 
 
 def registered_version(client: MlflowClient, name: str, number: int) -> RegisteredVersion:
@@ -234,14 +234,15 @@ def download(uri: str) -> Path:
         raise TrackingError(message) from error
 
 
-def _with_weights(client: MlflowClient, name: str, weights_sha256: str) -> list[RegisteredVersion]:
-    return _with_files(client, name, f" and tags.`{WEIGHTS_TAG}` = '{weights_sha256}'")
+def _with_weights(client: MlflowClient, name: str, weights_sha256: str) -> Iterator[RegisteredVersion]:
+    """Yield the versions with these weights whose files exist."""
+    return filter(_has_files, _versions(client, name, f" and tags.`{WEIGHTS_TAG}` = '{weights_sha256}'"))
 
 
-def _with_files(client: MlflowClient, name: str, condition: str = "") -> list[RegisteredVersion]:
-    """Return the versions of a model that meet a condition and whose files the artifact store still has."""
-    found = client.search_model_versions(f"name = '{name}'{condition}")
-    return [version for version in (_registered(client, one) for one in found) if _has_files(version)]
+def _versions(client: MlflowClient, name: str, condition: str = "") -> Iterator[RegisteredVersion]:
+    """Yield the versions of a model that meet a condition."""
+    for version in client.search_model_versions(f"name = '{name}'{condition}"):
+        yield _registered(client, version)
 
 
 def _has_files(version: RegisteredVersion) -> bool:

@@ -224,17 +224,6 @@ def child_runs(client: MlflowClient, experiment: str, parent_id: str) -> Sequenc
     return client.search_runs([experiment], f"tags.`{PARENT_TAG}` = '{parent_id}'", max_results=_MOST_RUNS)
 
 
-def all_runs(client: MlflowClient, experiment: str) -> Sequence[MlflowRun]:
-    """Return the runs of an experiment.
-
-    Parameters
-    ----------
-    client : client of the store
-    experiment : id of the experiment
-    """
-    return client.search_runs([experiment], max_results=_MOST_RUNS)
-
-
 def end_run(work_key: str, *, experiment: str) -> None:
     """Set the status of an abandoned run and its child runs to KILLED if it is RUNNING.
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mlflow import MlflowClient
 
 from demsr.model.checkpoint import save_model
 from demsr.model.srnet import DemSrNet
@@ -56,6 +57,17 @@ def test_trials_stay_as_long_as_one_of_their_sweep_runs(store):
     assert old_runs(client, days=0) == []
     client.set_terminated(trials[1])
     assert {run.id for run in old_runs(client, days=0)} == {parent, *trials}
+
+
+def test_all_pages_of_a_long_list_are_read(store, monkeypatch):
+    ids = {run_with_file(store, "evaluate") for _ in range(3)}
+    search = MlflowClient.search_runs
+
+    def two_at_most(client, *arguments, **more):
+        return search(client, *arguments, **more | {"max_results": 2})
+
+    monkeypatch.setattr(MlflowClient, "search_runs", two_at_most)
+    assert {run.id for run in old_runs(connect(), days=0)} == ids
 
 
 @pytest.fixture
