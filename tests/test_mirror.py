@@ -33,7 +33,6 @@ ELSEWHERE = {
 """Module that is tested through its caller -> the test file of that caller."""
 
 NO_MODULE = {
-    "tests/cli/test_models.py",
     "tests/model/test_builtin.py",
     "tests/model/test_package.py",
     "tests/sources/protocols/test_services.py",

@@ -15,6 +15,11 @@ PAGES = sorted(
 )
 REFERENCE = "tests/st/mindearth"  # a path in the repository of the reference implementation
 COMMANDS = typer.main.get_command(app).commands
+COMMANDS |= {  # "models promote" beside "models"
+    f"{group} {name}": command
+    for group, commands in COMMANDS.items()
+    for name, command in getattr(commands, "commands", {}).items()
+}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
@@ -35,6 +40,8 @@ def test_commands_and_options_of_a_page_exist(page):
     wrong = []
     for line in code_of(page).splitlines():
         for name, rest in re.findall(r"\bdemsr ([a-z][a-z-]*)\b(?!\.)([^#&;]*)", line):
+            if (longer := f"{name} {rest.split()[0] if rest.split() else ''}") in COMMANDS:
+                name = longer
             if name not in COMMANDS:
                 wrong.append(f"demsr {name}")
                 continue
