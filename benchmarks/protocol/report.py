@@ -53,7 +53,9 @@ def write_report(path: Path, results: Results) -> None:
 
 def _introduction(results: Results) -> Lines:
     product = [one for one in results.trainings if one.role == "product" and one.fold == EVERYTHING]
-    steps = min(results.facts(one)["steps"] for one in results.trainings if one.role == "product" and one.operator == "gebco")
+    steps = min(
+        results.facts(one)["steps"] for one in results.trainings if one.role == "product" and one.operator == "gebco"
+    )
     rows = []
     for training in product:
         facts = results.facts(training)
