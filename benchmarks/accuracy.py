@@ -42,7 +42,9 @@ from demsr.pairs.degradations.blind import Blind
 from demsr.runtime.files import atomic_write, read_json, write_json
 from demsr.runtime.processes import parallel_map
 
-GEBCO_TFLOP, MEAN_TFLOP, BLIND_TFLOP, FINE_TUNING_TFLOP, COMPARISON_TFLOP = 300.0, 200.0, 90.0, 30.0, 16.0
+PRODUCT_TFLOP = {"gebco": 300.0, "mean": 150.0}
+FOLD_TFLOP = 100.0  # of the nets that are scored in their place
+BLIND_TFLOP, FINE_TUNING_TFLOP, COMPARISON_TFLOP = 90.0, 30.0, 16.0
 SEEDS = (0, 1, 2)
 PARTS = ("folds", "comparison", "variants")
 _MEAN_SHARES = {"land": 0.55, "finer": 0.2, "marine": 0.25}  # of the patches with block means
@@ -62,8 +64,11 @@ def trainings(regions: Regions, parts: Sequence[str], *, share: float) -> list[T
     if "folds" in parts:
         folds, places = folds + regions.folds, places + regions.places_at_sea
     blind = Training("product", OURS, "blind", EVERYTHING, 0, share * BLIND_TFLOP)
-    chosen = [Training("product", OURS, "gebco", fold, 0, share * GEBCO_TFLOP) for fold in folds]
-    chosen += [Training("product", OURS, "mean", fold, 0, share * MEAN_TFLOP) for fold in folds]
+    chosen = [
+        Training("product", OURS, operator, fold, 0, share * (tflop if fold == EVERYTHING else FOLD_TFLOP))
+        for operator, tflop in PRODUCT_TFLOP.items()
+        for fold in folds
+    ]
     tuned = [Training("product", OURS, "blind", place, 0, share * FINE_TUNING_TFLOP, blind) for place in places]
     comparison, fold = share * COMPARISON_TFLOP, regions.comparison_fold
     if "comparison" in parts:

@@ -165,6 +165,21 @@ def whole_cause(error: BaseException) -> str:
     return "; ".join(texts) or type(error).__name__
 
 
+def mlflow_cure(error: BaseException) -> str:
+    """Return what to do about an error of MLflow, with or without a server that requires credentials.
+
+    Parameters
+    ----------
+    error : as raised by MLflow
+    """
+    status = error.get_http_status_code() if hasattr(error, "get_http_status_code") else None
+    if status == 401:
+        return "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+    if status == 403:
+        return "ask the administrator of the server for the permission, or use another account"
+    return "check that its server or store is up"
+
+
 def _debugging() -> bool:
     return os.environ.get("DEMSR_DEBUG") == "1"
 
@@ -177,7 +192,9 @@ def _message(error: BaseException) -> str | None:
     if any(sign in text.lower() for sign in _DISK_FULL):
         return f"the disk is full ({error}); free space there and run the same command again"
     if type(error).__module__.startswith("mlflow."):
-        return f"MLflow: {whole_cause(error)}; check that its server or store is up, and run this again"
+        return f"MLflow: {whole_cause(error)}; {mlflow_cure(error)}, and run this again"
+    if isinstance(error, FileNotFoundError):
+        return f"{error}; check the path, or run `dvc repro` if a stage writes it"
     if isinstance(error, OSError):
         return f"{error}; check the path and its permissions"
     return None

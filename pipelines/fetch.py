@@ -13,12 +13,14 @@ from demsr.sources.fetch_request import FetchRequest
 from demsr.sources.local_rasters import find_rasters, find_real_lr
 from demsr.sources.manifest import InputFile, describe_file, write_manifest
 from demsr.sources.provenance import provenance, without_dates
+from demsr.tracking.store import connect
 
 Inputs = dict[str, list[InputFile]]
 
 
 def main() -> None:
     """Write data/raw/inputs.json, results/fetch/provenance.json and products.json."""
+    connect()  # the server must answer now, not hours later when the first run opens
     params = Params.read()
     inputs = remote_inputs(params) if params.fetch.source == "remote" else local_inputs(params)
     write_manifest(params.paths.raw / "inputs.json", inputs)

@@ -9,10 +9,12 @@ from demsr.params import Params
 from demsr.runtime.files import atomic_folder, write_csv, write_json
 from demsr.sources.harmonise import WRITTEN, HarmoniseOptions, check_declared, harmonise, summarise
 from demsr.sources.manifest import read_manifest
+from demsr.tracking.store import connect
 
 
 def main() -> None:
     """Write data/harmonised/<domain>/*.tif, and the result for each file."""
+    connect()  # the server must answer now, not hours later when the first run opens
     params = Params.read()
     paths, section = params.paths, params.harmonise
     manifest = read_manifest(paths.raw / "inputs.json")

@@ -2,6 +2,8 @@ import errno
 import os
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, PERMISSION_DENIED, UNAUTHENTICATED
 
 from demsr import errors
 from demsr.errors import DemsrError, ParamsError, RasterError, reported, whole_cause
@@ -77,9 +79,29 @@ def test_full_disk_is_said_where_it_is_the_cause_of_another_error(capsys):
 
 def test_other_errors_of_files_name_the_way_out(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop, reported("stage"):
+        tmp_path.read_text()
+    assert stop.value.code == 1
+    assert capsys.readouterr().err.endswith(f"{tmp_path.name}'; check the path and its permissions\n")
+
+
+def test_missing_file_of_an_earlier_stage_is_made_by_dvc(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop, reported("stage"):
         (tmp_path / "none").read_text()
     assert stop.value.code == 1
-    assert capsys.readouterr().err.endswith("none'; check the path and its permissions\n")
+    assert capsys.readouterr().err.endswith("none'; check the path, or run `dvc repro` if a stage writes it\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "cure"),
+    [
+        (INTERNAL_ERROR, "check that its server or store is up"),
+        (UNAUTHENTICATED, "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"),
+        (PERMISSION_DENIED, "ask the administrator of the server for the permission, or use another account"),
+    ],
+)
+def test_error_of_mlflow_names_its_own_cure(code, cure, capsys):
+    assert ended(MlflowException("no", error_code=code)) == 1
+    assert capsys.readouterr().err == f"error: stage: MLflow: no; {cure}, and run this again\n"
 
 
 def test_defect_of_ours_keeps_its_traceback():

@@ -32,7 +32,7 @@ ELSEWHERE = {
 """Module that is tested through its caller -> the test file of that caller."""
 
 NO_MODULE = {
-    "tests/cli/test_models.py",
+    "tests/dem/read/test_s102.py",
     "tests/model/test_builtin.py",
     "tests/model/test_package.py",
     "tests/sources/protocols/test_services.py",

@@ -133,7 +133,9 @@ the GEBCO Grid.
 
 
 def _seen(regions: Regions) -> str:
-    rows = [f"| {one.name} | {one.domain} | {one.licence} |" for one in regions.files if one.fold != NEVER_TRAINED]
+    trained = [one for one in regions.files if one.fold != NEVER_TRAINED]
+    domains = {"marine": "sea floor"}
+    rows = [f"| {one.name} | {domains.get(one.domain, 'land')} | {one.licence} |" for one in trained]
     return "\n".join(rows)
 
 

@@ -1,4 +1,4 @@
-"""Commands around training: data products, degradation of pairs, models."""
+"""Commands around training: data products, degradation of pairs, imported models."""
 
 import dataclasses
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from demsr.cli.app import app
 
-_PARAMS = Path("params.yaml")
+PARAMS = Path("params.yaml")
 
 
 @app.command()
@@ -56,8 +56,8 @@ def fit_degradation(
         print_sampling(f"{lr.name} from {hr.name}", fit_gaussian(of_lr.dem, of_hr.dem))
     print_degradation(model, found)
     if write:
-        write_changes(_PARAMS, {"pairs": {"fitted": dataclasses.asdict(model)}})
-        typer.echo(f"{_PARAMS} now holds this model; pairs with `degradations: [fitted]` use it")
+        write_changes(PARAMS, {"pairs": {"fitted": dataclasses.asdict(model)}})
+        typer.echo(f"{PARAMS} now holds this model; pairs with `degradations: [fitted]` use it")
 
 
 @app.command("import-mindspore")
@@ -85,27 +85,3 @@ def import_mindspore(
     typer.echo(f"{folder}: {imported.net}; input and output are {values}")
     if imported.version is not None:
         typer.echo(f"registered as models:/{NAME}/{imported.version}")
-
-
-@app.command()
-def models(
-    restore: Annotated[
-        bool, typer.Option("--restore", help="Register the models in models/ again after the store was lost.")
-    ] = False,
-    links: Annotated[
-        str | None, typer.Option(metavar="URL", help="Print links into the MLflow UI that is served at this address.")
-    ] = None,
-) -> None:
-    """List the registered models."""
-    from demsr.reporting.models import print_links, print_models
-    from demsr.tracking.registry import list_versions
-    from demsr.tracking.store import connect, ui_links
-
-    if restore:
-        from demsr.lifecycle.register import register_models
-        from demsr.params import Params
-
-        register_models(**Params.read(_PARAMS).registration_options())
-    print_models(list_versions(connect(create=links is not None)))
-    if links is not None:
-        print_links(ui_links(links))

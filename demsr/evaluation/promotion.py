@@ -58,8 +58,8 @@ def decide_promotion(
 ) -> PromotionDecision:
     """Compare a candidate with the champion on the candidate's test set.
 
-    The gain is the mean over the areas of the deciding group; the limit against bicubic holds for every area. The
-    first version is promoted if it is better than bicubic.
+    The gain is the mean over the areas of the deciding group; the limit against bicubic holds for every area. Without
+    a champion, the candidate is promoted if it is better than bicubic.
 
     Parameters
     ----------
@@ -70,12 +70,14 @@ def decide_promotion(
     worst_area = min(over_bicubic, key=lambda area: over_bicubic[area])
     group = deciding_group(candidate)
     of_group = {area: score for area, score in candidate.items() if score.group == group}
-    mean_gain = float(np.mean([over_bicubic[area] for area in of_group]))
-    numbers = {"gain_over_bicubic_percent": mean_gain, "worst_area_gain_percent": over_bicubic[worst_area]}
+    over_bicubic_mean = mean_gain(candidate, bicubic)
+    numbers = {"gain_over_bicubic_percent": over_bicubic_mean, "worst_area_gain_percent": over_bicubic[worst_area]}
     kind = group.replace("_", " ")
     if champion is None:
-        promote = mean_gain > 0
-        return PromotionDecision(promote, f"first version, {mean_gain:+.2f} % RMSE gain over bicubic ({kind})", numbers)
+        found = f"no champion to beat, {over_bicubic_mean:+.2f} % RMSE gain over bicubic ({kind})"
+        if over_bicubic_mean <= 0:
+            return PromotionDecision(False, f"{found}; refused: a gain above 0 is needed", numbers)
+        return PromotionDecision(True, found, numbers)
     gain, low, high = bootstrap_gain(of_group, champion, resamples=rule.resamples, seed=rule.seed)
     numbers |= {"gain_over_champion_percent": gain, "gain_interval_low": low, "gain_interval_high": high}
     found = f"{gain:+.3f} % over the champion, 95 % interval {low:+.3f} to {high:+.3f} ({kind})"
@@ -86,6 +88,19 @@ def decide_promotion(
         why = f"{rule.min_gain_percent} % and an interval above 0 are needed"
         return PromotionDecision(False, f"{found}; refused: {why}", numbers)
     return PromotionDecision(True, found, numbers)
+
+
+def mean_gain(scores: Scores, reference: Scores) -> float:
+    """Return the mean RMSE gain over a reference method in the areas of the deciding group, per cent.
+
+    Parameters
+    ----------
+    scores : scores of the method by area
+    reference : scores of the reference method, of at least these areas
+    """
+    group = deciding_group(scores)
+    by_area = gains(scores, reference)
+    return float(np.mean([by_area[area] for area, score in scores.items() if score.group == group]))
 
 
 def deciding_group(scores: Scores) -> str:

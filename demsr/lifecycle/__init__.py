@@ -1,1 +1,1 @@
-"""The life of a model after training: registration, promotion, import of other implementations."""
+"""The life of a model after training: registration, promotion, comparison, import of other implementations."""

@@ -133,7 +133,7 @@ def read_config(folder: Path) -> ModelConfig:
     """
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
-            message = f"{folder}: {name} is missing; a model folder holds {CONFIG} and {WEIGHTS}"
+            message = f"{folder}: {name} is missing; a folder with {CONFIG} and {WEIGHTS} is made by `dvc repro`"
             raise CheckpointError(message)
     try:
         content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))

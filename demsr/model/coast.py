@@ -1,8 +1,8 @@
 """One net for land and one for the sea floor, joined along the coast without a seam.
 
 In a grid such as GEBCO, land and sea floor have different origins, and a coast is a step between them. Land cells are
-the SRTM under a Gaussian, and the SRTM has its sea at 0 m. So the net for land sees the sea at 0 m; the net for the sea
-floor sees the land at 0 m, whose heights say nothing about the floor.
+the mean of the land under a Gaussian, whatever the depth beside them. So the net for land sees the sea at 0 m; the net
+for the sea floor sees the land at 0 m, whose heights say nothing about the floor.
 """
 
 from collections.abc import Callable

@@ -29,7 +29,7 @@ def print_results(summary: Summary, outcomes: "Sequence[RegistrationOutcome]", *
     print_summary(summary)
     console = Console()
     for outcome in outcomes:
-        standing = "champion" if outcome.promoted else "challenger"
+        standing = "champion" if outcome.promoted else "not champion"
         console.print(
             f"[bold]{outcome.name}[/] version {outcome.version} is {standing}: {escape(printable(outcome.reason))}"
         )

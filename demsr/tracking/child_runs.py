@@ -5,7 +5,7 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 
-from demsr.errors import TrackingError
+from demsr.errors import TrackingError, mlflow_cure
 from demsr.tracking.runs import PARENT_TAG, InputData, Run, child_runs
 from demsr.tracking.store import experiment_id
 
@@ -69,7 +69,7 @@ class ChildRuns:
             if ended is not None:
                 self._end(trial_id, run, ended)
         except MlflowException as error:
-            message = f"MLflow does not answer ({error}); check that its server or store is up"
+            message = f"MLflow has not recorded the run ({error}); {mlflow_cure(error)}"
             raise TrackingError(message) from error
 
     def _begin(self, trial_id: str, name: str, params: Mapping[str, Any]) -> Run:

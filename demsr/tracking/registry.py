@@ -4,7 +4,7 @@ import importlib.metadata
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +21,11 @@ import demsr
 from demsr.errors import TrackingError
 from demsr.model.checkpoint import CONFIG, read_config
 from demsr.tracking.runs import WEIGHTS_TAG
-from demsr.tracking.store import EXPERIMENT, connect, store_lock
+from demsr.tracking.store import EXPERIMENT, connect, store_lock, tracking_uri
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+PROMOTED, REFUSED, REPLACED, ROLLED_BACK = "promoted", "refused", "replaced by hand", "rolled back"
+DECISION_TAG, REASON_TAG, CHAMPION_SINCE_TAG = "promotion", "promotion_reason", "champion_since"
 _REQUIREMENTS = ("torch", "numpy", "scipy", "safetensors", "pydantic")
 
 
@@ -45,6 +47,16 @@ class RegisteredVersion:
     tags: Mapping[str, str]
     run_id: str | None
 
+    @property
+    def uri(self) -> str:
+        """URI in the registry, such as models:/dem-srnet-finetuned/2."""
+        return f"models:/{self.name}/{self.version}"
+
+    @property
+    def champion_since(self) -> str | None:
+        """UTC time at which it last became champion, "" if that was not recorded, None if it never was."""
+        return self.tags.get(CHAMPION_SINCE_TAG, "" if self.tags.get(DECISION_TAG) in (PROMOTED, REPLACED) else None)
+
 
 def find_version(client: MlflowClient, name: str, weights_sha256: str) -> RegisteredVersion | None:
     """Return the version with these weights, None if there is none or the artifact store has lost its files.
@@ -55,26 +67,75 @@ def find_version(client: MlflowClient, name: str, weights_sha256: str) -> Regist
     name : registered model
     weights_sha256 : SHA-256 of weights.safetensors
     """
-    found = client.search_model_versions(f"name = '{name}' and tags.`{WEIGHTS_TAG}` = '{weights_sha256}'")
-    versions = (_registered(client, version) for version in found)
-    return next((version for version in versions if _has_files(version)), None)
+    return next(_with_weights(client, name, weights_sha256), None)
 
 
-def champion(client: MlflowClient, name: str) -> RegisteredVersion | None:
-    """Return the champion, None if there is none or the artifact store has lost its files.
+def holder(client: MlflowClient, name: str, alias: str) -> RegisteredVersion | None:
+    """Return the version with an alias, None if there is none or the artifact store has lost its files.
+
+    Parameters
+    ----------
+    client : client of the store
+    name : registered model
+    alias : such as `CHAMPION`
+    """
+    try:
+        version = _registered(client, client.get_model_version_by_alias(name, alias))
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+    return version if _has_files(version) else None
+
+
+def past_champions(client: MlflowClient, name: str) -> list[RegisteredVersion]:
+    """Return the versions that are or were champion and whose files exist, the latest champion first.
 
     Parameters
     ----------
     client : client of the store
     name : registered model
     """
-    try:
-        version = _registered(client, client.get_model_version_by_alias(name, CHAMPION))
-    except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise
-    return version if _has_files(version) else None
+    found = [one for one in _versions(client, name) if one.champion_since is not None and _has_files(one)]
+    return sorted(found, key=lambda version: (version.champion_since or "", version.version), reverse=True)
+
+
+def refused_versions(client: MlflowClient, name: str) -> list[RegisteredVersion]:
+    """Return the versions that were refused and are not champion, and whose files exist.
+
+    Parameters
+    ----------
+    client : client of the store
+    name : registered model
+    """
+    refused = _versions(client, name, f" and tags.{DECISION_TAG} = '{REFUSED}'")
+    return [version for version in refused if CHAMPION not in version.aliases and _has_files(version)]
+
+
+def registered_version(client: MlflowClient, name: str, number: int) -> RegisteredVersion:
+    """Return a version by its number.
+
+    Parameters
+    ----------
+    client : client of the store
+    name : registered model
+    number : of the version
+
+    Raises
+    ------
+    TrackingError : there is no such version, or the artifact store has lost its files
+    """
+    versions = list_versions(client)
+    found = next((version for version in versions if (version.name, version.version) == (name, number)), None)
+    if found is None:
+        same_name = sorted(version.version for version in versions if version.name == name)
+        known = ", ".join(map(str, same_name) if same_name else sorted({version.name for version in versions}))
+        message = f"models:/{name}/{number}: no such version in {tracking_uri()}; registered are: {known or 'none'}"
+        raise TrackingError(message)
+    if not _has_files(found):
+        message = f"{found.uri}: its files are lost; register them again with `demsr models --restore`"
+        raise TrackingError(message)
+    return found
 
 
 def add_version(
@@ -143,24 +204,6 @@ def registration() -> FileLock:
     return store_lock("register")
 
 
-def record_decision(client: MlflowClient, version: RegisteredVersion, *, promote: bool, reason: str) -> None:
-    """Make a version champion or challenger and record the reason in its tags.
-
-    Parameters
-    ----------
-    client : client of the store
-    version : version that was decided on
-    promote : True makes it champion, False challenger
-    reason : the decision in words
-    """
-    for tag, value in {"promotion": "promoted" if promote else "refused", "promotion_reason": reason}.items():
-        client.set_model_version_tag(version.name, str(version.version), tag, value)
-    alias, other = (CHAMPION, CHALLENGER) if promote else (CHALLENGER, CHAMPION)
-    client.set_registered_model_alias(version.name, alias, str(version.version))
-    if other in version.aliases:
-        client.delete_registered_model_alias(version.name, other)
-
-
 def list_versions(client: MlflowClient) -> list[RegisteredVersion]:
     """Return all versions of all models, newest first within a name."""
     versions = [_registered(client, version) for version in client.search_model_versions()]
@@ -191,9 +234,20 @@ def download(uri: str) -> Path:
         raise TrackingError(message) from error
 
 
+def _with_weights(client: MlflowClient, name: str, weights_sha256: str) -> Iterator[RegisteredVersion]:
+    """Yield the versions with these weights whose files exist."""
+    return filter(_has_files, _versions(client, name, f" and tags.`{WEIGHTS_TAG}` = '{weights_sha256}'"))
+
+
+def _versions(client: MlflowClient, name: str, condition: str = "") -> Iterator[RegisteredVersion]:
+    """Yield the versions of a model that meet a condition."""
+    for version in client.search_model_versions(f"name = '{name}'{condition}"):
+        yield _registered(client, version)
+
+
 def _has_files(version: RegisteredVersion) -> bool:
     """Whether the artifact store has the files of a version; a store that does not answer raises an error."""
-    return bool(mlflow.artifacts.list_artifacts(artifact_uri=f"models:/{version.name}/{version.version}"))
+    return bool(mlflow.artifacts.list_artifacts(artifact_uri=version.uri))
 
 
 def _make_model(client: MlflowClient, name: str, description: str | None) -> None:
@@ -212,9 +266,8 @@ def _first(client: MlflowClient, added: RegisteredVersion) -> RegisteredVersion:
 
     The lock of the project does not hold processes on other machines that use the same server.
     """
-    wanted = f"name = '{added.name}' and tags.`{WEIGHTS_TAG}` = '{added.tags[WEIGHTS_TAG]}'"
-    versions = [_registered(client, version) for version in client.search_model_versions(wanted)]
-    first = min((one for one in versions if _has_files(one)), key=lambda one: one.version, default=added)
+    versions = _with_weights(client, added.name, added.tags[WEIGHTS_TAG])
+    first = min(versions, key=lambda one: one.version, default=added)
     if first.version != added.version:
         client.delete_model_version(added.name, str(added.version))
     return first

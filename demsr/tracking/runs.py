@@ -22,13 +22,15 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 
+from demsr.errors import TrackingError
 from demsr.runtime.project import project_root
-from demsr.tracking.store import EXPERIMENT, beside_store, connect, experiment_id, store_lock
+from demsr.tracking.store import EXPERIMENT, beside_store, connect, experiment_id, store_lock, tracking_uri
 
 _PACKAGES = ("demsr", "torch", "lightning", "mlflow", "dvc", "h5py", "numpy", "rasterio")
 _DVC_VARIABLES = ("DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
 WEIGHTS_TAG, PARENT_TAG = "weights_sha256", "mlflow.parentRunId"
 _WORK_KEY_TAG, _LOCK_TAG = "demsr.work_key", "demsr.lock"
+_SQLITE_FULL = "database or disk is full"
 _MOST_RUNS = 50_000  # that MLflow returns at a time
 
 
@@ -176,6 +178,10 @@ def tracked_run(
     work_key : identity of resumable work; an unfinished run with the same key is resumed
     experiment : name of the experiment
     resume_finished : also resume a finished run with the same key
+
+    Raises
+    ------
+    TrackingError : the disk of the embedded store is full
     """
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:
         yield _NullRun()
@@ -196,6 +202,9 @@ def tracked_run(
             with contextlib.suppress(MlflowException):  # the store itself may be what failed
                 client.set_terminated(run.id, "KILLED" if interrupted else "FAILED")
                 run.log_tags({"error": f"{type(error).__name__}: {error}"[:500]})
+            if _SQLITE_FULL in str(error):
+                message = f"{tracking_uri()}: its disk is full; free space there and run the same command again"
+                raise TrackingError(message) from error
             raise
         client.set_terminated(run.id, "FINISHED")
 

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -9,9 +10,10 @@ from urllib.request import urlopen
 import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 
-from demsr.errors import TrackingError
+from demsr.errors import TrackingError, mlflow_cure
 from demsr.runtime.files import atomic_write
 from demsr.runtime.project import project_root
 
@@ -37,13 +39,16 @@ def connect(*, create: bool = True) -> MlflowClient:
 
     Raises
     ------
-    TrackingError : the server does not answer, or the store does not exist
+    TrackingError : the server does not answer or refuses the user, or the store does not exist
     """
     uri = tracking_uri()
     if uri.startswith(_SQLITE):
         path = Path(uri.removeprefix(_SQLITE)).resolve()
         if not create and not path.exists():
-            message = f"{path}: no MLflow store; run `dvc repro` in the project, or set MLFLOW_TRACKING_URI to a server"
+            message = (
+                f"{path}: no MLflow store; run `dvc repro` in the project, or `demsr models --restore` if it is up to "
+                "date, or set MLFLOW_TRACKING_URI to a server"
+            )
             raise TrackingError(message)
         _make_embedded_store(path)
     elif uri.startswith("http"):
@@ -73,6 +78,16 @@ def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
         if found is None:
             raise
         return str(found.experiment_id)
+
+
+def experiments(client: MlflowClient) -> Sequence[Experiment]:
+    """Return the experiments of the pipeline and its sweeps, by name.
+
+    Parameters
+    ----------
+    client : client of the store
+    """
+    return client.search_experiments(filter_string=f"name LIKE '{EXPERIMENT}%'", order_by=["name"])
 
 
 def beside_store(name: str) -> Path:
@@ -113,10 +128,9 @@ def ui_links(address: str) -> dict[str, str]:
     """
     client, page = connect(), f"{address.rstrip('/')}/#"
     experiment_id(client)
-    found = client.search_experiments(filter_string=f"name LIKE '{EXPERIMENT}%'", order_by=["name"])
     links = {
         f"experiment {one.name}": f"{page}/experiments/{one.experiment_id}?workflowType=machine_learning"
-        for one in found
+        for one in experiments(client)
     }
     return links | {"registered models": f"{page}/models"}
 
@@ -142,12 +156,25 @@ def _make_embedded_store(path: Path) -> None:
 
 
 def _check_server(uri: str) -> None:
+    """Ask the server once whether it is up, because MLflow's client asks for minutes, then whether it accepts the user.
+
+    The credentials are sent by MLflow's client.
+    """
+    _check_health(uri)
+    try:
+        MlflowClient(uri).search_experiments(max_results=1)
+    except MlflowException as error:
+        message = f"MLFLOW_TRACKING_URI={uri}: the server refuses the request ({error}); {mlflow_cure(error)}"
+        raise TrackingError(message) from error
+
+
+def _check_health(uri: str) -> None:
     try:
         with urlopen(f"{uri.rstrip('/')}/health", timeout=5):
             return
     except (URLError, OSError) as error:
         if isinstance(error, HTTPError) and error.code in (401, 403):
-            return  # the server requires credentials, which MLflow's client sends
+            return  # it is up and requires credentials
         message = (
             f"MLFLOW_TRACKING_URI={uri}: no MLflow server answers ({error}); "
             "start it, correct the address, or unset the variable to use the store in the project"

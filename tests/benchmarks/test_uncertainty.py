@@ -177,10 +177,7 @@ def test_only_places_that_calibrate_a_net_are_sampled(monkeypatch):
 
 @pytest.mark.parametrize("operator", sorted(OPERATORS.values()))
 def test_the_shipped_nets_are_those_of_the_protocol(root, operator):
-    path = root / "demsr" / "weights" / operator / "config.json"
-    if not path.is_file():
-        pytest.skip("the package does not contain the nets for operators yet")
-    config = json.loads(path.read_text(encoding="utf-8"))
+    config = json.loads((root / "demsr" / "weights" / operator / "config.json").read_text(encoding="utf-8"))
     assert {name: config["net"][name] for name in OUR_NET} == OUR_NET
     places = [one for one in all_places(read_regions()) if OPERATORS.get(one.kind) == operator]
     assert config["uncertainty"]["areas"] == [one.name for one in places if one.fold != NEVER_TRAINED]

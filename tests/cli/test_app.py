@@ -18,6 +18,7 @@ COMMANDS = (
     "fit-degradation",
     "import-mindspore",
     "models",
+    "runs",
     "sweep",
 )
 

@@ -27,10 +27,13 @@ def noisy(mean: float, spread: float, seed: int) -> dict[str, AreaScore]:
     return {"plain": AreaScore("plain", "land_3arcsec", "m", {"rmse_m": total}, pixels * rmse**2, pixels)}
 
 
-def test_the_first_version_has_only_bicubic_to_beat():
-    assert decide_promotion(scored(plain=9.9), None, scored(plain=10.0), RULE).promote
+def test_without_a_champion_a_candidate_has_only_bicubic_to_beat():
+    promoted = decide_promotion(scored(plain=9.9), None, scored(plain=10.0), RULE)
+    assert promoted.promote
+    assert promoted.reason == "no champion to beat, +1.00 % RMSE gain over bicubic (land 3arcsec)"
     refused = decide_promotion(scored(plain=10.1), None, scored(plain=10.0), RULE)
     assert not refused.promote
+    assert refused.reason.endswith("-1.00 % RMSE gain over bicubic (land 3arcsec); refused: a gain above 0 is needed")
     assert refused.numbers["gain_over_bicubic_percent"] == pytest.approx(-1)
 
 

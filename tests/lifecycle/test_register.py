@@ -1,3 +1,6 @@
+import io
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -7,6 +10,8 @@ import mlflow
 import numpy as np
 import pytest
 import torch
+from mlflow.pyfunc.scoring_server import predictions_to_json
+from mlflow.utils.proto_json_utils import parse_tf_serving_input
 from pair_files import make_pairs
 
 from demsr.errors import TrackingError
@@ -15,6 +20,7 @@ from demsr.inference.load import load_model
 from demsr.lifecycle.register import RegistrationOutcome, register_trained
 from demsr.model.checkpoint import save_model
 from demsr.model.srnet import DemSrNet
+from demsr.tracking.decisions import promote, promote_by_hand, roll_back
 from demsr.tracking.registry import add_version, list_versions
 from demsr.tracking.runs import tracked_run
 from demsr.tracking.store import connect, experiment_id
@@ -69,6 +75,76 @@ def test_a_better_model_takes_the_place_of_the_champion_and_a_worse_one_is_refus
     assert "% over the champion" in versions[1].tags["promotion_reason"]
 
 
+def bad_net() -> DemSrNet:
+    """A net that is worse than bicubic."""
+    torch.manual_seed(0)
+    net = DemSrNet(1, 8)
+    torch.nn.init.normal_(net.last.weight)
+    return net
+
+
+def aliases() -> dict[int, tuple[str, ...]]:
+    return {version.version: version.aliases for version in list_versions(connect())}
+
+
+def test_after_the_loss_of_the_champion_an_earlier_one_is_champion_and_a_refused_model_stays_refused(store, trained):
+    test, good, better = trained
+    for net in (good, better, bad_net()):
+        register(net, test, store)
+    connect().delete_model_version(NAME, "2")  # its alias goes with it
+    again = register(bad_net(), test, store)
+    assert (again.version, again.promoted) == (3, False)
+    assert "% over the champion" in again.reason
+    assert aliases() == {1: ("champion",), 3: ("challenger",)}
+    reason = connect().get_model_version(NAME, "1").tags["promotion_reason"]
+    assert reason.startswith("the champion is gone; this is the best of 1 earlier champions, +")
+
+
+def test_of_several_earlier_champions_the_one_with_the_best_score_returns(store, trained):
+    test, good, better = trained
+    register(better, test, store)
+    register(good, test, store)
+    register(bad_net(), test, store)
+    versions = {version.version: version for version in list_versions(connect())}
+    for number in (2, 3):  # as a person may decide
+        promote(connect(), versions[number], "")
+    connect().delete_registered_model_alias(NAME, "champion")
+    outcome = register(good, test, store)
+    assert (outcome.version, outcome.promoted) == (2, False)
+    assert "champion" in aliases()[1]
+
+
+def test_the_challenger_is_the_best_refused_model_not_the_last(store, trained):
+    test, good, better = trained
+    for net in (better, good, bad_net()):
+        register(net, test, store)
+    assert aliases() == {1: ("champion",), 2: ("challenger",), 3: ()}
+    connect().delete_registered_model_alias(NAME, "challenger")
+    register(bad_net(), test, store)
+    assert aliases() == {1: ("champion",), 2: ("challenger",), 3: ()}
+
+
+def test_a_champion_that_also_has_the_alias_challenger_is_no_rival_of_refused_models(store, trained):
+    test, good, better = trained
+    register(better, test, store)
+    connect().set_registered_model_alias(NAME, "challenger", "1")
+    register(good, test, store)
+    assert aliases() == {1: ("champion",), 2: ("challenger",)}
+
+
+def test_the_rule_does_not_undo_what_a_person_has_decided(store, trained):
+    test, good, better = trained
+    register(good, test, store)
+    register(better, test, store)
+    roll_back(NAME, reason="seams")
+    outcome = register(better, test, store)
+    assert (outcome.promoted, outcome.reason) == (False, "rolled back to version 1: seams")
+    promote_by_hand(NAME, 2, reason="repaired")
+    outcome = register(good, test, store)
+    assert (outcome.promoted, outcome.reason) == (False, "version 2 was promoted by hand: repaired")
+    assert aliases() == {1: (), 2: ("champion",)}
+
+
 def test_registering_twice_changes_nothing(store, trained):
     test, good, _ = trained
     first = register(good, test, store)
@@ -92,13 +168,12 @@ def test_a_model_belongs_to_the_run_that_has_trained_it(store, trained):
 
 
 def test_a_model_worse_than_bicubic_is_no_champion(store, trained):
-    test, good, _ = trained
-    torch.manual_seed(0)
-    bad = DemSrNet(1, 8)
-    torch.nn.init.normal_(bad.last.weight)
-    outcome = register(bad, test, store)
+    test, _, _ = trained
+    outcome = register(bad_net(), test, store)
     assert not outcome.promoted
-    assert "RMSE gain over bicubic" in outcome.reason
+    assert re.fullmatch(
+        r"no champion to beat, -.* % RMSE gain over bicubic \(.*\); refused: a gain above 0 is needed", outcome.reason
+    )
     assert list_versions(connect())[0].aliases == ("challenger",)
 
 
@@ -118,6 +193,25 @@ def test_a_registered_model_can_be_pulled_in_each_way(store, trained, monkeypatc
     version = connect().get_model_version_by_alias(NAME, "champion")
     assert "gain over bicubic" in version.description
     assert served.metadata.signature.inputs.inputs[0].shape == (-1, 1, -1, -1)
+
+
+def test_voids_are_null_in_the_json_of_a_served_model(store, trained):
+    test, good, _ = trained
+    register(good, test, store)
+    served = mlflow.pyfunc.load_model(f"models:/{NAME}@champion", model_config={"device": "cpu"})
+    question = {"inputs": [[[[100.0, 110.0, 90.0, 80.0], [100.0, None, 90.0, 80.0], [95.0, 100.0, 90.0, 85.0]]]]}
+    answer = io.StringIO()
+    lr = parse_tf_serving_input(question, served.metadata.get_input_schema())
+    predictions_to_json(served.predict(lr), answer)
+
+    def refuse_constant(name: str) -> None:
+        raise ValueError(f"{name} is not JSON")
+
+    ((image,),) = json.loads(answer.getvalue(), parse_constant=refuse_constant)["predictions"]
+    void = np.array([[value is None for value in row] for row in image])
+    expected = np.zeros((15, 20), bool)
+    expected[5:10, 5:10] = True
+    np.testing.assert_array_equal(void, expected)
 
 
 def test_nothing_in_a_registered_model_is_pickled(store, trained):

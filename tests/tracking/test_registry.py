@@ -4,7 +4,8 @@ import torch
 from demsr.errors import TrackingError
 from demsr.model.checkpoint import save_model
 from demsr.model.srnet import DemSrNet
-from demsr.tracking.registry import add_version, champion, download, find_version, list_versions, record_decision
+from demsr.tracking.decisions import promote
+from demsr.tracking.registry import add_version, download, find_version, holder, list_versions
 from demsr.tracking.runs import tracked_run
 from demsr.tracking.store import connect
 
@@ -26,17 +27,13 @@ def test_the_same_weights_are_registered_once_and_the_alias_moves_to_the_promote
     first, again, second = add(store, 1), add(store, 1), add(store, 2)
     assert (first.version, again.version, second.version) == (1, 1, 2)
     client = connect()
-    assert champion(client, NAME) is None
-    record_decision(client, first, promote=True, reason="first")
-    record_decision(client, second, promote=False, reason="no better")
-    aliases = {version.version: version.aliases for version in list_versions(client)}
-    assert aliases == {2: ("challenger",), 1: ("champion",)}
-    newer = next(version for version in list_versions(client) if version.version == 2)
-    assert (newer.tags["promotion"], newer.tags["promotion_reason"], newer.tags["net"]) == ("refused", "no better", "2")
-    record_decision(client, newer, promote=True, reason="better")
+    assert holder(client, NAME, "champion") is None
+    promote(client, first, "first")
+    assert holder(client, NAME, "champion").version == 1
+    promote(client, second, "better")
     assert {version.version: version.aliases for version in list_versions(client)} == {2: ("champion",), 1: ()}
-    assert champion(client, NAME).version == 2
-    assert find_version(client, NAME, newer.tags["weights_sha256"]).version == 2
+    assert holder(client, NAME, "champion").version == 2
+    assert find_version(client, NAME, second.tags["weights_sha256"]).version == 2
     assert find_version(client, NAME, "0" * 64) is None
     folder = download(f"models:/{NAME}@champion")
     assert (folder / "weights.safetensors").read_bytes() == (store / "net2" / "weights.safetensors").read_bytes()

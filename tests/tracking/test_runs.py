@@ -7,6 +7,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from demsr.errors import TrackingError
 from demsr.tracking.runs import InputData, end_run, find_run, flattened, tracked_run
 from demsr.tracking.store import beside_store, connect, experiment_id
 
@@ -41,6 +42,14 @@ def test_a_run_ends_as_its_block_does(store, error, status):
     recorded = connect().get_run(run.id)
     assert recorded.info.status == status
     assert recorded.data.tags["error"] == f"{error.__name__}: why"
+
+
+def test_a_full_disk_is_reported_with_the_store(store, monkeypatch):
+    full = MlflowException("(sqlite3.OperationalError) database or disk is full")
+    message = r"mlflow\.db: its disk is full; free space there"
+    with pytest.raises(TrackingError, match=message), tracked_run("full", params={}, **OPTIONS) as run:
+        monkeypatch.setattr(MlflowClient, "log_batch", lambda *_, **__: (_ for _ in ()).throw(full))
+        run.log_epoch({"epoch": 1, "train_loss": 0.5})
 
 
 def test_a_killed_run_of_the_same_work_is_taken_up_again(store):

@@ -2,6 +2,8 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -32,7 +34,9 @@ def test_many_processes_make_one_whole_store(tmp_path, monkeypatch):
 def test_who_only_reads_makes_no_store(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(TrackingError, match="mlflow.db: no MLflow store; run `dvc repro`"):
+    with pytest.raises(
+        TrackingError, match="mlflow.db: no MLflow store; run `dvc repro` .* or `demsr models --restore`"
+    ):
         connect(create=False)
     assert not list(tmp_path.iterdir())
 
@@ -53,6 +57,38 @@ def test_artifacts_lie_beside_the_store(store):
     client = connect()
     experiment = client.get_experiment(experiment_id(client))
     assert experiment.artifact_location == (store / "mlartifacts" / "dem-srnet").as_uri()
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    """Server that is healthy and knows nobody, as MLflow's with basic-auth."""
+
+    def do_GET(self):
+        self._answer()
+
+    def do_POST(self):
+        self._answer()
+
+    def _answer(self):
+        self.send_response(200 if self.path == "/health" else 401)
+        self.end_headers()
+        self.wfile.write(b"You are not authenticated.")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_server_that_refuses_the_user_asks_for_credentials(monkeypatch):
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+        try:
+            with pytest.raises(
+                TrackingError, match="refuses the request .*You are not authenticated.*set MLFLOW_TRACKING_USERNAME"
+            ) as raised:
+                connect()
+        finally:
+            server.shutdown()
+    assert "is up" not in str(raised.value)
 
 
 def test_a_server_that_is_down_is_named_at_once(monkeypatch):

@@ -58,8 +58,8 @@ class GebcoLand(Degradation):
     def degrade(self, hr: Dem) -> NDArray[np.float32]:
         """Return the LR elevation of a cell around each HR pixel.
 
-        Voids are taken as water at the level of their shore. On a coast GEBCO has land cells, under the Gaussian of a
-        land whose sea is 0 m, beside cells of the sea floor. Here cells of the sea are 0 m and land is at least one
+        Voids are taken as water at the level of their shore. On a coast GEBCO has land cells, whose Gaussian weighs
+        pixels of land alone, beside cells of the sea floor. Here cells of the sea are 0 m and land is at least one
         step above it: a net for land is given sea cells as 0 m.
 
         Parameters
@@ -70,12 +70,14 @@ class GebcoLand(Degradation):
         -------
         lr : shape of `hr`, metres; NaN if all is void
         """
-        void = ~hr.valid
         filled = fill_water(hr.elevation_m.astype(np.float64))
-        lr = gaussian_blur(filled, hr.grid, sigma_m=self.sigma_m)
+        sea = ~hr.valid & (np.abs(filled) <= _SEA_M)
+        lr = gaussian_blur(np.where(sea, 0, filled), hr.grid, sigma_m=self.sigma_m)
+        if sea.any():
+            land_share = gaussian_blur((~sea).astype(np.float64), hr.grid, sigma_m=self.sigma_m)
+            lr /= np.maximum(land_share, np.finfo(float).tiny)
         if self.rounding_m:
             lr = np.round(lr / self.rounding_m) * self.rounding_m
-        sea = void & (np.abs(filled) <= _SEA_M)
         if sea.any():
             lr = np.where(sea, 0, np.maximum(lr, self.rounding_m))
         return lr.astype(np.float32)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,23 @@ def test_sea_cells_are_0_m_and_land_beside_them_is_above():
     assert (degraded(dem(lake)) == 200).all()
 
 
+def test_the_gaussian_weighs_land_alone_up_to_the_coast_and_lakes_like_land():
+    cliff = np.full((40, 60), 300, np.float32)
+    cliff[:, 30:] = np.nan
+    cliff[:, 29] = 2  # the shore, from which the level of the water is taken
+    lr = degraded(dem(cliff))
+    weights = np.exp(-0.5 * (np.arange(60) * dem(cliff).grid.pixel_size_m()[0] / SIGMA_M) ** 2)
+    expected = [np.sum(weights[np.abs(np.arange(30) - col)] * cliff[0, :30]) for col in range(30)]
+    expected /= np.array([np.sum(weights[np.abs(np.arange(30) - col)]) for col in range(30)])
+    np.testing.assert_allclose(lr[20, 15:30], expected[15:], atol=0.6)
+    lake = cliff.copy()
+    lake[:, 30:] = 280
+    lake[:, 29] = 280
+    as_measured = degraded(dem(lake.copy()))
+    lake[:, 30:] = np.nan
+    np.testing.assert_array_equal(degraded(dem(lake)), as_measured)
+
+
 def test_a_gaussian_without_width_is_refused():
     with pytest.raises(ParamsError, match="sigma_m=0"):
         GebcoLand(sigma_m=0)
@@ -70,7 +88,11 @@ def test_a_gaussian_without_width_is_refused():
 
 def law_residual(data: Path, lr: str, hr: str) -> np.ndarray:
     """Return GEBCO minus the law on common land cells, metres."""
-    truth = read_dem(data / "land" / hr, vertical_datum="EGM96")
+    return law_residuals(data, lr, read_dem(data / "land" / hr, vertical_datum="EGM96"))[0]
+
+
+def law_residuals(data: Path, lr: str, truth: Dem) -> tuple[np.ndarray, np.ndarray]:
+    """Return GEBCO minus the law on common land cells, and the share of land under the Gaussian of each."""
     grid = read_dem(data / "gebco" / lr, vertical_datum="MSL", within=truth.grid.lonlat_bounds())
     by_law = GebcoLand().degrade(truth)
     first_row, first_col = truth.grid.index(*grid.grid.centre(0, 0))
@@ -79,7 +101,17 @@ def law_residual(data: Path, lr: str, hr: str) -> np.ndarray:
     inside = (rows >= 8) & (rows < by_law.shape[0] - 8), (cols >= 12) & (cols < by_law.shape[1] - 12)
     cells = grid.elevation_m[np.ix_(*inside)] - by_law[np.ix_(rows[inside[0]], cols[inside[1]])]
     land = (grid.elevation_m[np.ix_(*inside)] > 0) & truth.valid[np.ix_(rows[inside[0]], cols[inside[1]])]
-    return cells[land]
+    share = gaussian_blur(truth.valid.astype(float), truth.grid, sigma_m=SIGMA_M)
+    return cells[land], share[np.ix_(rows[inside[0]], cols[inside[1]])][land]
+
+
+def test_gebco_has_the_mean_of_the_land_alone_along_a_steep_coast(shared):
+    srtm = read_dem(shared / "data/land/srtm3_N39E002_mallorca.tif", vertical_datum="EGM96")
+    truth = replace(srtm, elevation_m=np.where(srtm.elevation_m > 0, srtm.elevation_m, np.float32(np.nan)))
+    residual, share = law_residuals(shared / "data", "gebco15s_mallorca.tif", truth)
+    coast = (share > 0.6) & (share < 0.95)
+    assert coast.sum() > 150
+    assert abs(np.median(residual[coast])) < 2  # 10 m if the sea were 0 m under the Gaussian
 
 
 @pytest.mark.parametrize(
