@@ -252,7 +252,7 @@ def test_profile_local_takes_folders_of_mixed_formats_and_real_lr(demsr, mixed, 
     assert (params.base.profile, params.fetch.source) == ("local", "local")
     assert (params.pairs.land.test, params.pairs.land.valid) == (["N43E007", "c"], ["b"])
     assert (params.pairs.marine.test, params.pairs.marine.valid) == (["d", "g"], ["f"])
-    assert params.pairs.marine.degradations == ["block mean", "real"]
+    assert params.pairs.marine.degradations == ["blind", "real"]
     for domain, names in (("land", ["N43E007.hgt.zip", "a.TIF", "b.nc", "c.asc"]), ("marine", None)):
         section = getattr(params.fetch, domain)
         found = find_rasters(section.folder, include=section.include, exclude=section.exclude)
