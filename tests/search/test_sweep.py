@@ -126,12 +126,12 @@ def test_a_killed_and_interrupted_sweep_ends_as_an_unbroken_one(project, small_p
 
 
 def waiting_for_two_nodes(call):
-    """Hold the first trial after its first epoch until another node has a worker, which takes seconds to start."""
+    """Hold either of the first two trials after its first epoch until both nodes have a worker, which takes seconds."""
 
     def call_and_wait(self, record: TrialRecord) -> None:
         call(self, record)
         deadline = time.monotonic() + 120
-        while record.id == "trial-000" and len(record.rows) == 1 and time.monotonic() < deadline:
+        while record.id in ("trial-000", "trial-001") and len(record.rows) == 1 and time.monotonic() < deadline:
             actors = ray._private.state.actors().values()
             if len({actor["Address"]["NodeID"] for actor in actors if actor["State"] == "ALIVE"}) > 1:
                 return
