@@ -116,6 +116,9 @@ Gain over bicubic interpolation, each place scored by nets that were not trained
 
 - At sea most short detail of GEBCO is not that of the sea floor: the nets smooth it more often than they sharpen it.
 - Land below sea level is taken for sea unless type identifiers are given (`--tid`).
+- Where the land of GEBCO does not follow the law, the net `gebco` sharpens too much: at the Gulf of Aqaba its result is worse than
+  bicubic interpolation. `--operator mean` was better there.
+- Within one cell of a coast the result is no better than bicubic interpolation, because the coast of GEBCO is not that of the SRTM.
 - The gain on plains is small, because most of the error of bicubic interpolation there is noise of the survey.
 - The training regions lie between 54 S and 58 N. Pixels near the poles are narrower than any in the training.
 - The land data are surface models: they include trees and buildings.
