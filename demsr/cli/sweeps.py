@@ -39,6 +39,9 @@ def sweep(
     if verdict or use:
         _reuse(file, verdict=verdict, use=use)
         return
+    from demsr.runtime.ray_cluster import prepare_ray
+
+    prepare_ray(address)
     try:
         from demsr.cli.sweep_config import read_plan
         from demsr.reporting.sweeps import print_report

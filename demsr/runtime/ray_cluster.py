@@ -28,9 +28,7 @@ def ray_connection(address: str) -> Iterator[None]:
     MissingExtraError : ray is not installed
     """
     local = address == "local"
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if local:
-        os.environ.update(_NOT_A_CLUSTER)
+    prepare_ray(address)
     with missing_extras():
         import ray
     if not local:
@@ -46,6 +44,18 @@ def ray_connection(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def prepare_ray(address: str) -> None:
+    """Set the environment that Ray reads when it is imported; call this before anything that imports it.
+
+    Parameters
+    ----------
+    address : see `ray_connection`
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address == "local":
+        os.environ.update(_NOT_A_CLUSTER)
 
 
 def first_line(error: Exception) -> str:

@@ -53,6 +53,8 @@ def read(name: str = "resblocks", **overrides) -> SweepPlan:
 def start_command(project: Path, *words: str) -> subprocess.Popen:
     command = [sys.executable, "-u", "sweeps/resblocks.py", "--max-concurrent", "1", *words]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    if "--address" not in words:
+        environment.pop("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", None)  # the command itself keeps Ray on loopback
     return subprocess.Popen(
         command,
         cwd=project,
