@@ -67,11 +67,10 @@ def test_a_killed_run_of_the_same_work_is_taken_up_again(store):
 
 
 def test_a_run_that_is_killed_right_after_it_was_made_is_found_again(store, monkeypatch):
-    monkeypatch.setattr("demsr.tracking.runs._provenance", lambda: (_ for _ in ()).throw(SystemError))
-    with pytest.raises(SystemError), tracked_run("work", params={}, work_key="k1", **OPTIONS):
-        pass
-    monkeypatch.undo()
-    monkeypatch.setenv("DVC_ROOT", str(store))
+    with monkeypatch.context() as patch:
+        patch.setattr("demsr.tracking.runs._provenance", lambda: (_ for _ in ()).throw(SystemError))
+        with pytest.raises(SystemError), tracked_run("work", params={}, work_key="k1", **OPTIONS):
+            pass
     with tracked_run("work", params={}, work_key="k1", **OPTIONS) as run:
         where = connect().get_run(run.id).info.experiment_id
     assert len(connect().search_runs([where])) == 1
