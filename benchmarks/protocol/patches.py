@@ -88,7 +88,12 @@ class RasterSource(Source):
 
     def __init__(self, rasters: Sequence[Dem], operator: str) -> None:
         self.elevation = [one.elevation_m for one in rasters]
-        self.blurred = [GebcoLand().degrade(one) for one in rasters] if operator == "gebco" else None
+        coasts = (generator(0, "coast", number) for number in range(len(rasters)))
+        self.blurred = (
+            [GebcoLand().degrade(one, random=coast) for one, coast in zip(rasters, coasts, strict=False)]
+            if operator == "gebco"
+            else None
+        )
         self.shares = _by_size(self.elevation)
 
     def draw(self, random: np.random.Generator) -> Pair | None:
@@ -190,8 +195,10 @@ def whole_pairs(rasters: Sequence[Dem], operator: str) -> Iterator[Pair]:
     for one in rasters:
         rows, cols = (side // SCALE * SCALE for side in one.elevation_m.shape)
         part = one.window(0, 0, rows, cols)
-        degraded = GebcoLand().degrade(part)[SCALE // 2 :: SCALE, SCALE // 2 :: SCALE] if operator == "gebco" else None
-        lr = block_mean(part.elevation_m, scale=SCALE) if degraded is None else degraded
+        if operator == "gebco":
+            lr = GebcoLand().degrade(part, random=generator(0, "coast"))[SCALE // 2 :: SCALE, SCALE // 2 :: SCALE]
+        else:
+            lr = block_mean(part.elevation_m, scale=SCALE)
         if np.isfinite(lr).any() and (pair := _with_relief(lr, part.elevation_m)):
             yield pair
 

@@ -13,6 +13,7 @@ from demsr.model.checkpoint import parameter_count, read_config
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.degradations.gebco import GebcoLand
 from demsr.pairs.degrade import block_mean
+from demsr.runtime.seeding import generator
 from demsr.sources import sample
 
 
@@ -29,7 +30,7 @@ def tennessee(request) -> tuple[DemSrNet, torch.Tensor, np.ndarray]:
     dem = sample.land()
     hr = dem.window(0, 0, *(side // 5 * 5 for side in dem.elevation_m.shape))
     gebco = request.param == "gebco"
-    lr = GebcoLand().degrade(hr)[2::5, 2::5] if gebco else block_mean(hr.elevation_m, scale=5)
+    lr = GebcoLand().degrade(hr, random=generator(0))[2::5, 2::5] if gebco else block_mean(hr.elevation_m, scale=5)
     net = demsr.load_model("builtin", device="cpu", operator=request.param)
     return net, torch.from_numpy(fill_voids(lr))[None, None], hr.elevation_m
 

@@ -17,6 +17,7 @@ from demsr.errors import ParamsError
 from demsr.pairs.area import Area
 from demsr.pairs.degradations.base import Degradation, RegionLr
 from demsr.pairs.split import Region
+from demsr.runtime.seeding import generator
 
 SIGMA_M = 164.0
 ROUNDING_M = 1.0
@@ -53,32 +54,35 @@ class GebcoLand(Degradation):
         """Return the region with the blurred elevations that LR is sampled from."""
         words = f"Gaussian of {self.sigma_m:g} m at the middle of each block, steps of {self.rounding_m:g} m"
         area = Area.from_dem(f"{region.name}, as GEBCO", hr, degradation=self.name, lr_source=words)
-        return RegionLr(hr=hr, row=region.row, col=region.col, area=area, blurred_m=self.degrade(hr))
+        blurred = self.degrade(hr, random=generator(seed, "coast", region.name))
+        return RegionLr(hr=hr, row=region.row, col=region.col, area=area, blurred_m=blurred)
 
-    def degrade(self, hr: Dem) -> NDArray[np.float32]:
+    def degrade(self, hr: Dem, *, random: np.random.Generator) -> NDArray[np.float32]:
         """Return the LR elevation of a cell around each HR pixel.
 
         Voids are taken as water at the level of their shore. On a coast GEBCO has land cells, whose Gaussian weighs
-        pixels of land alone, beside cells of the sea floor. Here cells of the sea are 0 m and land is at least one
-        step above it: a net for land is given sea cells as 0 m.
+        pixels of land alone, beside cells of the sea floor. Which of the two a cell is does not follow from the SRTM
+        alone: measured, it is land about as often as the share of land under its Gaussian, and so it is drawn here.
+        Cells of the sea are 0 m and land is at least one step above it: a net for land is given sea cells as 0 m.
 
         Parameters
         ----------
         hr : elevation, NaN where void
+        random : draws the sea cells along a coast
 
         Returns
         -------
         lr : shape of `hr`, metres; NaN if all is void
         """
         filled = fill_water(hr.elevation_m.astype(np.float64))
-        sea = ~hr.valid & (np.abs(filled) <= _SEA_M)
-        lr = gaussian_blur(np.where(sea, 0, filled), hr.grid, sigma_m=self.sigma_m)
-        if sea.any():
-            land_share = gaussian_blur((~sea).astype(np.float64), hr.grid, sigma_m=self.sigma_m)
-            lr /= np.maximum(land_share, np.finfo(float).tiny)
+        water = ~hr.valid & (np.abs(filled) <= _SEA_M)
+        lr = gaussian_blur(np.where(water, 0, filled), hr.grid, sigma_m=self.sigma_m)
+        land_share = gaussian_blur((~water).astype(np.float64), hr.grid, sigma_m=self.sigma_m) if water.any() else 1.0
+        lr /= np.maximum(land_share, np.finfo(float).tiny)
         if self.rounding_m:
             lr = np.round(lr / self.rounding_m) * self.rounding_m
-        if sea.any():
+        if water.any():
+            sea = random.random(lr.shape) >= land_share
             lr = np.where(sea, 0, np.maximum(lr, self.rounding_m))
         return lr.astype(np.float32)
 

@@ -10,10 +10,11 @@ from demsr.dem.read.raster import read_dem
 from demsr.errors import ParamsError
 from demsr.pairs.degradations.gebco import SIGMA_M, GebcoLand, fill_water, gaussian_blur
 from demsr.pairs.split import Region
+from demsr.runtime.seeding import generator
 
 
 def degraded(raster: Dem, **options: float) -> np.ndarray:
-    return GebcoLand(**options).degrade(raster)
+    return GebcoLand(**options).degrade(raster, random=generator(0))
 
 
 def test_a_plane_stays_a_plane_inside():
@@ -53,12 +54,18 @@ def test_voids_are_water_at_the_level_of_their_shore():
     assert np.isnan(fill_water(np.full((3, 3), np.nan))).all()
 
 
-def test_sea_cells_are_0_m_and_land_beside_them_is_above():
-    terrain = np.full((40, 40), 2, np.float32)
+def test_a_cell_is_land_as_often_as_land_has_a_share_of_its_gaussian():
+    terrain = np.full((2000, 40), 2, np.float32)
     terrain[:, 20:] = np.nan
-    lr = degraded(dem(terrain))
-    assert (lr[:, 20:] == 0).all()
-    assert (lr[:, :20] >= 1).all()
+    raster = dem(terrain)
+    lr = degraded(raster)
+    assert (lr[:, :8] == 2).all()
+    assert (lr[:, 32:] == 0).all()
+    land_share = gaussian_blur(raster.valid.astype(float), raster.grid, sigma_m=SIGMA_M)
+    assert land_share[:, 20].min() > 0.3
+    np.testing.assert_allclose((lr > 0).mean(axis=0), land_share[1000], atol=0.05)
+    assert np.array_equal(lr, degraded(raster))
+    assert not np.array_equal(lr, GebcoLand().degrade(raster, random=generator(1)))
     lake = np.full((40, 40), 200, np.float32)
     lake[15:25, 15:25] = np.nan
     assert (degraded(dem(lake)) == 200).all()
@@ -72,7 +79,7 @@ def test_the_gaussian_weighs_land_alone_up_to_the_coast_and_lakes_like_land():
     weights = np.exp(-0.5 * (np.arange(60) * dem(cliff).grid.pixel_size_m()[0] / SIGMA_M) ** 2)
     expected = [np.sum(weights[np.abs(np.arange(30) - col)] * cliff[0, :30]) for col in range(30)]
     expected /= np.array([np.sum(weights[np.abs(np.arange(30) - col)]) for col in range(30)])
-    np.testing.assert_allclose(lr[20, 15:30], expected[15:], atol=0.6)
+    np.testing.assert_allclose(np.max(lr[10:30, 15:30], axis=0), expected[15:], atol=0.6)  # of the cells of land
     lake = cliff.copy()
     lake[:, 30:] = 280
     lake[:, 29] = 280
@@ -94,7 +101,7 @@ def law_residual(data: Path, lr: str, hr: str) -> np.ndarray:
 def law_residuals(data: Path, lr: str, truth: Dem) -> tuple[np.ndarray, np.ndarray]:
     """Return GEBCO minus the law on common land cells, and the share of land under the Gaussian of each."""
     grid = read_dem(data / "gebco" / lr, vertical_datum="MSL", within=truth.grid.lonlat_bounds())
-    by_law = GebcoLand().degrade(truth)
+    by_law = GebcoLand().degrade(truth, random=generator(0))
     first_row, first_col = truth.grid.index(*grid.grid.centre(0, 0))
     rows = np.rint(first_row + 0.5 + 5 * np.arange(grid.grid.rows)).astype(int)  # 1.5 arc-seconds south
     cols = np.rint(first_col - 0.5 + 5 * np.arange(grid.grid.cols)).astype(int)
