@@ -39,14 +39,16 @@ from demsr.errors import reported
 from demsr.model.baselines import LinearFilter
 from demsr.model.coast import SEA_LEVEL_M
 from demsr.pairs.degradations.blind import Blind
+from demsr.pairs.degradations.gebco import SIGMA_M
 from demsr.runtime.files import atomic_write, read_json, write_json
 from demsr.runtime.processes import parallel_map
 
-PRODUCT_TFLOP = {"gebco": 300.0, "mean": 150.0}
-FOLD_TFLOP = 100.0  # of the nets that are scored in their place
+PRODUCT_TFLOP = {"gebco": 900.0, "mean": 300.0}
+FOLD_TFLOP = {"gebco": 200.0, "mean": 100.0}  # of the nets that are scored in their place
 BLIND_TFLOP, FINE_TUNING_TFLOP, COMPARISON_TFLOP = 90.0, 30.0, 16.0
 SEEDS = (0, 1, 2)
 PARTS = ("folds", "comparison", "variants")
+_GEBCO_SHARES = {SIGMA_M: 0.8, 100.0: 0.1, 50.0: 0.1}  # by Gaussian in metres; where GEBCO has no SRTM it is sharper
 _MEAN_SHARES = {"land": 0.55, "finer": 0.2, "marine": 0.25}  # of the patches with block means
 _REAL_SHARE, _CLEAN_SHARE = 0.5, 0.25  # of the patches of fine-tuning
 
@@ -65,8 +67,10 @@ def trainings(regions: Regions, parts: Sequence[str], *, share: float) -> list[T
         folds, places = folds + regions.folds, places + regions.places_at_sea
     blind = Training("product", OURS, "blind", EVERYTHING, 0, share * BLIND_TFLOP)
     chosen = [
-        Training("product", OURS, operator, fold, 0, share * (tflop if fold == EVERYTHING else FOLD_TFLOP))
-        for operator, tflop in PRODUCT_TFLOP.items()
+        Training(
+            "product", OURS, operator, fold, 0, share * (PRODUCT_TFLOP if fold == EVERYTHING else FOLD_TFLOP)[operator]
+        )
+        for operator in PRODUCT_TFLOP
         for fold in folds
     ]
     tuned = [Training("product", OURS, "blind", place, 0, share * FINE_TUNING_TFLOP, blind) for place in places]
@@ -99,7 +103,8 @@ def patches_of(training: Training, regions: Regions, rasters: dict[str, Path], d
 
     sources: dict[Source, float]
     if training.operator == "gebco":
-        sources = {RasterSource(read("land"), "gebco"): 1.0}
+        land = read("land")
+        sources = {RasterSource(land, "gebco", sigma_m=sigma_m): share for sigma_m, share in _GEBCO_SHARES.items()}
     elif training.operator == "mean":
         sources = {RasterSource(read(domain), "mean"): share for domain, share in _MEAN_SHARES.items()}
     elif training.start is None:

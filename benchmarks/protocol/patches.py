@@ -18,7 +18,7 @@ from demsr.dem.read.raster import read_dem
 from demsr.dem.voids import fill_voids
 from demsr.pairs.datamodule import SampleKey, orient
 from demsr.pairs.degradations.blind import Blind
-from demsr.pairs.degradations.gebco import GebcoLand
+from demsr.pairs.degradations.gebco import SIGMA_M, GebcoLand
 from demsr.pairs.degrade import block_mean
 from demsr.runtime.seeding import generator
 from protocol.scenes import SCALE, Scene
@@ -84,16 +84,15 @@ class RasterSource(Source):
     ----------
     rasters : HR elevation
     operator : "mean" (half of the patches rounded to whole metres, as GEBCO is) or "gebco"
+    sigma_m : standard deviation of the Gaussian of "gebco", metres
     """
 
-    def __init__(self, rasters: Sequence[Dem], operator: str) -> None:
+    def __init__(self, rasters: Sequence[Dem], operator: str, *, sigma_m: float = SIGMA_M) -> None:
         self.elevation = [one.elevation_m for one in rasters]
-        coasts = (generator(0, "coast", number) for number in range(len(rasters)))
-        self.blurred = (
-            [GebcoLand().degrade(one, random=coast) for one, coast in zip(rasters, coasts, strict=False)]
-            if operator == "gebco"
-            else None
-        )
+        self.blurred: list[Image] = []
+        if operator == "gebco":
+            law = GebcoLand(sigma_m=sigma_m)
+            self.blurred = [law.degrade(one, random=generator(0, "coast", i)) for i, one in enumerate(rasters)]
         self.shares = _by_size(self.elevation)
 
     def draw(self, random: np.random.Generator) -> Pair | None:
@@ -103,7 +102,7 @@ class RasterSource(Source):
         hr = self.elevation[number][place]
         if np.isnan(hr).mean() > _MOST_VOID:
             return None
-        if self.blurred is not None:
+        if self.blurred:
             return _with_relief(self.blurred[number][place][SCALE // 2 :: SCALE, SCALE // 2 :: SCALE], hr)
         lr = block_mean(hr, scale=SCALE)
         return _with_relief(np.round(lr) if random.random() < 0.5 else lr, hr)

@@ -53,9 +53,12 @@ def write_report(path: Path, results: Results) -> None:
 
 def _introduction(results: Results) -> Lines:
     product = [one for one in results.trainings if one.role == "product" and one.fold == EVERYTHING]
-    steps = min(
-        results.facts(one)["steps"] for one in results.trainings if one.role == "product" and one.operator == "gebco"
-    )
+    steps = {
+        one.operator: f"{results.facts(one)['steps']:,}"
+        for one in results.trainings
+        if one.role == "product" and one.fold in results.regions.folds
+    }
+    of_folds = " and ".join(f"{count} (`{operator}`)" for operator, count in steps.items())
     rows = []
     for training in product:
         facts = results.facts(training)
@@ -72,8 +75,9 @@ ResBlocks. Protocol:
 - The bundled model has a net for each operator, the way in which the cells of the input came from the terrain: `gebco` for the
   land of GEBCO, `mean` for block means, `blind` for unknown grids and for the sea floor of GEBCO.
 - Whole files are held out. All files under one GEBCO grid belong to the same fold; training patches keep a distance of two
-  LR pixels from held-out ground, and each place is scored by nets that were not trained on it. Those nets for `gebco` and `mean`
-  were trained for {steps:,} steps, fewer than the nets that ship. No net is trained on the places of fold `{NEVER_TRAINED}`. Options were chosen on fold {results.regions.development_fold}, so its gains may be slightly optimistic.
+  LR pixels from held-out ground, and each place is scored by nets that were not trained on it. Those nets were trained for
+  {of_folds} steps, fewer than the nets that ship. No net is trained on the places of fold `{NEVER_TRAINED}`. Options were
+  chosen on fold {results.regions.development_fold}, the Gaussians of `gebco` on fold C and the land of other surveys, so those gains may be slightly optimistic.
 - Each raster is super-resolved as a whole. Gains are those of the RMSE over bicubic interpolation (PyTorch and OpenCV: a = -0.75,
   half-pixel centres), in per cent, unless a column names another metric. For real grids the outermost 20 pixels are not
   scored, and the mean error is removed from both methods unless a column says otherwise.

@@ -17,7 +17,7 @@ from synthetic import ARCSEC_3, dem, plane, rough
 from demsr.dem.geotiff import write_dem
 from demsr.dem.grid import Grid
 from demsr.pairs.degradations.blind import Blind
-from demsr.pairs.degradations.gebco import GebcoLand
+from demsr.pairs.degradations.gebco import SIGMA_M, GebcoLand
 from demsr.pairs.degrade import block_mean
 from demsr.runtime.seeding import generator
 
@@ -75,11 +75,12 @@ def test_sources_have_their_share_of_the_patches():
     assert 30 < of_raster < 70
 
 
-def test_gebco_patches_are_the_law_at_the_middle_of_each_block():
+@pytest.mark.parametrize("sigma_m", [SIGMA_M, 60.0])
+def test_gebco_patches_are_the_law_at_the_middle_of_each_block(sigma_m):
     raster = dem(rough(190, 200, rms=300))
-    law = GebcoLand().degrade(raster, random=generator(0, "coast", 0))
+    law = GebcoLand(sigma_m=sigma_m).degrade(raster, random=generator(0, "coast", 0))
     corners = set()
-    for lr, hr in draws(RasterSource([raster], "gebco"), 8):
+    for lr, hr in draws(RasterSource([raster], "gebco", sigma_m=sigma_m), 8):
         row, col = where(hr, raster.elevation_m)
         np.testing.assert_array_equal(lr, law[row + 2 : row + 160 : 5, col + 2 : col + 160 : 5])
         np.testing.assert_array_equal(lr, np.round(lr))
