@@ -28,27 +28,31 @@ from protocol.regions import EVERYTHING, NEVER_TRAINED, Regions, find_files, har
 from protocol.report import SYNTHETIC, write_report
 from protocol.results import Results, scores_of
 from protocol.scenes import Scene, survey_scene
-from protocol.scoring import BICUBIC, baselines, fit_linear, method, score, synthetic_errors
+from protocol.scoring import BICUBIC, baselines, fit_linear, method, product, score, synthetic_errors
 from protocol.shipping import ship
 from protocol.training import Training, is_trained, patches_of_epoch, train
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from demsr.dem.dem import Dem
+from demsr.dem.read.identity import LAND_SIGMA_M
 from demsr.errors import reported
 from demsr.model.baselines import LinearFilter
 from demsr.model.coast import SEA_LEVEL_M
 from demsr.pairs.degradations.blind import Blind
-from demsr.pairs.degradations.gebco import SIGMA_M
 from demsr.runtime.files import atomic_write, read_json, write_json
 from demsr.runtime.processes import parallel_map
 
-PRODUCT_TFLOP = {"gebco": 900.0, "mean": 300.0}
+PRODUCT_TFLOP = {"gebco": 750.0, "mean": 300.0}
 FOLD_TFLOP = {"gebco": 200.0, "mean": 100.0}  # of the nets that are scored in their place
 BLIND_TFLOP, FINE_TUNING_TFLOP, COMPARISON_TFLOP = 90.0, 30.0, 16.0
 SEEDS = (0, 1, 2)
 PARTS = ("folds", "comparison", "variants")
-_GEBCO_SHARES = {SIGMA_M: 0.8, 100.0: 0.1, 50.0: 0.1}  # by Gaussian in metres; where GEBCO has no SRTM it is sharper
+_GEBCO_SHARES = {
+    LAND_SIGMA_M: 0.7,
+    100.0: 0.15,
+    50.0: 0.15,
+}  # by Gaussian in metres; other sources than SRTM are sharper
 _MEAN_SHARES = {"land": 0.55, "finer": 0.2, "marine": 0.25}  # of the patches with block means
 _REAL_SHARE, _CLEAN_SHARE = 0.5, 0.25  # of the patches of fine-tuning
 
@@ -155,7 +159,7 @@ def score_place(
         torch.set_num_threads(threads)
         scene = scene_of(place, rasters, files)
         linear = None if place.kind in ("sea", "land") else fitted_linear(place, nets, rasters)
-        methods = baselines(place.kind, linear) | {OURS: method(nets.model_for(place))}
+        methods = baselines(place.kind, linear) | {OURS: product(nets.model_for(place), scene)}
         methods |= {one.name: method(nets.coast(nets.read(one), place)) for one in compared}
         write_json(path, {name: score(run, scene) for name, run in methods.items() if name not in found} | found)
     return place.name

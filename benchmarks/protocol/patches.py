@@ -14,11 +14,12 @@ from torch.utils.data import Dataset
 
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Box
+from demsr.dem.read.identity import LAND_SIGMA_M
 from demsr.dem.read.raster import read_dem
 from demsr.dem.voids import fill_voids
 from demsr.pairs.datamodule import SampleKey, orient
 from demsr.pairs.degradations.blind import Blind
-from demsr.pairs.degradations.gebco import SIGMA_M, GebcoLand
+from demsr.pairs.degradations.gebco import GebcoLand
 from demsr.pairs.degrade import block_mean
 from demsr.runtime.seeding import generator
 from protocol.scenes import SCALE, Scene
@@ -87,7 +88,7 @@ class RasterSource(Source):
     sigma_m : standard deviation of the Gaussian of "gebco", metres
     """
 
-    def __init__(self, rasters: Sequence[Dem], operator: str, *, sigma_m: float = SIGMA_M) -> None:
+    def __init__(self, rasters: Sequence[Dem], operator: str, *, sigma_m: float = LAND_SIGMA_M) -> None:
         self.elevation = [one.elevation_m for one in rasters]
         self.blurred: list[Image] = []
         if operator == "gebco":

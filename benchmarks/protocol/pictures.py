@@ -10,7 +10,7 @@ from demsr.model.baselines import Bicubic
 from demsr.reporting.figures import save_comparison
 from protocol.places import Nets, Place, scene_of
 from protocol.scenes import SCALE
-from protocol.scoring import method
+from protocol.scoring import method, product
 
 _SIDE_LR = 40
 _SHOWN = (("srtm", "mountain"), ("srtm", "upland"), ("sea", "sea"), ("sea", "canyon"))
@@ -54,6 +54,6 @@ def _middle(place: Place, nets: Nets, rasters: Mapping[str, Path], files: Mappin
         lr=scene.lr[corner[0] : corner[0] + side, corner[1] : corner[1] + side],
         truth=scene.hr[part],
         bicubic=method(Bicubic())(scene.lr)[part],
-        prediction=method(nets.model_for(place))(scene.lr)[part],
+        prediction=product(nets.model_for(place), scene)(scene.lr)[part],
         pixel_size_m=(scene.pixel_width_m, scene.pixel_height_m),
     )

@@ -1,15 +1,16 @@
 """Places that the protocol scores, and the nets that were not trained on them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from torch import nn
 
 from demsr.model.coast import CoastNet
+from demsr.model.srnet import DemSrNet
 from protocol.methods import OURS
 from protocol.regions import EVERYTHING, Regions
 from protocol.scenes import SCALE, Scene, block_mean_scene, srtm_scene, survey_scene
@@ -90,7 +91,7 @@ def scene_of(place: Place, rasters: Mapping[str, Path], files: Mapping[str, Path
     inner = np.full(scene.hr.shape, np.nan, np.float32)
     inside = np.s_[_BORDER_PX:-_BORDER_PX, _BORDER_PX:-_BORDER_PX]
     inner[inside] = scene.hr[inside]
-    return Scene(scene.name, scene.lr, inner, scene.pixel_width_m, scene.pixel_height_m)
+    return replace(scene, hr=inner)
 
 
 class Nets:
@@ -111,10 +112,10 @@ class Nets:
         self.compared = [one for one in trainings if one.role != "product"]
         self.sea = {one.fold: one for one in product if one.operator == "blind" and one.start}
 
-    def model_for(self, place: Place) -> nn.Module:
+    def model_for(self, place: Place) -> DemSrNet | CoastNet:
         """Return the model for a place; none of its nets was trained on it."""
         if not place.is_real:
-            return self.read(self.mean[self.held_out(place)])
+            return cast("DemSrNet", self.read(self.mean[self.held_out(place)]))
         return self.coast(self.read(self.land[self.held_out(place)]), place)
 
     def coast(self, land: nn.Module, place: Place) -> CoastNet:

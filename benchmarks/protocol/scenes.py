@@ -37,6 +37,7 @@ class Scene:
     lr : (H, W) metres, voids filled
     hr : (5H, 5W) metres, NaN where HR or LR is void, or where the scene is not scored
     pixel_width_m, pixel_height_m : size of an HR pixel
+    grid : of LR, None where it does not matter
     """
 
     name: str
@@ -44,6 +45,7 @@ class Scene:
     hr: Image
     pixel_width_m: float
     pixel_height_m: float
+    grid: Grid | None = None
 
     def turned(self, orientation: int) -> "Scene":
         """Return the scene rotated by `orientation % 4` quarter turns and, from 4 on, mirrored."""
@@ -159,7 +161,9 @@ def _scene(name: str, lr: Image, hr: Dem, *, scored: NDArray[np.bool_] | None = 
     width_m, height_m = hr.grid.pixel_size_m()
     left_out = np.isnan(lr) if scored is None else np.isnan(lr) | ~scored
     truth = np.where(np.kron(left_out, np.ones((SCALE, SCALE), np.bool_)), np.float32(np.nan), hr.elevation_m)
-    return Scene(name, fill_voids(lr), truth, width_m, height_m)
+    side = {"pixel_width": SCALE * hr.grid.pixel_width, "pixel_height": SCALE * hr.grid.pixel_height}
+    grid = replace(hr.grid, rows=lr.shape[0], cols=lr.shape[1], **side)
+    return Scene(name, fill_voids(lr), truth, width_m, height_m, grid)
 
 
 def _turned(image: Image, orientation: int) -> Image:

@@ -8,11 +8,16 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from demsr.dem.read.identity import LAND_OFFSET_ARCSEC
+from demsr.dem.windows import Window
+from demsr.inference.land_law import land_law
+from demsr.inference.super_resolver import SuperResolver
 from demsr.metrics.consistency import consistency_m, shift_px
 from demsr.metrics.elevation import elevation_errors
 from demsr.metrics.spectra import spectra
 from demsr.metrics.terrain import terrain_errors
 from demsr.model.baselines import BackProjectedBicubic, Bicubic, LinearFilter
+from demsr.model.coast import CoastNet
+from demsr.model.srnet import DemSrNet
 from protocol.scenes import SCALE, Image, Scene
 
 BICUBIC, PROJECTED, LINEAR = "bicubic", "back-projected bicubic", "linear 7 x 7"
@@ -57,6 +62,19 @@ def method(net: nn.Module) -> Method:
         return sr
 
     return run
+
+
+def product(net: DemSrNet | CoastNet, scene: Scene) -> Method:
+    """Return a function that super-resolves the input of a scene as `demsr super-resolve` does, in float32.
+
+    Parameters
+    ----------
+    net : the model
+    scene : what is super-resolved
+    """
+    law = land_law(net, scene.grid) if scene.grid else None
+    resolver = SuperResolver(net, precision="float32", law=law)
+    return lambda lr: resolver(lr, Window(0, 0, *lr.shape))[0]
 
 
 def smoothed_bicubic(width_px: int) -> Method:

@@ -109,6 +109,7 @@ def plan(
     from demsr.dem.read.header import read_header
     from demsr.dem.read.identity import GEBCO
     from demsr.inference.estimate import estimate_cost, region_grid
+    from demsr.inference.land_law import land_law
     from demsr.inference.load import choose_operator, load_model
     from demsr.inference.super_resolver import SuperResolver
     from demsr.reporting.products import print_cost_estimate
@@ -118,7 +119,8 @@ def plan(
     model, device, tile_px = (options.pop(name) for name in ("model", "device", "tile_px"))
     operator, _ = choose_operator(model, options.pop("operator"), product)
     net = load_model(model, device=device, operator=operator)
-    print_cost_estimate(estimate_cost(grid, SuperResolver(net, **options), tile_px=tile_px), grid)
+    resolver = SuperResolver(net, **options, law=land_law(net, grid))
+    print_cost_estimate(estimate_cost(grid, resolver, tile_px=tile_px), grid)
 
 
 @app.command()

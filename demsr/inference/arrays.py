@@ -23,6 +23,7 @@ from demsr.dem.read.void_values import Storage, declared_voids
 from demsr.dem.units import metres_per_unit
 from demsr.dem.windows import tiles
 from demsr.errors import GridError, VoidError
+from demsr.inference.land_law import land_law
 from demsr.inference.load import BUILTIN, choose_operator, load_model
 from demsr.inference.super_resolver import SuperResolver
 from demsr.inference.tile_plan import default_tile_px
@@ -95,7 +96,8 @@ def super_resolve(
     axes = _axes(plane, rows, cols, where)
     heights = _heights(plane.transpose(rows, cols), elevation.encoding, where)
     net = _net(model, operator, plane, axes, device)
-    resolver = SuperResolver(net, precision=precision, consistent=consistent, uncertain=uncertain)
+    law = land_law(net, _grid(axes)) if axes.in_degrees else None
+    resolver = SuperResolver(net, precision=precision, consistent=consistent, uncertain=uncertain, law=law)
     flips = (slice(None, None, -1 if axes.y.step > 0 else 1), slice(None, None, -1 if axes.x.step < 0 else 1))
     reader = ArrayReader(heights[flips], is_periodic=_is_periodic(axes))
     fine, *errors = _super_resolve_tiles(reader, resolver, tile_px or default_tile_px(resolver))

@@ -95,7 +95,7 @@ class RayWorkers:
         gpus = 0 if self.device == "cpu" else int(resources.get("GPU", 0))
         resolver = self.resolver
         net = ray.put(deepcopy(resolver.net).cpu())
-        options = {name: getattr(resolver, name) for name in ("precision", "consistent", "uncertain", "halo_px")}
+        options = {name: getattr(resolver, name) for name in ("precision", "consistent", "uncertain", "halo_px", "law")}
         remote: Any = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0)(_Worker)
         count = self.workers or gpus or int(resources.get("CPU", 1))
         return lambda: remote.remote(self.source, self.sha256, net, options, self.device), count

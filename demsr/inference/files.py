@@ -9,9 +9,10 @@ from pathlib import Path
 import demsr
 from demsr.dem.grid import Box, Grid, describe_spacing
 from demsr.dem.read.declared import Declared
-from demsr.dem.read.identity import LAND_OFFSET_ARCSEC
+from demsr.dem.read.identity import LAND_OFFSET_ARCSEC, LAND_SIGMA_M
 from demsr.dem.windows import Window
 from demsr.errors import GridError, ParamsError, RasterError, missing_extras
+from demsr.inference.land_law import land_law
 from demsr.inference.load import BUILTIN, choose_operator, load_model
 from demsr.inference.source import RasterSource, SourceReader, open_source
 from demsr.inference.super_resolver import SuperResolver
@@ -133,12 +134,14 @@ def super_resolve_file(
         chosen, reason = choose_operator(model, operator, reader.raster.header.product)
         if notify and reason:
             notify(reason)
+        net = load_model(model, device=device, operator=chosen)
         resolver = SuperResolver(
-            load_model(model, device=device, operator=chosen),
+            net,
             precision=precision,
             consistent=consistent or tid is not None,
             uncertain=uncertain,
             halo_px=halo_px,
+            law=land_law(net, reader.raster.grid),
         )
         plan = TilePlan.of(reader.raster.grid, resolver, tile_px)
         given = {"MODEL": str(model), "OPERATOR": chosen or "that of the model"}
@@ -220,6 +223,7 @@ def _provenance(
         "DEMSR_VERSION": demsr.__version__,
         "PRECISION": resolver.precision,
         "CONSISTENT": consistent,
+        "LAND_LAW": f"Gaussian of {LAND_SIGMA_M:g} m" if resolver.law else "none",
         "UNCERTAINTY": str(resolver.uncertain),
         "TILE_PX": str(plan.tile_px),
         "HALO_PX": str(resolver.halo_px),

@@ -1,6 +1,6 @@
 """Apply a net to windows of a raster so that neighbouring windows agree. Needs neither rasterio nor PROJ."""
 
-from typing import Any, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import numpy as np
 import torch
@@ -12,13 +12,17 @@ from demsr.dem.voids import fill_voids
 from demsr.dem.windows import Window
 from demsr.errors import CheckpointError, ParamsError
 from demsr.model import uncertainty
-from demsr.model.coast import CoastNet, nets_of
+from demsr.model.back_projection import gaussian_residual
+from demsr.model.coast import SEA_LEVEL_M, CoastNet, nets_of
 from demsr.model.device import device_of, supports_bf16
 from demsr.model.fold import FoldedNet, fold
 from demsr.model.predict import restore_voids
 from demsr.model.srnet import DemSrNet
 from demsr.options import InferencePrecision
 from demsr.pairs.source_types import LAND, MEASURED
+
+if TYPE_CHECKING:
+    from demsr.inference.land_law import LandLaw
 
 _METRES = "m"
 _BACK_PROJECTIONS = 3
@@ -46,6 +50,7 @@ class SuperResolver:
     uncertain : compute the standard error as well, from the calibration of the net
     halo_px : LR pixels computed around a window; None takes as many as the result depends on, so that windows are
         parts of the whole
+    law : from `land_law`; land is corrected once so that the result under this law comes closer to the input
 
     Attributes
     ----------
@@ -67,6 +72,7 @@ class SuperResolver:
         consistent: bool = False,
         uncertain: bool = False,
         halo_px: int | None = None,
+        law: "LandLaw | None" = None,
     ) -> None:
         nets = nets_of(net)
         for one in nets:
@@ -77,14 +83,16 @@ class SuperResolver:
         self.net = net
         self.folded = fold(net, dtype=torch.bfloat16 if half else torch.float32)
         self.base = nets[0].base
-        self.scale, self.consistent, self.uncertain = net.scale, consistent, uncertain
+        self.scale, self.consistent, self.uncertain, self.law = net.scale, consistent, uncertain, law
         correction_px = consistent * _BACK_PROJECTIONS * _BASE_REACH_PX
+        if law:
+            correction_px += _BASE_REACH_PX + law.reach_lr_px
         self.exact_halo_px = max(one.reach_px for one in nets) + correction_px + uncertain * uncertainty.REACH_PX
         self.halo_px = self.exact_halo_px if halo_px is None else halo_px
         self.reach_px = 2 * self.halo_px
 
     def __call__(
-        self, elevation_m: NDArray[np.float32], inner: Window, tid: NDArray[np.float32] | None = None
+        self, elevation_m: NDArray[np.float32], inner: Window, tid: NDArray[np.float32] | None = None, *, row: int = 0
     ) -> NDArray[np.float32]:
         """Super-resolve one window.
 
@@ -94,6 +102,7 @@ class SuperResolver:
         inner : position of the window in `elevation_m`
         tid : (H, W) type identifiers of GEBCO: the result is consistent where they say measured, and land is where they
             say land; None makes it consistent everywhere, and land is above sea level
+        row : of the window in the grid of the law
 
         Returns
         -------
@@ -111,7 +120,7 @@ class SuperResolver:
         part = inner.grow(self.halo_px).clip(*elevation_m.shape)
         lr = self._tensor(fill_voids(elevation_m, reach_px=self.halo_px)[part.slices])
         with torch.inference_mode():
-            bands = self._bands(lr, None if tid is None else tid[part.slices])
+            bands = self._bands(lr, None if tid is None else tid[part.slices], row + part.row - inner.row)
         place = inner.relative_to(part.row, part.col).refine(self.scale)
         return restore_voids(bands[0, :, *place.slices].cpu().numpy(), void)
 
@@ -132,17 +141,19 @@ class SuperResolver:
         CheckpointError : likewise, with the places of the window and of the model
         """
         try:
-            return self(*reader.around(window, self.reach_px))
+            return self(*reader.around(window, self.reach_px), row=window.row)
         except CheckpointError as error:
             tile = f"tile of {window.rows} x {window.cols} LR pixels at row {window.row}, column {window.col}"
             message = f"{self.net.name or 'net'}: {tile}: {error}"
             raise CheckpointError(message) from error
 
-    def _bands(self, lr: Tensor, tid: NDArray[np.float32] | None) -> Tensor:
+    def _bands(self, lr: Tensor, tid: NDArray[np.float32] | None, row: int) -> Tensor:
         """Return (1, 1 or 2, scale * H, scale * W)."""
         if isinstance(self.folded, CoastNet):
-            is_land = None if tid is None else self._tensor(tid == LAND)
+            is_land = lr > SEA_LEVEL_M if tid is None else self._tensor(tid == LAND)
             bands = self.folded.joined(lr, is_land, self._bands_of)
+            if self.law:
+                bands = torch.cat((self._under_law(bands[:, :1], lr, is_land, row, self.law), bands[:, 1:]), dim=1)
         else:
             bands = self._bands_of(self.folded, lr)
         if not self.consistent:
@@ -158,6 +169,14 @@ class SuperResolver:
         spread = torch.zeros_like(sr) if folded.net.symmetric else uncertainty.self_ensemble(folded, lr)[1]
         sigma_m = uncertainty.sigma_m(lr, sr, self.base(lr), spread, folded.net.uncertainty)
         return torch.cat((sr, sigma_m), dim=1)
+
+    def _under_law(self, sr: Tensor, lr: Tensor, is_land: Tensor, row: int, law: "LandLaw") -> Tensor:
+        """Add the residual of the law on the cells whose neighbours are all land; beside water it does not hold."""
+        sigma_px, has_srtm = law.rows(row, lr.shape[2])
+        inland = -functional.max_pool2d(-functional.pad(is_land.float(), (1, 1, 1, 1)), 3, stride=1)
+        weight = inland * torch.tensor(has_srtm, device=self.device)[:, None]
+        sigma = torch.tensor(sigma_px, device=self.device)
+        return sr + self.base(weight * gaussian_residual(sr, lr, sigma, reach_px=law.reach_px))
 
     def _consistent(self, sr: Tensor, lr: Tensor, weight: Tensor) -> Tensor:
         """Add the residual of the block means: smoothly in a few steps, the rest as a constant of each block.

@@ -103,9 +103,8 @@ def measure_seam_m(source: SourceReader, resolver: SuperResolver, tile_px: int) 
     resolver : with the smaller halo
     tile_px : side of a tile, LR pixels
     """
-    exact = SuperResolver(
-        resolver.net, precision=resolver.precision, consistent=resolver.consistent, uncertain=resolver.uncertain
-    )
+    options = {name: getattr(resolver, name) for name in ("precision", "consistent", "uncertain", "law")}
+    exact = SuperResolver(resolver.net, **options)
     grid = source.raster.grid
     windows = tiles(grid.rows, grid.cols, tile_px)
     worst = 0.0

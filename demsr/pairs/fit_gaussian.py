@@ -15,12 +15,12 @@ from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid, metres_per_degree
 from demsr.dem.read.declared import Declared
 from demsr.dem.read.header import read_header
-from demsr.dem.read.identity import LAND_OFFSET_ARCSEC
+from demsr.dem.read.identity import LAND_OFFSET_ARCSEC, LAND_SIGMA_M
 from demsr.dem.read.raster import read_dem
 from demsr.errors import GridError, VoidError
 from demsr.pairs.align import with_common_crs
 from demsr.pairs.coregister import coregister
-from demsr.pairs.degradations.gebco import ROUNDING_M, SIGMA_M
+from demsr.pairs.degradations.gebco import ROUNDING_M
 
 MIN_CELLS = 300  # measured in both, over ground that is not flat
 LARGEST_RESIDUAL_M = 0.5  # NMAD; rounding to whole metres alone leaves 0.37 m
@@ -77,8 +77,8 @@ class GaussianSampling:
             return f"{self.residual_m:.2f} m remain, the law leaves at most {LARGEST_RESIDUAL_M:g} m"
         if self.share < LEAST_SHARE:
             return f"only {self.share:.0%} of the cells follow it"
-        if abs(self.sigma_m - SIGMA_M) > _LIKE_M + _ERRORS * self.sigma_error_m:
-            return f"its Gaussian has {SIGMA_M:g} m"
+        if abs(self.sigma_m - LAND_SIGMA_M) > _LIKE_M + _ERRORS * self.sigma_error_m:
+            return f"its Gaussian has {LAND_SIGMA_M:g} m"
         if offset > _LIKE_ARCSEC + _ERRORS * self.offset_error_arcsec:
             return f"its samples lie {LAND_OFFSET_ARCSEC:g} arc-seconds west and south of the middle"
         return None

@@ -16,8 +16,9 @@ from synthetic import ARCSEC_3, dem, plane, rough
 
 from demsr.dem.geotiff import write_dem
 from demsr.dem.grid import Grid
+from demsr.dem.read.identity import LAND_SIGMA_M
 from demsr.pairs.degradations.blind import Blind
-from demsr.pairs.degradations.gebco import SIGMA_M, GebcoLand
+from demsr.pairs.degradations.gebco import GebcoLand
 from demsr.pairs.degrade import block_mean
 from demsr.runtime.seeding import generator
 
@@ -75,7 +76,7 @@ def test_sources_have_their_share_of_the_patches():
     assert 30 < of_raster < 70
 
 
-@pytest.mark.parametrize("sigma_m", [SIGMA_M, 60.0])
+@pytest.mark.parametrize("sigma_m", [LAND_SIGMA_M, 60.0])
 def test_gebco_patches_are_the_law_at_the_middle_of_each_block(sigma_m):
     raster = dem(rough(190, 200, rms=300))
     law = GebcoLand(sigma_m=sigma_m).degrade(raster, random=generator(0, "coast", 0))

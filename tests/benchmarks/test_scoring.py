@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,14 +16,17 @@ from protocol.scoring import (
     gaussian_name,
     method,
     nominal_bicubic,
+    product,
     score,
     smoothed_bicubic,
     synthetic_errors,
 )
-from synthetic import plane, rough
+from synthetic import grid, plane, rough
 from torch.nn import functional
 
 from demsr.model.baselines import Bicubic
+from demsr.model.coast import CoastNet
+from demsr.model.srnet import DemSrNet
 
 BICUBIC_OF_TORCH = baselines("block mean", None)[BICUBIC]
 
@@ -94,6 +99,18 @@ def test_a_gaussian_lowers_a_wave_by_the_known_factor():
     found = smoothed_bicubic(6)(wave)[inner]
     assert found.std() / bicubic.std() == pytest.approx(factor, rel=0.01)
     np.testing.assert_allclose(smoothed_bicubic(3)(np.full((8, 8), -70, np.float32)), -70, atol=1e-3)
+
+
+def test_our_model_is_scored_as_the_command_applies_it():
+    net = DemSrNet(1, 8).eval()
+    seen = replace(scene(), lr=scene().lr + 2000)
+    step = 15 / 3600
+    on_grid = replace(seen, grid=grid(*seen.lr.shape, pixel_width=step, pixel_height=step))
+    np.testing.assert_allclose(product(net, on_grid)(seen.lr), method(net)(seen.lr), atol=1e-3)
+    coast = CoastNet(net, net)
+    plain, corrected = (product(coast, one)(seen.lr) for one in (seen, on_grid))
+    np.testing.assert_allclose(plain, method(coast)(seen.lr), atol=1e-3)
+    assert np.abs(corrected - plain).max() > 0.1
 
 
 def test_each_kind_of_scene_has_its_baselines():

@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import maximum_filter, minimum_filter
-from synthetic import plane, rough
+from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter
+from synthetic import grid, plane, rough
 
 from demsr.dem.read.stream import ArrayReader
 from demsr.dem.windows import Window, tiles
 from demsr.errors import CheckpointError, ParamsError
+from demsr.inference.land_law import LandLaw
 from demsr.inference.super_resolver import SuperResolver
+from demsr.model.back_projection import gaussian_residual
 from demsr.model.coast import CoastNet
 from demsr.model.srnet import DemSrNet
 from demsr.model.uncertainty import Uncertainty
@@ -157,6 +159,36 @@ def test_land_and_sea_are_windows_of_one_coast_whatever_the_tiles():
     resolver = SuperResolver(CoastNet(land, sea), precision="float32", uncertain=False)
     reader = ArrayReader(elevation)
     np.testing.assert_allclose(mosaic(resolver, reader, 13), mosaic(resolver, reader, 40), rtol=2.4e-7, atol=2e-3)
+
+
+def test_land_comes_closer_to_the_input_under_its_law_and_the_sea_stays_as_it_is():
+    net, size = CoastNet(make_net(seed=1), make_net(seed=2)), 40
+    step = 15 / 3600
+    law = LandLaw(grid(size, size, north=60 + 10 * step, pixel_width=step, pixel_height=step), 5)
+    elevation = 600 + gaussian_filter(rough(size, size, level=0, rms=300), 1.5)
+    elevation[:, :12] = -300 - np.abs(elevation[:, :12])
+    reader = ArrayReader(elevation)
+    plain, corrected = (SuperResolver(net, precision="float32", law=one) for one in (None, law))
+
+    def mosaic_of(resolver, side):
+        windows = {window: resolver.window(reader, window)[0] for window in tiles(size, size, side)}
+        result = np.full((5 * size, 5 * size), np.inf, np.float32)
+        for window, tile in windows.items():
+            result[window.refine(5).slices] = tile
+        return result
+
+    before, after = mosaic_of(plain, size), mosaic_of(corrected, size)
+    np.testing.assert_allclose(mosaic_of(corrected, 11), after, rtol=2.4e-7, atol=2e-3)
+    np.testing.assert_array_equal(after[:, : 5 * 9], before[:, : 5 * 9])  # the sea
+    np.testing.assert_array_equal(after[: 5 * 7], before[: 5 * 7])  # north of the SRTM
+    sigma_px = torch.from_numpy(law.rows(0, size)[0])
+    far, near = (
+        gaussian_residual(
+            *(torch.from_numpy(image)[None, None] for image in (result, elevation)), sigma_px, reach_px=law.reach_px
+        )[0, 0, 16:-4, 18:-4].std()
+        for result in (before, after)
+    )
+    assert near < 0.6 * far
 
 
 def test_type_identifiers_say_what_is_land():

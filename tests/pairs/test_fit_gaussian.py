@@ -8,8 +8,9 @@ from demsr.dem.dem import Dem
 from demsr.dem.geotiff import write_dem
 from demsr.dem.grid import Grid
 from demsr.dem.read.declared import Declared
+from demsr.dem.read.identity import LAND_SIGMA_M
 from demsr.errors import GridError, VoidError
-from demsr.pairs.degradations.gebco import SIGMA_M, gaussian_blur
+from demsr.pairs.degradations.gebco import gaussian_blur
 from demsr.pairs.fit_gaussian import fit_gaussian, fit_gaussians
 from demsr.sources.sea_floor import synthetic_sea_floor
 
@@ -23,7 +24,7 @@ def terrain(*, north: float = 45.0) -> Dem:
     return dem(heights - heights.min(), north=north)
 
 
-def sampled(hr: Dem, *, sigma_m: float = SIGMA_M, down: int = 0, right: int = 0, rounding_m: float = 1.0) -> Dem:
+def sampled(hr: Dem, *, sigma_m: float = LAND_SIGMA_M, down: int = 0, right: int = 0, rounding_m: float = 1.0) -> Dem:
     """LR whose cells are blurred HR at the middle of each block, moved by half a pixel and more by whole ones."""
     blurred = gaussian_blur(hr.elevation_m.astype(float), hr.grid, sigma_m=sigma_m)
     lr = blurred[2 + down : SIDE - 3 + down : 5, 2 + right : SIDE - 3 + right : 5]
@@ -44,7 +45,7 @@ def sampled(hr: Dem, *, sigma_m: float = SIGMA_M, down: int = 0, right: int = 0,
 def test_the_law_of_gebco_is_found_and_recognised():
     hr = terrain()
     found = fit_gaussian(sampled(hr), hr)
-    assert found.sigma_m == pytest.approx(SIGMA_M, abs=1)
+    assert found.sigma_m == pytest.approx(LAND_SIGMA_M, abs=1)
     assert (found.east_arcsec, found.north_arcsec) == pytest.approx((-1.5, -1.5), abs=0.03)
     assert found.rounding_m == 1
     assert found.residual_m == pytest.approx(0.37, abs=0.02)
@@ -76,7 +77,7 @@ def test_standard_errors_cover_the_truth_under_correlated_noise():
     for _ in range(6):
         noise = np.kron(rng.standard_normal((20, 20)), np.ones((4, 4)))[: lr.grid.rows, : lr.grid.cols]
         found = fit_gaussian(replace(lr, elevation_m=lr.elevation_m + np.float32(3) * noise.astype(np.float32)), hr)
-        scaled.append((found.sigma_m - SIGMA_M) / found.sigma_error_m)
+        scaled.append((found.sigma_m - LAND_SIGMA_M) / found.sigma_error_m)
     assert 0.3 < np.sqrt(np.mean(np.square(scaled))) < 2.5
 
 

@@ -13,13 +13,13 @@ from scipy import ndimage
 
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
+from demsr.dem.read.identity import LAND_SIGMA_M
 from demsr.errors import ParamsError
 from demsr.pairs.area import Area
 from demsr.pairs.degradations.base import Degradation, RegionLr
 from demsr.pairs.split import Region
 from demsr.runtime.seeding import generator
 
-SIGMA_M = 164.0
 ROUNDING_M = 1.0
 _TRUNCATE = 4.0  # reach of the Gaussian in standard deviations
 _SEA_M = 3.0  # water with its shore below this level is the sea
@@ -37,7 +37,7 @@ class GebcoLand(Degradation):
     rounding_m : step of the rounded elevations; 0 for no rounding
     """
 
-    sigma_m: float = SIGMA_M
+    sigma_m: float = LAND_SIGMA_M
     rounding_m: float = ROUNDING_M
 
     name = "gebco"

@@ -6,9 +6,10 @@ import pytest
 from synthetic import dem, plane, rough
 
 from demsr.dem.dem import Dem
+from demsr.dem.read.identity import LAND_SIGMA_M
 from demsr.dem.read.raster import read_dem
 from demsr.errors import ParamsError
-from demsr.pairs.degradations.gebco import SIGMA_M, GebcoLand, fill_water, gaussian_blur
+from demsr.pairs.degradations.gebco import GebcoLand, fill_water, gaussian_blur
 from demsr.pairs.split import Region
 from demsr.runtime.seeding import generator
 
@@ -29,11 +30,11 @@ def test_a_spike_becomes_a_gaussian_of_as_many_metres_in_both_directions(north):
     spike = np.zeros((121, 121), np.float32)
     spike[60, 60] = 1000
     raster = dem(spike, north=north)
-    blurred = gaussian_blur(spike.astype(float), raster.grid, sigma_m=SIGMA_M)
+    blurred = gaussian_blur(spike.astype(float), raster.grid, sigma_m=LAND_SIGMA_M)
     offset = np.arange(121) - 60
     for axis, size_m in zip((0, 1), raster.grid.pixel_size_m(), strict=True):
         variance = blurred.sum(axis=axis) @ (offset * size_m) ** 2 / blurred.sum()
-        assert np.sqrt(variance) == pytest.approx(SIGMA_M, rel=1e-2)
+        assert np.sqrt(variance) == pytest.approx(LAND_SIGMA_M, rel=1e-2)
 
 
 def test_lr_of_a_patch_is_sampled_in_the_middle_of_its_blocks_wherever_it_begins():
@@ -61,7 +62,7 @@ def test_a_cell_is_land_as_often_as_land_has_a_share_of_its_gaussian():
     lr = degraded(raster)
     assert (lr[:, :8] == 2).all()
     assert (lr[:, 32:] == 0).all()
-    land_share = gaussian_blur(raster.valid.astype(float), raster.grid, sigma_m=SIGMA_M)
+    land_share = gaussian_blur(raster.valid.astype(float), raster.grid, sigma_m=LAND_SIGMA_M)
     assert land_share[:, 20].min() > 0.3
     np.testing.assert_allclose((lr > 0).mean(axis=0), land_share[1000], atol=0.05)
     assert np.array_equal(lr, degraded(raster))
@@ -76,7 +77,7 @@ def test_the_gaussian_weighs_land_alone_up_to_the_coast_and_lakes_like_land():
     cliff[:, 30:] = np.nan
     cliff[:, 29] = 2  # the shore, from which the level of the water is taken
     lr = degraded(dem(cliff))
-    weights = np.exp(-0.5 * (np.arange(60) * dem(cliff).grid.pixel_size_m()[0] / SIGMA_M) ** 2)
+    weights = np.exp(-0.5 * (np.arange(60) * dem(cliff).grid.pixel_size_m()[0] / LAND_SIGMA_M) ** 2)
     expected = [np.sum(weights[np.abs(np.arange(30) - col)] * cliff[0, :30]) for col in range(30)]
     expected /= np.array([np.sum(weights[np.abs(np.arange(30) - col)]) for col in range(30)])
     np.testing.assert_allclose(np.max(lr[10:30, 15:30], axis=0), expected[15:], atol=0.6)  # of the cells of land
@@ -108,7 +109,7 @@ def law_residuals(data: Path, lr: str, truth: Dem) -> tuple[np.ndarray, np.ndarr
     inside = (rows >= 8) & (rows < by_law.shape[0] - 8), (cols >= 12) & (cols < by_law.shape[1] - 12)
     cells = grid.elevation_m[np.ix_(*inside)] - by_law[np.ix_(rows[inside[0]], cols[inside[1]])]
     land = (grid.elevation_m[np.ix_(*inside)] > 0) & truth.valid[np.ix_(rows[inside[0]], cols[inside[1]])]
-    share = gaussian_blur(truth.valid.astype(float), truth.grid, sigma_m=SIGMA_M)
+    share = gaussian_blur(truth.valid.astype(float), truth.grid, sigma_m=LAND_SIGMA_M)
     return cells[land], share[np.ix_(rows[inside[0]], cols[inside[1]])][land]
 
 
