@@ -173,7 +173,9 @@ def test_data_that_another_machine_logs_at_the_same_time_are_logged(store, monke
 EIGHT = """
 import os, time
 from pathlib import Path
+import torch
 from demsr.tracking.runs import InputData, tracked_run
+from mlflow.store.tracking import sqlalchemy_store  # as torch, once for all instead of in each process
 
 inputs = [InputData(Path("train.h5"), "training"), InputData(Path("valid.h5"), "validation")]
 begin, children = time.time() + 1, []
