@@ -1,5 +1,6 @@
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ  # one of several processes that
 if IS_WORKER:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes share the cores; their child processes inherit it
 
+SETTINGS = ("DEMSR_", "DVC_", "LOCAL_RANK", "MLFLOW_TRACKING_", "RAY_AUTH_MODE")
+"""Beginnings of the variables that no test leaves to the next."""
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = (
     "pipelines/test_repro.py",
@@ -70,18 +73,32 @@ def empty_store(made_once) -> Path:
     return made_once("store", lambda folder: store._make_embedded_store(folder / "mlflow.db")) / "mlflow.db"
 
 
+def project_settings() -> dict[str, str]:
+    """Return the variables that tell the library and MLflow where and how to work."""
+    return {name: value for name, value in os.environ.items() if name.startswith(SETTINGS)}
+
+
+@pytest.fixture(autouse=True)
+def undo_settings() -> Iterator[None]:
+    """Let no test find settings that one before it has left, such as the store to which `connect` sets MLflow."""
+    before, folder = project_settings(), Path.cwd()
+    yield
+    os.chdir(folder)
+    if (mlflow := sys.modules.get("mlflow")) and mlflow.is_tracking_uri_set():
+        mlflow.set_tracking_uri(None)
+    for name in project_settings().keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture
-def store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project folder of one's own with an empty store, also the current folder."""
     shutil.copy(empty_store, tmp_path / "mlflow.db")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
-    yield tmp_path
-
-    import mlflow
-
-    mlflow.set_tracking_uri(None)
+    return tmp_path
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,5 @@
 import json
+import runpy
 import subprocess
 import sys
 from dataclasses import asdict
@@ -8,7 +9,7 @@ import pytest
 from sweep_project import enter, make_project
 from sweep_reports import make_report
 
-from demsr.cli.sweeps import main
+from demsr.cli import main as command_line
 from demsr.params import Params
 
 
@@ -24,11 +25,11 @@ def write_verdict(project: Path, **changes: object) -> Path:
     return path
 
 
-def run(monkeypatch, *words: str) -> int:
-    """Run the command in this process and return its exit status."""
-    monkeypatch.setattr(sys, "argv", ["sweeps/resblocks.py", *words])
+def run(monkeypatch, *words: str, script: str = "sweeps/resblocks.py") -> int | str:
+    """Run a script or the command in this process and return its exit status, or the message with which it ends."""
+    monkeypatch.setattr(sys, "argv", [script, *words])
     with pytest.raises(SystemExit) as raised:
-        main(Path("sweeps/resblocks.yaml"))
+        command_line() if script == "demsr" else runpy.run_path(script, run_name="__main__")
     return raised.value.code or 0
 
 
@@ -71,19 +72,13 @@ def test_help_names_every_option(monkeypatch, capsys):
         assert f"--{option}" in text
 
 
-def test_each_script_and_the_command_run_the_file_that_they_name(project):
+def test_each_script_and_the_command_run_the_file_that_they_name(project, monkeypatch, capsys):
     write_verdict(project, sentences=["Best: 3."])
-    scripts = (
-        ["sweeps/resblocks.py"],
-        ["sweeps/run.py", "resblocks"],
-        ["-c", "from demsr.cli import main; main()", "sweep", "sweeps/resblocks.yaml"],
-    )
-    for words in scripts:
-        done = subprocess.run([sys.executable, *words, "--verdict"], cwd=project, capture_output=True, text=True)
-        assert (done.returncode, "Best: 3." in done.stdout) == (0, True), words
-    done = subprocess.run([sys.executable, "sweeps/run.py"], cwd=project, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "NAME is one of finetune, resblocks, width" in done.stderr
+    scripts = (["sweeps/resblocks.py"], ["sweeps/run.py", "resblocks"], ["demsr", "sweep", "sweeps/resblocks.yaml"])
+    for script, *words in scripts:
+        status = run(monkeypatch, *words, "--verdict", script=script)
+        assert (status, "Best: 3." in capsys.readouterr().out) == (0, True), script
+    assert "NAME is one of finetune, resblocks, width" in str(run(monkeypatch, script="sweeps/run.py"))
 
 
 def test_a_file_that_is_not_there_is_named(project, monkeypatch, capsys):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clones import Project, copy_of
+from clones import STAGES, Project, copy_of
 from fault_server import FaultServer, Served
 from providers import cell_at, geotiff, path_of, serve_gebco, serve_nasadem, served_by, zipped
 from ruamel.yaml import YAML
@@ -72,11 +72,11 @@ def serve_products(server: FaultServer, data: Path) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def fetched(root: Path, shared: Path, server: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A clone in which the profile `paper` ran, with other regions and a net that trains in a second."""
+    """A clone in which the stages of `paper` ran, with other regions and a net that trains in a second."""
     regions = serve_products(server, shared / "data")
     project = copy_of(root, tmp_path_factory.mktemp("paper") / "demsr")
     project.env |= {"DEMSR_CACHE": str(project.folder.parent / "cache"), "EARTHDATA_TOKEN": "secret"}
-    project.run("demsr", "profile", "paper")
+    project.run_fork("demsr", "profile", "paper")
     path = project.folder / "params.yaml"
     yaml = YAML()
     params = yaml.load(path.read_text())
@@ -99,8 +99,15 @@ def fetched(root: Path, shared: Path, server: FaultServer, tmp_path_factory: pyt
     with path.open("w") as file:
         yaml.dump(params, file)
     project.commit()
-    project.printed = project.run("dvc", "repro")  # type: ignore[attr-defined]
+    printed = [project.run_fork(f"pipelines/{stage}.py") for stage in STAGES]
+    project.printed = "".join(printed)  # type: ignore[attr-defined]
     return project
+
+
+def test_the_stages_find_and_leave_all_files_of_dvc_yaml(fetched):
+    printed = fetched.run_fork("dvc", "status", "--json")
+    assert set(json.loads(printed)) == set(STAGES)  # none is in a dvc.lock
+    assert '"deleted"' not in printed  # as DVC calls files that are missing
 
 
 def test_real_pairs_of_all_splits_come_from_the_products(fetched):
@@ -161,7 +168,7 @@ def test_licences_are_shown_and_a_second_clone_requests_only_the_catalogue(fetch
     fetched.run("git", "clone", "-q", str(fetched.folder), str(tmp_path / "second"))
     second = Project(tmp_path / "second")
     second.env |= {name: fetched.env[name] for name in ("DEMSR_CACHE", "EARTHDATA_TOKEN")}
-    second.run("dvc", "repro", "--single-item", "--force", "fetch")
+    second.run_fork("pipelines/fetch.py")
     assert {path for path, _ in server.seen} == {"/search/granules.json"}
     listed = (folder / "data" / "raw" / "inputs.json" for folder in (fetched.folder, second.folder))
     assert len({path.read_text() for path in listed}) == 1
@@ -172,7 +179,7 @@ def test_a_file_missing_from_the_cache_is_reported_with_the_command_that_restore
     content = lost.read_bytes()
     lost.unlink()
     try:
-        printed = fetched.run("dvc", "repro", "--single-item", "--force", "harmonise", expect=255)
+        printed = fetched.run_fork("pipelines/harmonise.py", expect=1)
     finally:
         lost.write_bytes(content)
     assert "dvc repro --force --single-item fetch" in printed

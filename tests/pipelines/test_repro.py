@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from urllib.error import URLError
@@ -46,7 +45,7 @@ def test_the_closing_table_shows_baselines_models_and_what_was_registered(reprod
 
 def test_a_second_run_does_nothing(reproduced):
     project, _ = reproduced
-    assert "Data and pipelines are up to date" in project.run("dvc", "repro")
+    assert "Data and pipelines are up to date" in project.run_fork("dvc", "repro")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +90,7 @@ def test_runs_carry_the_md5_of_dvc_lock(reproduced):
 def test_a_fresh_clone_runs_every_stage(reproduced, tmp_path):
     project, _ = reproduced
     project.run("git", "clone", "-q", str(project.folder), str(tmp_path / "fresh"))
-    status = json.loads(Project(tmp_path / "fresh").run("dvc", "status", "--json"))
+    status = json.loads(Project(tmp_path / "fresh").run_fork("dvc", "status", "--json"))
     missing = {
         stage: change["changed outs"]
         for stage, changes in status.items()
@@ -103,15 +102,15 @@ def test_a_fresh_clone_runs_every_stage(reproduced, tmp_path):
 
 def test_pull_brings_everything_into_a_second_clone_where_repro_does_nothing(reproduced, tmp_path):
     project, _ = reproduced
-    project.run("dvc", "remote", "add", "-f", "-d", "local", str(tmp_path / "remote"))
-    project.run("dvc", "push")
+    project.run_fork("dvc", "remote", "add", "-f", "-d", "local", str(tmp_path / "remote"))
+    project.run_fork("dvc", "push")
     project.run("git", "clone", "-q", str(project.folder), str(tmp_path / "second"))
     second = Project(tmp_path / "second")
-    second.run("dvc", "remote", "add", "-f", "-d", "local", str(tmp_path / "remote"))
-    second.run("dvc", "pull")
+    second.run_fork("dvc", "remote", "add", "-f", "-d", "local", str(tmp_path / "remote"))
+    second.run_fork("dvc", "pull")
     for name in ("data/pairs/land/train.h5", "models/finetuned/weights.safetensors"):
         assert (second.folder / name).read_bytes() == (project.folder / name).read_bytes()
-    assert "Data and pipelines are up to date" in second.run("dvc", "repro")
+    assert "Data and pipelines are up to date" in second.run_fork("dvc", "repro")
     restored = second.run("demsr", "models", "--restore")  # the store did not travel, the files did
     assert "dem-srnet-finetuned" in restored
     assert second.run("demsr", "models", "--restore") == restored
@@ -126,7 +125,7 @@ def test_the_pulled_model_super_resolves_a_raster_from_the_command_line(reproduc
     assert "1720 x 2015 pixels, datum EGM96" in said
     with rasterio.open(source) as lr, rasterio.open(tmp_path / "fine.tif") as sr:
         assert sr.bounds == pytest.approx(lr.bounds, abs=1e-9)
-    again = project.run("demsr", "super-resolve", str(source), str(tmp_path / "fine.tif"), expect=1)
+    again = project.run_fork("demsr", "super-resolve", str(source), str(tmp_path / "fine.tif"), expect=1)
     assert "exists already" in again
 
 
@@ -172,15 +171,15 @@ def test_a_killed_training_goes_on_in_the_same_run(reproduced, tmp_path):
     before = (project.folder / "params.yaml").read_text()
     try:
         project.set_params(pretrain__max_epochs=6, pretrain__patience=6, pretrain__learning_rate=0.0007)
-        command = [sys.executable, "pipelines/pretrain.py"]
-        training = subprocess.Popen(command, cwd=project.folder, env=project.env, stdout=subprocess.DEVNULL)
+        training = project.start_fork("pipelines/pretrain.py")
         deadline = time.monotonic() + 120
         while not list((project.folder / "work" / "pretrain").glob("*/last-epoch=*")):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        training.send_signal(signal.SIGKILL)
-        training.wait()
-        project.run(*command)
+        training.kill()
+        training.join()
+        assert training.exitcode == -signal.SIGKILL
+        project.run_fork("pipelines/pretrain.py")
     finally:
         (project.folder / "params.yaml").write_text(before)
     client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
@@ -200,7 +199,7 @@ def test_a_wrong_parameter_ends_with_one_line_and_no_traceback(reproduced):
     before = (project.folder / "params.yaml").read_text()
     try:
         project.set_params(pretrain__learning_rate="fast")
-        said = project.run(sys.executable, "pipelines/pretrain.py", expect=1)
+        said = project.run_fork("pipelines/pretrain.py", expect=1)
     finally:
         (project.folder / "params.yaml").write_text(before)
     assert said.splitlines()[-1].startswith("error: pretrain: params.yaml: pretrain.learning_rate is 'fast'")

@@ -10,7 +10,24 @@ import pytest
 from demsr.errors import TrackingError
 from demsr.tracking.store import connect, experiment_id, tracking_uri, ui_links
 
-SCRIPT = "from demsr.tracking.store import connect, experiment_id; print(experiment_id(connect()))"
+THREE = """
+import os
+from demsr.tracking.store import connect, experiment_id
+from mlflow.store.tracking import sqlalchemy_store  # once for all
+
+children = []
+for _ in range(3):
+    if child := os.fork():
+        children.append(child)
+        continue
+    try:
+        experiment_id(connect())
+    except BaseException as error:
+        print(type(error), error, flush=True)
+        os._exit(1)
+    os._exit(0)
+print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+"""
 
 
 def test_the_embedded_store_lies_in_the_project_whatever_the_current_folder(store, tmp_path, monkeypatch):
@@ -22,9 +39,9 @@ def test_the_embedded_store_lies_in_the_project_whatever_the_current_folder(stor
 def test_many_processes_make_one_whole_store(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    makers = [subprocess.Popen([sys.executable, "-c", SCRIPT], cwd=tmp_path, stderr=subprocess.PIPE) for _ in range(3)]
-    errors = [maker.communicate(timeout=200)[1].decode() for maker in makers]
-    assert [maker.returncode for maker in makers] == [0, 0, 0], errors
+    command = [sys.executable, "-c", THREE]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=200)
+    assert done.stdout == "[0, 0, 0]\n"
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         names = [row[0] for row in database.execute("SELECT name FROM experiments ORDER BY experiment_id")]
