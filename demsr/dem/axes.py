@@ -10,6 +10,7 @@ from demsr.errors import GridError
 
 UNEVEN = 0.05
 """Largest distance of a coordinate from its place on an even axis, of a cell."""
+_LARGEST_LONGITUDE = 540
 PACKING = {"scale_factor": 1.0, "add_offset": 0.0}
 """Attributes of packed numbers -> their values where nothing is packed."""
 _X = ("lon", "longitude", "nav_lon", "x", "easting")
@@ -75,6 +76,7 @@ class Axes(NamedTuple):
     x, y : coordinates of the cell centres, in the order of the layer
     x_name, y_name : names of these coordinates
     in_degrees : whether they are longitudes and latitudes
+    unit : of x, as the file names it; empty where it names none
     """
 
     x: Axis
@@ -82,6 +84,7 @@ class Axes(NamedTuple):
     x_name: str
     y_name: str
     in_degrees: bool
+    unit: str
 
 
 def read_axes(layer: str, variables: Mapping[str, Variable], *, where: str) -> Axes | None:
@@ -111,9 +114,11 @@ def read_axes(layer: str, variables: Mapping[str, Variable], *, where: str) -> A
         if min(values.shape) < 2:
             return None
         line = values if values.ndim == 1 else one_line(values, along, name=name, where=where)
-        found[axis] = name, even_axis(line, name=name, where=where, joins_turns=degrees and axis == "x"), degrees
-    (x_name, x, x_degrees), (y_name, y, y_degrees) = found["x"], found["y"]
-    return Axes(x, y, x_name, y_name, x_degrees and y_degrees)
+        unit = str(variables[name].attributes.get("units", "")).strip()
+        turns = axis == "x" and (degrees or (not unit and _can_be_longitudes(line)))
+        found[axis] = name, even_axis(line, name=name, where=where, joins_turns=turns), degrees, unit
+    (x_name, x, x_degrees, unit), (y_name, y, y_degrees, _) = found["x"], found["y"]
+    return Axes(x, y, x_name, y_name, x_degrees and y_degrees, unit)
 
 
 def direction(name: str, attributes: Mapping[str, Any]) -> str | None:
@@ -204,6 +209,10 @@ def _coordinates(variables: Mapping[str, Variable], own: Variable, axis: str, di
             if variable.dimensions == dimensions and direction(name, variable.attributes) == axis:
                 return name
     return None
+
+
+def _can_be_longitudes(line: NDArray[np.float64]) -> bool:
+    return bool(np.abs(line).max() <= _LARGEST_LONGITUDE and np.abs(np.median(np.diff(line))) < 1)
 
 
 def _unpacked(variable: Variable) -> NDArray[np.float64]:

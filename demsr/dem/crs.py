@@ -7,6 +7,7 @@ import pyproj
 from demsr.errors import GridError
 
 _DEGREE = math.pi / 180
+_EQUATOR_M = 6_378_137.0
 
 
 def horizontal_part(crs: pyproj.CRS) -> pyproj.CRS:
@@ -26,10 +27,13 @@ def check_horizontal(crs: pyproj.CRS, *, where: str) -> None:
 
     Raises
     ------
-    GridError : an engineering, geocentric, vertical or rotated CRS, or longitudes in another unit or from elsewhere
+    GridError : an engineering, geocentric, vertical or rotated CRS, one of another planet, or longitudes in another
+        unit or from elsewhere
     """
     flat = horizontal_part(crs)
-    if flat.geodetic_crs is None or not (flat.is_geographic or flat.is_projected):
+    ellipsoid = flat.ellipsoid
+    is_earth = ellipsoid is None or math.isclose(ellipsoid.semi_major_metre, _EQUATOR_M, rel_tol=0.01)
+    if flat.geodetic_crs is None or not (is_earth and (flat.is_geographic or flat.is_projected)):
         message = (
             f"{where}: the CRS {flat.name[:60]!r} is not tied to the Earth by longitude and latitude or a projection; "
             "declare the CRS that the coordinates are in, with --crs or in harmonise.files of params.yaml"

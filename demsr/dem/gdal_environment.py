@@ -7,7 +7,21 @@ import rasterio
 from rasterio._env import PROJDataFinder, set_proj_data_search_path
 
 _FAMILIES = (
-    *("GDAL_", "GTIFF_", "GEOTIFF_", "TIFF_", "OGR_", "OSR_", "NETCDF_", "HDF5_USE_", "ZARR_", "VRT_", "REPORT_"),
+    *(
+        "GDAL_",
+        "GTIFF_",
+        "GEOTIFF_",
+        "TIFF_",
+        "OGR_",
+        "OSR_",
+        "NETCDF_",
+        "HDF5_USE_",
+        "HDF5_DRIVER",
+        "HDF5_VOL_",
+        "ZARR_",
+        "VRT_",
+        "REPORT_",
+    ),
     *("AAIGRID_", "BAG_", "DTED_", "GRIB_", "HFA_", "S102_", "SRTMHGT_", "USGSDEM_", "XYZ_"),
     *("PROJ_AUX_DB", "PROJ_NETWORK", "PROJ_ONLY_BEST_DEFAULT"),
 )
@@ -27,6 +41,7 @@ def gdal_environment(**options: Any) -> rasterio.Env:
     """
     for name in [name for name in os.environ if _changes_meaning(name)]:
         del os.environ[name]
+    os.environ["GDAL_CONFIG_FILE"] = os.devnull  # else ~/.gdal/gdalrc is read
     own_proj_data = PROJDataFinder().search()  # none where GDAL and PROJ are packages of the system
     if own_proj_data:
         for name in _PROJ_DATA:

@@ -26,4 +26,4 @@ def metres_per_unit(text: str) -> float | None:
     text : name of a unit, perhaps followed by what the heights refer to
     """
     unit = re.sub(_REFERENCE, "", re.sub(r"[()\[\]{},]", " ", text.lower().replace("_", " ")))
-    return _BY_LETTERS.get(re.sub(r"\W", "", unit))
+    return _BY_LETTERS.get(re.sub(r"[\s.-]", "", unit))

@@ -227,7 +227,7 @@ def _heights(plane: xr.DataArray, encoding: Mapping[Any, Any], where: str) -> ND
         positive=positive,
         remedy=_REMEDY,
         doubted=None if is_sure else _DOUBTED,
-        **declared_voids(stored.dtype, attributes),
+        **declared_voids(stored.dtype, {**encoding, **attributes} if packing else attributes),
         **packing,
     )
     found = detect_encoding(lambda: [(stored, masked)], storage)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from demsr.dem.axes import direction, even_axis, in_degrees, one_line
+from demsr.dem.axes import Variable, direction, even_axis, in_degrees, one_line, read_axes
 from demsr.errors import GridError
 
 CENTRES = 10 + (np.arange(40) + 0.5) / 240
@@ -37,6 +37,21 @@ def test_longitudes_that_jump_are_joined():
     assert axis.step == pytest.approx(1 / 240)
     with pytest.raises(GridError, match="not evenly spaced"):
         even_axis(jumping, name="lon", where="a.nc")
+
+
+@pytest.mark.parametrize(("spacing", "unit", "is_joined"), [(1 / 240, "", True), (1 / 240, "m", False), (7, "", False)])
+def test_bare_x_that_may_be_longitudes_is_joined(spacing, unit, is_joined):
+    jumping = (179.9 + np.arange(30) * spacing + 180) % 360 - 180
+    variables = {
+        "z": Variable(("y", "x"), {}, lambda: np.zeros((3, 30))),
+        "y": Variable(("y",), {}, lambda: np.arange(3.0)),
+        "x": Variable(("x",), {"units": unit}, lambda: jumping),
+    }
+    if is_joined:
+        assert read_axes("z", variables, where="a.nc").x.step == pytest.approx(spacing)
+        return
+    with pytest.raises(GridError, match=r"a\.nc: coordinates x are not evenly spaced"):
+        read_axes("z", variables, where="a.nc")
 
 
 def test_coordinate_that_is_missing_is_named():

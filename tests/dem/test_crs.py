@@ -25,6 +25,7 @@ ROTATED = pyproj.crs.DerivedGeographicCRS(
         (LOCAL, "'site grid' is not tied to the Earth"),
         ("EPSG:4978", "is not tied to the Earth"),
         ("EPSG:5773", "is not tied to the Earth"),
+        ("IAU_2015:30100", "is not tied to the Earth"),
         (ROTATED, "has a rotated pole"),
     ],
 )

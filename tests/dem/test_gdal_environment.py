@@ -43,6 +43,13 @@ def test_options_for_geotiff_change_nothing(tmp_path, name):
     assert read_dem(path, vertical_datum="MSL").grid.centre(0, 0)[0] == pytest.approx(10 + ARCSEC_3 / 2)
 
 
+def test_options_in_a_file_of_the_user_change_nothing(tmp_path):
+    path = write_raw(tmp_path / "a.tif", rough(6, 7), AREA_OR_POINT="Point")
+    (tmp_path / ".gdal").mkdir()
+    (tmp_path / ".gdal" / "gdalrc").write_text("[configoptions]\nGTIFF_POINT_GEO_IGNORE=TRUE\n")
+    assert read_in(path, HOME=str(tmp_path)) == read_in(path)
+
+
 @pytest.mark.parametrize("variable", ["PROJ_DATA", "PROJ_LIB"])
 @pytest.mark.parametrize("kind", ["old", "empty"])
 def test_proj_data_of_another_installation_changes_nothing(tmp_path, variable, kind):
@@ -59,9 +66,9 @@ def test_proj_data_of_another_installation_changes_nothing(tmp_path, variable, k
 
 
 def test_options_that_do_not_change_meaning_stay(monkeypatch):
-    for name in ("GDAL_CACHEMAX", "GDAL_HTTP_TIMEOUT", "GDAL_SKIP"):
+    for name in ("GDAL_CACHEMAX", "GDAL_HTTP_TIMEOUT", "GDAL_SKIP", "HDF5_DRIVER"):
         monkeypatch.setenv(name, "100")
     with gdal_environment(GDAL_NUM_THREADS="2") as environment:
         assert environment.options["GDAL_NUM_THREADS"] == "2"
     assert {"GDAL_CACHEMAX", "GDAL_HTTP_TIMEOUT"} <= os.environ.keys()
-    assert "GDAL_SKIP" not in os.environ
+    assert not {"GDAL_SKIP", "HDF5_DRIVER"} & os.environ.keys()

@@ -34,7 +34,7 @@ def test_units_are_known_as_people_write_them(text, metres):
     assert Declared(unit=text).unit == text
 
 
-@pytest.mark.parametrize("text", ["", "1", "degree", "%", "cubit", "m below MSL", "m/s", "m2", "count"])
+@pytest.mark.parametrize("text", ["", "1", "degree", "%", "cubit", "m below MSL", "m/s", "m/m", "m2", "count"])
 def test_other_texts_are_no_unit_of_length(text):
     assert metres_per_unit(text) is None
     with pytest.raises(GridError, match="it must be one of m, metre, "):

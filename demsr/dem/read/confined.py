@@ -35,6 +35,10 @@ _VRT_ELEMENTS = frozenset(
     ]
 )
 _SOURCES = ("SourceFilename", "SourceDataset")
+_VOID_OF_TYPE = {
+    **dict.fromkeys(("Float32", "Float64"), "nan"),
+    **{"Int16": "-32768", "Int32": "-2147483648", "UInt16": "65535", "UInt32": "4294967295"},
+}
 _LARGEST_VRT_BYTES = 1 << 26  # about 100,000 sources
 _DEEPEST_VRT = 4  # a VRT of VRTs of VRTs of rasters
 _MOST_PIXELS = 432_000 * 216_000  # the globe at 3 arc-seconds
@@ -204,7 +208,26 @@ def _confined_vrt(path: Path, known: dict[Path, ConfinedRaster], *, depth: int) 
         files |= dict.fromkeys(source.files)
         length += len(element.text)
         _check_vrt_bytes(path, length)
+    _declare_voids(root)
     return ConfinedRaster(ElementTree.tostring(root, encoding="unicode"), "VRT", [*files])
+
+
+def _declare_voids(root: ElementTree.Element) -> None:
+    """Make pixels void that no source covers or that a source declares void, where the VRT leaves this to its reader.
+
+    GDAL takes 0 where no source is, and the stored numbers of sources whatever these declare void.
+    """
+    for element in root.iter("HideNoDataValue"):
+        element.text = "0"
+    if root.find("MaskBand") is not None:
+        return
+    for band in root.findall("VRTRasterBand"):
+        void = _VOID_OF_TYPE.get(band.get("dataType", ""))
+        if band.find("NoDataValue") is None and void is not None:
+            ElementTree.SubElement(band, "NoDataValue").text = void
+        for source in band.findall("SimpleSource") if band.find("NoDataValue") is not None else ():
+            source.tag = "ComplexSource"
+            ElementTree.SubElement(source, "UseMaskBand").text = "true"
 
 
 def _parsed_vrt(path: Path) -> ElementTree.Element:

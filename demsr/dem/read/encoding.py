@@ -14,6 +14,7 @@ from demsr.dem.read.meaning import HIGHEST_CODE, are_codes, check_heights
 from demsr.dem.read.void_values import Interval, Neighbourhood, Storage, Stored, undeclared_voids
 from demsr.errors import GridError, VoidError
 
+_MIXED = 0.1  # share of the rarer sign from which on the more frequent one does not show the direction
 Block = tuple[Stored, NDArray[np.bool_] | None]
 """Stored numbers, (rows, cols), and a mask of voids that the format keeps apart from them; None without voids."""
 
@@ -72,7 +73,7 @@ def detect_encoding(read_blocks: Callable[[], Iterable[Block]], storage: Storage
     Raises
     ------
     VoidError : numbers that may be elevations or voids, or that are neither
-    GridError : numbers that look like codes, in a layer that nothing calls elevation
+    GridError : numbers that look like codes, in a layer that nothing calls elevation, or depths of both signs
     """
     declared = storage.declared(stored for stored, _ in read_blocks())
     census = _Census(storage)
@@ -88,6 +89,12 @@ def detect_encoding(read_blocks: Callable[[], Iterable[Block]], storage: Storage
     downwards = storage.positive == "down"
     if storage.positive is None:
         downwards = census.above > census.below
+        if min(census.above, census.below) > _MIXED * census.measured:
+            message = (
+                f"{storage.where}: {storage.what} speaks of depths, {census.above} values are positive and "
+                f"{census.below} negative; declare whether positive values point up or down"
+            )
+            raise GridError(message)
         # files often ignore their own CRS
         what = "positive, so they are depths and change sign" if downwards else "negative, so they are heights already"
         notes.append(f"sign: {storage.what} speaks of depths and most values are {what}")

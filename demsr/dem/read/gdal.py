@@ -203,6 +203,8 @@ def _select_layer(path: Path, gdal_name: str, declared: str | None, notes: list[
         else:
             bands = zip(dataset.indexes, dataset.descriptions, strict=True)
             names = {band: text or dataset.tags(band).get("NETCDF_VARNAME") or str(band) for band, text in bands}
+            if len(set(names.values())) < len(names):  # times of one variable, for example
+                names = {band: str(band) for band in names}
             layers = {name: (gdal_name, band) for band, name in names.items()}
     lower_case = {name.lower(): name for name in layers}
     chosen = declared or next((lower_case[name] for name in _ELEVATION_LAYERS.split() if name in lower_case), None)

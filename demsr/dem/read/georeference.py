@@ -1,6 +1,7 @@
 """Position of a raster file: CRS, north-up grid and registration."""
 
 import math
+import re
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,10 +12,12 @@ from demsr.dem.crs import check_horizontal, horizontal_part
 from demsr.dem.geotiff import DATUM_TAG
 from demsr.dem.grid import Grid
 from demsr.dem.read.gdal import RasterFile
+from demsr.dem.units import metres_per_unit
 from demsr.errors import GridError
 from demsr.options import Registration
 
 _COARSEST_DEG = 0.25  # a raster without CRS, with finer cells and inside +-180, +-90, is in degrees
+_DEGREES = re.compile("deg|\N{DEGREE SIGN}", re.IGNORECASE)
 _LATTICE = 1e-3  # of a cell: tolerance of corners at multiples of the spacing
 
 
@@ -28,6 +31,7 @@ class Placement(NamedTuple):
     south_up : rows are stored from the south
     from_east : columns are stored from the east
     in_degrees : the file says that these are longitudes and latitudes
+    unit : of the coordinates, as the file names it; empty where it names none
     """
 
     west: float
@@ -39,6 +43,7 @@ class Placement(NamedTuple):
     south_up: bool
     from_east: bool
     in_degrees: bool
+    unit: str = ""
 
 
 class StoredGrid(NamedTuple):
@@ -78,7 +83,7 @@ def read_placement(file: RasterFile, axes: Axes | None) -> Placement:
             message = f"{file.path}: has {y.length} x {x.length} coordinates for {dataset.shape} pixels; store it anew"
             raise GridError(message)
         edges, size = (x.lowest_edge, y.lowest_edge, x.highest_edge, y.highest_edge), (abs(x.step), abs(y.step))
-        return Placement(*edges, *size, y.step > 0, x.step < 0, in_degrees)
+        return Placement(*edges, *size, y.step > 0, x.step < 0, in_degrees, axes.unit)
     if transform.is_identity:
         message = f"{file.path}: the file states no position; set its corners, for example `gdal_edit.py -a_ullr`"
         raise GridError(message)
@@ -153,7 +158,7 @@ def _stated_crs(file: RasterFile) -> pyproj.CRS | None:
 
 
 def _check_coordinates(file: RasterFile, crs: pyproj.CRS, place: Placement) -> None:
-    """Refuse degrees in a projected CRS, and metres in a geographic one."""
+    """Refuse degrees in a projected CRS, metres in a geographic one, and another unit than that of the CRS."""
     in_range = -541 < place.west <= place.east < 541 and -91 < place.south <= place.north < 91
     found = f"{file.path}: coordinates such as {place.west:g}, {place.south:g}"
     if crs.is_geographic and not in_range:
@@ -161,6 +166,12 @@ def _check_coordinates(file: RasterFile, crs: pyproj.CRS, place: Placement) -> N
         raise GridError(message)
     if crs.is_projected and in_range and max(place.pixel_width, place.pixel_height) < _COARSEST_DEG:
         message = f"{found} are degrees, {crs.name} is not; declare another CRS"
+        raise GridError(message)
+    unit = horizontal_part(crs).axis_info[0]
+    metres = None if crs.is_geographic else metres_per_unit(place.unit)
+    is_same = metres is not None and math.isclose(metres, unit.unit_conversion_factor, rel_tol=1e-5)
+    if place.unit and not is_same and not (crs.is_geographic and _DEGREES.search(place.unit)):
+        message = f"{found} are in {place.unit[:60]!r}, {crs.name} counts in {unit.unit_name}s; convert the coordinates"
         raise GridError(message)
 
 

@@ -10,10 +10,14 @@ from demsr.errors import GridError
 from demsr.options import Positive
 
 _HEIGHTS = re.compile(r"height|altitude|elevation|depth|bathymetry|topo(graphy)?\b|\b(dem|dtm|dsm)\b|\bz\b")
+_UPWARDS = re.compile(r"height|altitude|elevation|topo")
+_DEPTHS = re.compile(r"depth|bathymetr|sounding|below (mean )?sea")
 _OTHERS = re.compile(
-    r"\btid\b|(type|source) identifier|uncertaint|\bstd\b|\bstd ?dev|standard (deviation|error)|variance|\brms|"
-    r"\b(num|number|counts?|density|mask|flags?|quality|slope|aspect|curvature|roughness|errors?)\b|hill ?shade|"
-    r"shaded|categor|class(es|ification)?\b|land ?cover|reflectance|backscatter"
+    r"\btid\b|(type|source) identifier|uncert|\bstd\b|\bstd ?dev|standard (deviation|error)|variance|\brms|\bsigma\b|"
+    r"\b(num|number|counts?|density|mask|flags?|quality|slope|aspect|curvature|roughness|errors?|err|distance)\b|"
+    r"\b(hem|edm|flm|wbm|wam|lsm)\b|hill ?shade|shaded|categor|class(es|ification)?\b|land ?cover|reflectance|"
+    r"backscatter|thickness|canopy|anomal|temperature|geoid (height above (the )?reference|undulation)|"
+    r"sea surface (height|wave|salinity)"
 )
 _DESCRIPTIVE = ("standard_name", "long_name", "description")
 _CODES = ("flag_values", "flag_masks", "flag_meanings")
@@ -32,14 +36,15 @@ def objections(
     attributes : attributes or tags
     dtype : stored type
     is_sure : from `says_heights`
-    file_name : without suffix; counts only where nothing says that these are heights
+    file_name : without suffix; counts only where nothing says that these are heights, and by its last word that means
+        something: the slope of a DEM is "dem_slope"
     """
     texts = {"name": name, **{key: str(attributes[key]) for key in _DESCRIPTIVE if key in attributes}}
     found = [f"its {key} is {text[:60]!r}" for key, text in texts.items() if _OTHERS.search(_words(text))]
     found += [f"it has {key}" for key in _CODES if key in attributes]
     if not is_sure and dtype.itemsize == 1:
         found.append(f"its numbers have 8 bits ({dtype})")
-    if not is_sure and _OTHERS.search(_words(file_name)) and not _HEIGHTS.search(_words(file_name)):
+    if not is_sure and _last(_OTHERS, file_name) > _last(_HEIGHTS, file_name):
         found.append(f"the file is called {file_name[:60]!r}")
     return found
 
@@ -51,7 +56,7 @@ def says_heights(name: str, attributes: Mapping[str, Any], *, has_unit: bool) ->
 
 
 def are_codes(distinct: int, pixels: int, span: float) -> bool:
-    """Whether whole numbers from 0 to 255 look like codes: few, each in many pixels, and far apart.
+    """Whether whole numbers from 0 to 255 look like codes: few, each in many pixels, and far apart, or a mask of two.
 
     Parameters
     ----------
@@ -59,7 +64,8 @@ def are_codes(distinct: int, pixels: int, span: float) -> bool:
     pixels : number of pixels
     span : difference between the highest and the lowest
     """
-    return 1 < distinct <= _FEW and pixels >= _PIXELS_EACH * distinct and HIGHEST_CODE >= span >= 2 * distinct
+    apart = span >= 2 * distinct or distinct == 2
+    return 1 < distinct <= _FEW and pixels >= _PIXELS_EACH * distinct and apart and span <= HIGHEST_CODE
 
 
 def check_heights(found: list[str], where: str, remedy: str) -> None:
@@ -89,12 +95,20 @@ def positive_by_name(name: str, attributes: Mapping[str, Any]) -> tuple[Positive
     positive : None where only the values show it, because the name means depths
     is_said : whether "up" follows from a name of heights rather than from the lack of one
     """
-    meaning, positive = str(attributes.get("standard_name", "")), str(attributes.get("positive", "")).lower()
-    if positive == "down":
-        return "down", True
-    if positive != "up" and "depth" in f"{meaning} {name}".lower():
-        return None, True  # files often hold heights under such a name
-    return "up", positive == "up" or bool(re.search(r"height|altitude|elevation", f"{meaning} {name}".lower()))
+    positive = str(attributes.get("positive", "")).lower()
+    if positive in ("down", "up"):
+        return ("down" if positive == "down" else "up"), True
+    standard_name, *others = (str(attributes.get(key, "")) for key in _DESCRIPTIVE)
+    for text in (standard_name, name, *others):
+        is_up, is_down = _UPWARDS.search(_words(text)), _DEPTHS.search(_words(text))
+        if is_up or is_down:
+            return ("up", True) if is_up else (None, True)  # files often hold heights under a name of depths
+    return "up", False
+
+
+def _last(pattern: re.Pattern[str], text: str) -> int:
+    """Return the position of the last match in a text, -1 if there is none."""
+    return max((found.start() for found in pattern.finditer(_words(text))), default=-1)
 
 
 def _words(text: str) -> str:

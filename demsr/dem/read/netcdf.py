@@ -13,14 +13,13 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from demsr.dem.axes import Variable
+from demsr.dem.axes import Variable, direction
 from demsr.errors import GridError
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _CLASSIC = (b"CDF\1", b"CDF\2", b"CDF\5")
 _TYPES = {1: "i1", 2: "S1", 3: ">i2", 4: ">i4", 5: ">f4", 6: ">f8", 7: "u1", 8: ">u2", 9: ">u4", 10: ">i8", 11: ">u8"}
 """By type, NetCDF Classic Format Specification and its extension CDF-5."""
-_LATITUDE = ("lat", "latitude")
 _UNREADABLE = (ValueError, OSError, KeyError, TypeError, RuntimeError)
 _LONGEST_ATTRIBUTE = 4096  # numbers or characters; longer ones are of no use here
 
@@ -86,13 +85,13 @@ def check_dimension_order(path: Path, layer: str, variables: dict[str, Variable]
 
     Raises
     ------
-    GridError : the last dimension is latitude
+    GridError : the last dimension is that of latitude or northing
     """
     name = layer.rpartition("/")[2]
     dimensions = variables[name].dimensions if name in variables else ()
     last = dimensions[-1] if dimensions else ""
-    units = str(variables[last].attributes.get("units", "")) if last in variables else ""
-    if last.lower() in _LATITUDE or units.lower().startswith("degrees_n"):
+    along = [(last, {}), *((key, one.attributes) for key, one in variables.items() if one.dimensions == (last,))]
+    if any(direction(key, attributes) == "y" for key, attributes in along):
         order, found = f"{last},{dimensions[0]}", ", ".join(dimensions)
         message = f"{path}: {name} has the dimensions {found}; put rows first, with `ncpdq -a {order}`"
         raise GridError(message)

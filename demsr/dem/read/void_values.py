@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from demsr.dem.axes import PACKING
 from demsr.dem.dem import HIGHEST_M, LOWEST_M
 from demsr.errors import GridError, VoidError
 from demsr.options import Positive
@@ -21,13 +22,14 @@ Stored = NDArray[Any]
 _ROUNDED = 2.0**-23  # relative: a number of 32 bits that was written as text or as 64 bits
 _AS_TEXT = 1e-3  # relative: 3.4028235e38, written as 3.4e38
 _WHOLE = (9999, 32767, 32768, 65535, 99999, 999_999, 1_000_000)
+_OF_8_BITS = (127, 128, 255)
 _LIMITS = (2**30, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 2, 2**63 - 1, 2**63)  # also default fill values of NetCDF
 _HUGE = (1e20, 1e30, 2.0**100, 1e34, 1e36, 9.969209968386869e36, 1.70141e38, 3.4028235e38, 1.7976931348623157e308)
-_VOID_ATTRIBUTES = ("_FillValue", "missing_value")
+_VOID_ATTRIBUTES = ("_FillValue", "missing_value", "nodata", "nodatavals")  # the last two: of arrays from rasterio
 _TRENCH = -9999  # void in most files, a depth in a few trenches
 _TRENCH_MARGIN = 499  # if no other value lies within it, the number is a void
 _ISOLATED = 0.05  # share of the range of all other values that separates a void from them
-_AROUND, _SPIKE = 50, 10  # a number ten times as frequent as those up to 50 around it is suspicious
+_AROUND, _SPIKE = 50, 5  # a number five times as frequent as those up to 50 around it is suspicious
 
 
 class Interval(NamedTuple):
@@ -67,6 +69,10 @@ class Storage:
     nodata : number that the user declares void, as stored or after scale and offset
     remedy : how to declare a number as void, with {number} in its place
     doubted : how to declare that the numbers are heights, where nothing but the numbers says so; else None
+
+    Raises
+    ------
+    GridError : the type is not one of real numbers, or the scale is 0 or not finite
     """
 
     where: str
@@ -81,6 +87,15 @@ class Storage:
     nodata: float | None = None
     remedy: str
     doubted: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check type and scale."""
+        if self.dtype.kind not in "iuf":
+            message = f"{self.where}: numbers are of the type {self.dtype}; give real numbers"
+            raise GridError(message)
+        if self.scale == 0 or not (math.isfinite(self.scale) and math.isfinite(self.offset)):
+            message = f"{self.where}: scale is {self.scale:g}, offset {self.offset:g}; correct these attributes"
+            raise GridError(message)
 
     @property
     def is_packed(self) -> bool:
@@ -119,12 +134,15 @@ class Storage:
         return np.asarray((stored < lowest) | (stored > highest))
 
     def sentinels(self) -> Iterator[Interval]:
-        """Yield the usual void values that the type can store."""
-        for size in (*_WHOLE, *_LIMITS, *_HUGE):
+        """Yield the usual void values that the type can store, as they are and after scale and offset."""
+        of_type = _OF_8_BITS if self.dtype.itemsize == 1 else ()
+        for size in (*of_type, *_WHOLE, *_LIMITS, *_HUGE):
             for number in (-size, size):
-                found = interval(number, self.dtype, _AS_TEXT if size in _HUGE else _ROUNDED)
-                if found is not None:
-                    yield found
+                packed = [self._packed(number)] if self.is_packed and size in _WHOLE else []
+                for one in (number, *packed):
+                    found = interval(one, self.dtype, _AS_TEXT if size in _HUGE else _ROUNDED)
+                    if found is not None:
+                        yield found
 
     def elevations_m(self, number: float) -> list[float]:
         """Return the elevation of a stored number in metres; two values where the direction is not known."""
@@ -153,22 +171,31 @@ def declared_voids(dtype: np.dtype[Any], attributes: Mapping[str, Any], nodata: 
     dtype : stored type
     attributes : attributes or tags; numbers, arrays, or texts such as "{-1,7}"
     nodata : number that the format declares void in another way
-
-    Raises
-    ------
-    GridError : the type is not one of real numbers
     """
-    if dtype.kind not in "iuf":
-        message = f"numbers are of the type {dtype}; give real numbers"
-        raise GridError(message)
     voids = [number for key in _VOID_ATTRIBUTES for number in _numbers(attributes.get(key), dtype)]
-    ranges = {key: _numbers(attributes.get(key), dtype) for key in ("valid_range", "valid_min", "valid_max")}
-    lowest, highest = ranges["valid_range"] if len(ranges["valid_range"]) == 2 else (-math.inf, math.inf)
+    both = _limits("valid_range", attributes, dtype)
+    lowest, highest = both if len(both) == 2 else (-math.inf, math.inf)
+    lower, upper = (_limits(key, attributes, dtype) for key in ("valid_min", "valid_max"))
     return {
         "dtype": dtype,
         "voids": tuple(voids if nodata is None else [nodata, *voids]),
-        "valid_range": (max([lowest, *ranges["valid_min"]]), min([highest, *ranges["valid_max"]])),
+        "valid_range": (max([lowest, *lower]), min([highest, *upper])),
     }
+
+
+def _limits(key: str, attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> list[float]:
+    """Return the limits in an attribute, as stored; those of packed integers that are no integers are unpacked.
+
+    Source: NetCDF Users Guide, Attribute Conventions, `valid_range`.
+    """
+    numbers = _numbers(attributes.get(key), dtype)
+    if len(numbers) != (2 if key == "valid_range" else 1):
+        return []
+    is_unpacked = dtype.kind in "iu" and np.asarray(attributes[key]).dtype.kind == "f"
+    if not is_unpacked or not any(name in attributes for name in PACKING):
+        return numbers
+    scale, offset = (float(np.ravel(attributes.get(name, neutral))[0]) for name, neutral in PACKING.items())
+    return [round((number - offset) / scale) for number in numbers if scale > 0 and math.isfinite(number)]
 
 
 def _numbers(attribute: Any, dtype: np.dtype[Any]) -> list[float]:

@@ -236,3 +236,22 @@ def test_giants_of_few_bytes_are_refused_soon(tmp_path, suffix, rows, cols):
     with pytest.raises(RasterError, match=rf"a\.{suffix}: declares .* at most [\d,]+ .*cut it first"):
         read_header(path)
     assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(("kind", "number"), [("Float32", -77.0), ("Int16", -77.0)])
+def test_voids_of_the_sources_and_gaps_between_them_are_voids_of_a_vrt(tmp_path, kind, number):
+    values = plane(4, 6, level=300)
+    values[1, 2] = number
+    write_raw(tmp_path / "a.tif", values[:, :4], nodata=number)
+    part = '<SrcRect xOff="0" yOff="0" xSize="4" ySize="4"/><DstRect xOff="0" yOff="0" xSize="4" ySize="4"/>'
+    source = f'<SourceFilename relativeToVRT="1">a.tif</SourceFilename><SourceBand>1</SourceBand>{part}'
+    path = tmp_path / "a.vrt"
+    path.write_text(
+        f'<VRTDataset rasterXSize="6" rasterYSize="4"><SRS>EPSG:4326</SRS><GeoTransform>10,1,0,50,0,-1</GeoTransform>'
+        f'<VRTRasterBand dataType="{kind}" band="1"><SimpleSource>{source}</SimpleSource></VRTRasterBand></VRTDataset>'
+    )
+    expected = values.copy()
+    expected[1, 2] = expected[:, 4:] = np.nan
+    found = read_raster(path, vertical_datum="MSL").dem.elevation_m
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+    np.testing.assert_allclose(found, expected, atol=0.5)

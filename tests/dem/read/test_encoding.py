@@ -55,6 +55,14 @@ def test_crs_of_depths_is_settled_by_the_sign_of_the_values(tmp_path, stored):
     assert any(note.startswith("sign: the file speaks of depths") for note in reading.assumptions)
 
 
+def test_depths_of_both_signs_are_refused_until_declared(tmp_path):
+    values = np.array([[5, 7, -3], [4, 2, -8]], np.float32)
+    path = write_raw(tmp_path / "a.tif", values, crs="EPSG:4326+5715")
+    with pytest.raises(GridError, match=r"a\.tif: the file speaks of depths, 4 values are positive and 2 negative"):
+        read_raster(path)
+    np.testing.assert_array_equal(read_raster(path, declared=Declared(positive="down")).dem.elevation_m, -values)
+
+
 def test_window_needs_to_know_the_sign(tmp_path):
     path = write_raw(tmp_path / "a.tif", rough(6, 6), crs="EPSG:4326+5715")
     with pytest.raises(GridError, match=r"a\.tif: the file speaks of depths; declare whether its values"):

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from raster_files import LAT, LON, VALUES, write_ascii, write_hgt, write_netcdf
 from synthetic import plane, write_raw
 
@@ -97,6 +98,14 @@ def test_cause_of_a_failed_read_is_named(tmp_path):
     path = write_ascii(tmp_path / "a.asc", plane(40, 60), west=10, south=50, cell=1 / 240)
     path.write_text(path.read_text()[:3000])
     with pytest.raises(RasterError, match=r"a\.asc: cannot be read as a raster \(.*File short, can't read line"):
+        read_dem(path, vertical_datum="MSL")
+
+
+def test_layers_of_one_name_are_not_told_apart_by_it(tmp_path):
+    path = write_raw(tmp_path / "a.tif", np.stack([plane(4, 5), plane(4, 5, level=7)]))
+    with rasterio.open(path, "r+") as file:
+        file.descriptions = ["elevation", "elevation"]
+    with pytest.raises(GridError, match=r"has the layers 1, 2; name the one"):
         read_dem(path, vertical_datum="MSL")
 
 

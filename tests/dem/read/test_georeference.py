@@ -166,3 +166,21 @@ def test_unusable_grid_is_refused_with_the_name_of_its_file(tmp_path):
     path = write_netcdf(tmp_path / "a.nc", VALUES, lon=LON, lat=np.zeros(4))
     with pytest.raises(GridError, match=r"a\.nc: coordinates lat are not evenly spaced"):
         read_dem(path, vertical_datum="MSL")
+
+
+@pytest.mark.parametrize(
+    ("unit", "crs", "scale", "found"),
+    [
+        ("radians", "EPSG:4326", np.pi / 180, "'radians', WGS 84 counts in degrees"),
+        ("km", "EPSG:32632", 100, "'km', WGS 84 / UTM zone 32N counts in metres"),
+        ("m", "EPSG:2225", 1e5, r"'m', NAD83 / California zone 1 \(ftUS\) counts in US survey foots"),
+    ],
+)
+def test_coordinates_in_another_unit_than_that_of_the_crs_are_refused(tmp_path, unit, crs, scale, found):
+    path = write_netcdf(tmp_path / "a.nc", VALUES, lon=LON * scale, lat=LAT * scale)
+    content = path.read_bytes()
+    for name in (b"degrees_north", b"degrees_east"):
+        content = content.replace(name, unit.encode().ljust(len(name), b" "))
+    path.write_bytes(content)
+    with pytest.raises(GridError, match=rf"a\.nc: coordinates such as .* are in {found}; convert the coordinates"):
+        read_dem(path, vertical_datum="MSL", declared=Declared(crs=crs))

@@ -36,6 +36,8 @@ def test_type_identifiers_are_refused_until_their_layer_is_declared(tmp_path):
         ("z", {"flag_meanings": "land sea"}),
         ("count", {}),
         ("slope", {}),
+        ("tree", {"long_name": "canopy height", "units": "m"}),
+        ("geoid", {"standard_name": "geoid_height_above_reference_ellipsoid", "units": "m"}),
     ],
 )
 def test_other_quantities_are_refused_by_name_or_attribute(tmp_path, name, attributes):
@@ -47,6 +49,9 @@ def test_other_quantities_are_refused_by_name_or_attribute(tmp_path, name, attri
     ("name", "values", "found"),
     [
         ("gebco_2024_tid.tif", IDENTIFIERS.astype(np.int16), "the file is called"),
+        ("dem_slope.tif", rough(60, 64), "the file is called"),
+        ("TDM1_HEM.tif", rough(60, 64), "the file is called"),
+        ("a.tif", (IDENTIFIERS == 40).astype(np.int16), "3840 pixels have 2 different numbers, 0, 1"),
         ("a.tif", IDENTIFIERS.astype(np.int16), "3840 pixels have 2 different numbers, 11, 40"),
         ("a.tif", IDENTIFIERS.astype(np.float32), "3840 pixels have 2 different numbers, 11, 40"),
         ("a.tif", (100 + rough(60, 64, level=0)).astype(np.uint8), r"its numbers have 8 bits \(uint8\)"),
@@ -102,6 +107,10 @@ def test_names_of_heights_are_no_objection():
         ("z", {"standard_name": "sea_floor_depth_below_geoid"}, None),
         ("depth", {}, None),
         ("elevation", {}, "up"),
+        ("bathymetry", {}, None),
+        ("Band1", {"long_name": "depth below sea level"}, None),
+        ("elevation", {"long_name": "seafloor depth"}, "up"),
+        ("z", {"long_name": "topography and bathymetry"}, "up"),
     ],
 )
 def test_direction_follows_from_the_attribute_before_the_name(name, attributes, positive):

@@ -45,6 +45,7 @@ def test_classic_file_by_columns_is_refused(tmp_path, version):
         (("lon", "lat"), ("degrees", "degrees")),
         (("longitude", "Latitude"), ("degrees_east", "degrees_north")),
         (("x", "y"), ("degrees_east", "degrees_north")),
+        (("x", "y"), ("", "")),
     ],
 )
 def test_hdf5_file_by_columns_is_refused(tmp_path, dims, units):

@@ -7,7 +7,7 @@ from synthetic import plane, write_raw
 
 from demsr.dem.read.declared import Declared
 from demsr.dem.read.raster import read_dem, read_raster
-from demsr.dem.read.void_values import declared_voids, interval
+from demsr.dem.read.void_values import Storage, declared_voids, interval
 from demsr.errors import GridError, VoidError
 
 ROWS, COLS = 12, 15
@@ -154,8 +154,38 @@ def test_numbers_in_text_and_arrays_are_declared(tmp_path):
     assert found["voids"] == (-32768, 7, 8)
     assert found["valid_range"] == (-np.inf, 500)
     assert declared_voids(np.dtype("u1"), {"_FillValue": np.int8(-1)})["voids"] == (255,)
-    with pytest.raises(GridError, match="numbers are of the type complex64"):
-        declared_voids(np.dtype("c8"), {})
+
+
+@pytest.mark.parametrize(
+    ("dtype", "changes", "found"),
+    [
+        ("c8", {}, "a.tif: numbers are of the type complex64"),
+        ("i2", {"scale": 0.0}, "a.tif: scale is 0, offset 0"),
+        ("i2", {"offset": np.inf}, "a.tif: scale is 1, offset inf"),
+    ],
+)
+def test_numbers_that_cannot_be_unpacked_are_refused(dtype, changes, found):
+    with pytest.raises(GridError, match=found):
+        Storage(where="a.tif", dtype=np.dtype(dtype), remedy="", **changes)
+
+
+@pytest.mark.parametrize(("dtype", "scale", "sentinel"), [("i4", 0.01, -999_900), ("f4", 10, -999.9), ("i1", 10, -128)])
+def test_sentinel_is_judged_after_unpacking_as_well(tmp_path, dtype, scale, sentinel):
+    path = write_raw(tmp_path / "a.tif", stored_as(dtype, scale=scale, void=sentinel), scale=scale)
+    with rasterio.open(path, "r+") as file:
+        file.descriptions = ["elevation"]
+    reading = read_raster(path, vertical_datum="MSL")
+    np.testing.assert_array_equal(~reading.dem.valid, VOID)
+    assert any(f"8 pixels are stored as {sentinel}" in note for note in reading.assumptions)
+
+
+@pytest.mark.parametrize("scale", [0.1, -0.1])
+def test_limits_of_another_type_than_the_packed_numbers_are_unpacked(scale):
+    limits = {"valid_range": np.array([-200.0, 300.0]), "scale_factor": scale, "add_offset": 100.0}
+    expected = (-3000, 2000) if scale > 0 else (-np.inf, np.inf)
+    assert declared_voids(np.dtype("i2"), limits)["valid_range"] == expected
+    packed = limits | {"valid_range": np.array([-200, 300], np.int16)}
+    assert declared_voids(np.dtype("i2"), packed)["valid_range"] == (-200, 300)
 
 
 def test_numbers_that_a_type_cannot_hold_have_no_interval():
