@@ -53,10 +53,12 @@ def test_rasters_are_super_resolved_without_the_packages_of_any_extra(folder):
         for suffix in ("tif", "nc")
         for words, outputs in ((["inspect"], []), (["plan"], []), (["super-resolve"], [f"of_{suffix}.{suffix}"]))
     ]
+    commands.append(["report", "of_tif.tif"])
     done = python(COMMANDS.format(commands=commands, packages=OF_EXTRAS), folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
     assert "40 x 40 at 15 x 15 arcsec" in done.stdout
+    assert (folder / "of_tif.html").is_file()
     assert (read_dem(folder / "of_tif.tif").elevation_m == read_dem(folder / "of_nc.nc").elevation_m).all()
 
 

@@ -80,6 +80,10 @@ def super_resolve(
         f"{target}: {result.grid.rows} x {result.grid.cols} pixels, datum {result.vertical_datum or 'not stated'}, "
         f"model {options['model']}, {result.lr_px_per_second:,.0f} input pixels per second"
     )
+    typer.echo(f"What to expect: {result.expected}")
+    if result.measured_percent is not None:
+        typer.echo(f"Measured: {result.measured_percent:.1f} % of the input cells, by its type identifiers")
+    typer.echo(f"Look at it: {shlex.join(['demsr', 'report', str(target)])}")
 
 
 @app.command()
