@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from demsr.search.report import SweepReport
+from demsr.reporting.sweep_report import SweepReport
 
 
 def finalist_row(num_blocks: int, rmse: float, **more: Any) -> dict[str, Any]:

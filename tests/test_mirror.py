@@ -35,6 +35,7 @@ NO_MODULE = {
     "tests/dem/read/test_s102.py",
     "tests/model/test_builtin.py",
     "tests/model/test_package.py",
+    "tests/search/test_standard_parts.py",
     "tests/sources/protocols/test_services.py",
     "tests/sources/test_shared_files.py",
     "tests/sources/test_single_products.py",

@@ -1,6 +1,7 @@
 """The command that runs a sweep, and its start from the scripts in sweeps/."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -68,16 +69,20 @@ def main(file: Path) -> None:
     """
     if file.is_relative_to(Path.cwd()):
         file = file.relative_to(Path.cwd())
+    command = typer.main.get_group(app).commands["sweep"]
+    command.params = [parameter for parameter in command.params if parameter.name != "file"]  # of the help, too
+    if command.callback is not None:
+        command.callback = partial(command.callback, file=file)
     with reported(f"sweep {file.stem}"):
-        app(["sweep", str(file), *sys.argv[1:]])
+        command.main(prog_name=f"python {sys.argv[0]}")
 
 
 def _reuse(file: Path, *, verdict: bool, use: bool) -> None:
     """Print the last report, or write its best candidate into params.yaml if that has the profile of the sweep."""
     from demsr.params import Params
     from demsr.profiles import write_changes
+    from demsr.reporting.sweep_report import read_report
     from demsr.reporting.sweeps import print_report, text_of
-    from demsr.search.report import read_report
 
     params = Params.read(_PARAMS)
     results = params.paths.results / "sweeps" / file.stem

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from demsr.reporting.sweep_report import SweepReport
 from demsr.reporting.sweeps import text_of
 from demsr.runtime.files import atomic_write
-
-if TYPE_CHECKING:
-    from demsr.search.report import SweepReport
 
 _MARKERS = {  # by role and state: marker, whether it is filled, label
     ("trial", "finished"): ("o", True, "complete trials"),
@@ -24,7 +22,7 @@ _GREY, _RED, _BLUE, _GREEN = "0.45", "tab:red", "tab:blue", "tab:green"
 Rows = Sequence[Mapping[str, Any]]
 
 
-def save_sweep_figure(path: Path, report: "SweepReport") -> None:
+def save_sweep_figure(path: Path, report: SweepReport) -> None:
     """Draw a sweep into a PNG file.
 
     Parameters
@@ -37,7 +35,7 @@ def save_sweep_figure(path: Path, report: "SweepReport") -> None:
         figure.savefig(temporary, dpi=110, metadata={"Software": None})
 
 
-def draw_sweep(report: "SweepReport") -> Figure:
+def draw_sweep(report: SweepReport) -> Figure:
     """Draw all trials and the intervals of the finalists; beside them operations and speed.
 
     Parameters
@@ -72,12 +70,12 @@ def draw_sweep(report: "SweepReport") -> Figure:
     return figure
 
 
-def _position(report: "SweepReport", value: Any) -> float:
+def _position(report: SweepReport, value: Any) -> float:
     """Return the place of a value of the subject on the horizontal axis."""
     return report.values[report.subject].index(value) if report.scale == "categories" else float(value)
 
 
-def _series(report: "SweepReport", rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, int, Rows]]:
+def _series(report: SweepReport, rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, int, Rows]]:
     """Return label, number and rows for each value of `by`, in the order of the horizontal axis."""
     ordered = sorted(rows, key=lambda row: _position(report, row[report.subject]))
     if report.by is None:
@@ -87,7 +85,7 @@ def _series(report: "SweepReport", rows: Iterable[Mapping[str, Any]]) -> list[tu
     return [(f"{name} {text_of(values[n])}, ", n, part) for n, part in enumerate(parts)]
 
 
-def _draw_errors(panel: Axes, report: "SweepReport") -> None:
+def _draw_errors(panel: Axes, report: SweepReport) -> None:
     """Draw each trial and the mean of each finalist; failed trials do not extend the axis."""
     trials = [row for row in report.trials if row["rmse"] is not None]
     for label, number, rows in _series(report, trials):
@@ -125,7 +123,7 @@ def _draw_baselines(panel: Axes, baselines: Mapping[str, float]) -> None:
         panel.set_title("outside: " + ", ".join(outside), fontsize=8, loc="left")
 
 
-def _draw_cost(panel: Axes, report: "SweepReport") -> None:
+def _draw_cost(panel: Axes, report: SweepReport) -> None:
     """Draw operations as squares, and the speed of each trial as triangles on an axis of its own."""
     speed, line = panel.twinx(), "none" if report.scale == "categories" else "-"
     for label, number, rows in _series(report, (row for row in report.trials if row["samples_per_second"] is not None)):
@@ -140,6 +138,6 @@ def _draw_cost(panel: Axes, report: "SweepReport") -> None:
     speed.set_ylim(bottom=0)
 
 
-def _columns(report: "SweepReport", rows: Rows, name: str) -> tuple[list[float], list[float]]:
+def _columns(report: SweepReport, rows: Rows, name: str) -> tuple[list[float], list[float]]:
     """Return the places on the horizontal axis, and a value of each row."""
     return [_position(report, row[report.subject]) for row in rows], [row[name] for row in rows]

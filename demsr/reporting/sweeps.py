@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from demsr.search.report import SweepReport
+    from demsr.reporting.sweep_report import SweepReport
     from demsr.search.trial_log import TrialRecord
 
 

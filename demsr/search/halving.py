@@ -1,52 +1,55 @@
 """Early stopping: asynchronous successive halving that is fair to trials of higher cost."""
 
-from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from demsr.search.space import Candidate, Halving
-from demsr.search.trial_log import TrialLog
+from demsr.search.space import Candidate, Space
+from demsr.search.trial_log import TrialRecord
+from demsr.training.progress import EpochRow
 
 
-class CostHalving(FIFOScheduler):
+class CostHalving:
     """ASHA that compares a trial only with trials that cost as much or more per step.
 
     Large nets learn more slowly per epoch. A net that is worse than larger ones at the same epoch stays worse, but a
     small net that is ahead says nothing about a large one. Among trials of one cost the decisions are those of Ray's
-    `ASHAScheduler`. Trials carry the ids of the trial log, so that trials of a killed sweep count.
+    `ASHAScheduler`, which knows nothing of the trials of a killed sweep.
 
     Parameters
     ----------
-    halving : grace period and reduction factor
-    log : trial log with the space and the earlier trials
+    space : search space; without `halving` no trial stops
+    metric : name of the validation RMSE in a row
     cost : operations of a candidate in a step
+    records : earlier trials, which count
     """
 
-    def __init__(self, halving: Halving, log: TrialLog, cost: Callable[[Candidate], float]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._metric, self._factor, self._cost = log.metric, halving.keep_one_of, cost
-        rungs = int(np.log(log.space.epochs / halving.grace_epochs) / np.log(self._factor)) + 1
-        epochs = (halving.grace_epochs * self._factor**rung for rung in reversed(range(rungs)))
-        self._reached: dict[int, dict[str, tuple[float, float]]] = {epoch: {} for epoch in epochs}  # cost, error by id
-        self._stopped: set[str] = set()
-        for record in log.records():
-            trial = SimpleNamespace(config={"trial": record.id, "candidate": record.candidate})
-            for row in record.rows:
-                if self.on_trial_result(None, trial, row) == TrialScheduler.STOP:
-                    self._stopped.add(record.id)  # the sweep was killed before the trial stopped
+    def __init__(
+        self, space: Space, metric: str, cost: Callable[[Candidate], float], records: Sequence[TrialRecord]
+    ) -> None:
+        self._metric, self._cost = metric, cost
+        self._reached: dict[int, dict[str, tuple[float, float]]] = {}  # cost and error by id, by epoch
+        if (halving := space.halving) is not None:
+            self._factor = halving.keep_one_of
+            rungs = int(np.log(space.epochs / halving.grace_epochs) / np.log(self._factor)) + 1
+            self._reached = {halving.grace_epochs * self._factor**rung: {} for rung in reversed(range(rungs))}
+        self._stopped: set[str] = set()  # before the sweep was killed
+        self._stopped = {record.id for record in records for row in record.rows if self.stops(record, row)}
 
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        trial_id = trial.config["trial"]
-        if trial_id in self._stopped:
-            return TrialScheduler.STOP
-        rung = next((reached for epoch, reached in self._reached.items() if epoch <= result["epoch"]), None)
-        if rung is None or trial_id in rung or self._metric not in result:
-            return TrialScheduler.CONTINUE
-        cost, error = self._cost(trial.config["candidate"]), result[self._metric]
-        compared = [-other_error for other_cost, other_error in rung.values() if other_cost >= cost]
-        rung[trial_id] = cost, error
-        is_worse = bool(compared) and -error < np.percentile(compared, (1 - 1 / self._factor) * 100)
-        return TrialScheduler.STOP if is_worse else TrialScheduler.CONTINUE
+    def stops(self, trial: TrialRecord, row: EpochRow) -> bool:
+        """Whether a trial stops after an epoch.
+
+        Parameters
+        ----------
+        trial : the trial
+        row : values of the epoch
+        """
+        if trial.id in self._stopped:
+            return True
+        rung = next((reached for epoch, reached in self._reached.items() if epoch <= row["epoch"]), None)
+        if rung is None or trial.id in rung or self._metric not in row:
+            return False
+        cost, error = self._cost(trial.candidate), row[self._metric]
+        compared = [other_error for other_cost, other_error in rung.values() if other_cost >= cost]
+        rung[trial.id] = cost, error
+        return bool(compared) and bool(error > np.percentile(compared, 100 / self._factor))

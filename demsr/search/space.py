@@ -17,15 +17,15 @@ from pydantic import (
 )
 
 from demsr.errors import ParamsError
+from demsr.reporting.sweep_report import Scale
 from demsr.reporting.sweeps import text_of
 from demsr.runtime.validation import explain, read_yaml
 
 Candidate = dict[str, Any]
 """Searched parameters of a trial: path in params.yaml, such as model.num_blocks -> value."""
 Stage = Literal["pretrain", "finetune"]
-Scale = Literal["linear", "log", "categories"]
 
-_QUESTION = ("stage", "subject", "by")  # keys of the file that all its sections share
+_QUESTION = ("stage", "subject", "by", "storage")  # keys of the file that all its sections share
 _EDGE = 0.04  # a value within this share of a range lies at its edge
 _MOST_INTEGERS = 10_000
 _Number = float
@@ -189,6 +189,7 @@ class Space(_Section):
     halving : None trains every trial to the end
     seed : seed of the suggestions, and of the weights and samples of searched trials
     finalists : choice of the finalists and their seeds
+    storage : SQLAlchemy's URL of the database that holds the state of the sweep; None for a file in its folder
     """
 
     stage: Stage
@@ -204,6 +205,7 @@ class Space(_Section):
     halving: Halving | None = None
     seed: int = 0
     finalists: Finalists
+    storage: Annotated[str, Field(pattern=r"^(postgresql|sqlite)(\+\w+)?://")] | None = None
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -256,7 +258,7 @@ def read_space(path: Path, section: str, overrides: Mapping[str, Any] | None = N
 
     Parameters
     ----------
-    path : YAML file with stage, subject and by, and one section for each profile
+    path : YAML file with stage, subject, by and storage, and one section for each profile
     section : name of the section
     overrides : values that replace those of the file
 

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
+from demsr.evaluation.finalists import Finalist, SweepVerdict, compare_finalists
 from demsr.evaluation.methods import baselines
 from demsr.evaluation.scoring import pooled_rmse
 from demsr.pairs.pair_file import PairFile
+from demsr.reporting.sweep_report import SweepReport
 from demsr.reporting.sweeps import text_of
-from demsr.search.report import SweepReport
 from demsr.search.space import Candidate, nested
 from demsr.search.sweep_plan import SweepPlan
 from demsr.search.trial_log import TrialRecord
-from demsr.search.verdict import Finalist, SweepVerdict, compare_finalists
 
 _COST = ("parameters", "flop_per_lr_px", "seconds_per_epoch", "samples_per_second")
 

@@ -9,13 +9,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from demsr.errors import ParamsError, WorkerError
+from demsr.reporting.sweep_report import SweepReport, write_report
 from demsr.reporting.sweeps import to_markdown
-from demsr.runtime.files import read_json, write_json
 from demsr.runtime.ray_cluster import ray_connection
 from demsr.search.monitor import TrialMonitor
 from demsr.search.nodes import TrialResources
-from demsr.search.report import SweepReport, write_report
 from demsr.search.space import Candidate
+from demsr.search.storage import SweepStorage, open_storage
 from demsr.search.summary import summarise
 from demsr.search.sweep_plan import SweepPlan
 from demsr.search.trial_log import TrialLog, TrialRecord
@@ -54,71 +54,77 @@ def run_sweep(
     Raises
     ------
     ParamsError : an unfinished sweep exists, there is none to resume, it differs, or another process runs it
-    WorkerError : Ray fails, or all trials fail
+    WorkerError : Ray or the storage fails, or all trials fail
     """
     if address.startswith("ray://"):
         message = f"--address is {address}; run the sweep on a node of the cluster and give its head as host:port"
         raise ParamsError(message)
-    plan.folder.parent.mkdir(parents=True, exist_ok=True)
+    plan.folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(f"{plan.folder}.lock", timeout=0):
+        with FileLock(f"{plan.folder}.lock", timeout=0), open_storage(plan.storage, plan.name) as storage:
             resume = resume or retry_failed
-            start = _start(plan, resume=resume, anew=anew, accept_changes=accept_changes, trials=trials)
-            return _run(plan.resumed(**start), resources, address, retry_failed=retry_failed)
+            start = _start(plan, storage, resume=resume, anew=anew, accept_changes=accept_changes, trials=trials)
+            return _run(plan.resumed(**start), storage, resources, address, retry_failed=retry_failed)
     except Timeout as error:
         message = f"{plan.folder}: another process runs this sweep; wait for its end or stop it"
         raise ParamsError(message) from error
 
 
-def _start(plan: SweepPlan, *, resume: bool, anew: bool, accept_changes: bool, trials: int | None) -> dict[str, Any]:
-    """Return identity, reference and number of trials of a new or a resumed sweep, and store them in sweep.json."""
-    path = plan.folder / "sweep.json"
-    stored = read_json(path) if path.exists() else None
+def _start(
+    plan: SweepPlan, storage: SweepStorage, *, resume: bool, anew: bool, accept_changes: bool, trials: int | None
+) -> dict[str, Any]:
+    """Store and return identity, reference and number of trials of a new or a resumed sweep."""
+    where, stored = f"sweep {plan.name}", storage.state
     if resume and anew:
         message = "--resume continues a sweep, --anew discards it; give one of them"
         raise ParamsError(message)
     if resume:
         if stored is None:
-            message = f"{path}: no sweep to resume; start one without --resume"
+            message = f"{where}: nothing to resume; start it without --resume"
             raise ParamsError(message)
         changed = [name for name, value in plan.invariants.items() if stored["parts"].get(name) != value]
         if "parameters" in changed:
             message = (
-                f"{path}: this sweep started with other parameters or choices in `search`, so its trials and new ones "
+                f"{where}: it started with other parameters or choices in `search`, so its trials and new ones "
                 "have different values; start another sweep with --anew"
             )
             raise ParamsError(message)
         if changed and not accept_changes:
             message = (
-                f"{path}: the {' and '.join(changed)} changed since this sweep started, so its trials and new ones are "
+                f"{where}: the {' and '.join(changed)} changed since it started, so its trials and new ones are "
                 "not comparable; start another sweep with --anew, or mix them with --accept-changes"
             )
             raise ParamsError(message)
         start = stored["began"] | ({"trials": trials} if trials else {})
     else:
         if stored is not None and not stored["finished"] and not anew:
-            message = f"{path}: an unfinished sweep exists; continue it with --resume, or discard it with --anew"
+            message = f"{where}: an unfinished sweep exists; continue it with --resume, or discard it with --anew"
             raise ParamsError(message)
         if stored is not None:
             end_run(stored["began"]["identity"], experiment=plan.experiment)
-            path.unlink()
-        if plan.folder.exists():
-            shutil.rmtree(plan.folder)
+        storage.clear()
+        for folder in (path for path in plan.folder.iterdir() if path.is_dir()):
+            shutil.rmtree(folder)
         start = {"identity": uuid.uuid4().hex[:16], "reference": plan.reference, "trials": trials or plan.space.trials}
-    write_json(path, {"began": start, "parts": plan.invariants, "finished": False})
+    storage.store({"began": start, "parts": plan.invariants, "finished": False})
     return dict(start)
 
 
-def _run(plan: SweepPlan, resources: TrialResources, address: str, *, retry_failed: bool) -> SweepReport:
-    trials, finalists = _trial_logs(plan)
+def _run(
+    plan: SweepPlan, storage: SweepStorage, resources: TrialResources, address: str, *, retry_failed: bool
+) -> SweepReport:
     space = plan.space
+    trials, finalists = (
+        TrialLog(storage, "trial", space, plan.metric),
+        TrialLog(storage, "finalist", space, plan.metric),
+    )
     with tracked_run(
         f"{plan.name} {plan.profile}",
         stage=f"sweep {plan.name}",
         profile=plan.profile,
         seed=space.seed,
         params={
-            "space": space.model_dump(mode="json", exclude={"trials"}, exclude_none=True),
+            "space": space.model_dump(mode="json", exclude={"trials", "storage"}, exclude_none=True),
             "training": plan.setup.training,
         },
         inputs=plan.inputs,
@@ -140,25 +146,18 @@ def _run(plan: SweepPlan, resources: TrialResources, address: str, *, retry_fail
             report = summarise(plan, trials.records(), finalists.records(), candidates)
             write_report(report, plan.results)
         _log_report(run, report, plan)
-    path = plan.folder / "sweep.json"
-    write_json(path, read_json(path) | {"finished": True})
+    storage.store(dict(storage.state or {}) | {"finished": True})
     for folder in (plan.setup.work, plan.setup.cache):
         shutil.rmtree(folder, ignore_errors=True)
     return report
 
 
-def _trial_logs(plan: SweepPlan) -> tuple[TrialLog, TrialLog]:
-    """Return the logs of the searched trials and of the finalists, which share a file."""
-    path = plan.folder / "optuna.db"
-    return TrialLog(path, "trial", plan.space, plan.metric), TrialLog(path, "finalist", plan.space, plan.metric)
-
-
 def _run_phase(plan: SweepPlan, log: TrialLog, monitor: TrialMonitor, resources: TrialResources) -> None:
     """Run the remaining trials of a log and show their progress."""
-    records = log.records()
-    done = sum(record.state != "running" for record in records)
-    best = min((record.best(plan.metric) for record in records if record.state != "failed"), default=math.inf)
-    with monitor.progress.phase(log.kind, total=done + log.remaining, done=done, best=best, epochs=plan.space.epochs):
+    ended = [record for record in log.records() if record.state != "running"]
+    best = min((record.best(plan.metric) for record in ended if record.state != "failed"), default=math.inf)
+    done, epochs = len(ended), plan.space.epochs
+    with monitor.progress.phase(log.kind, total=done + log.remaining, done=done, best=best, epochs=epochs):
         run_trials(log, plan, resources, on_change=monitor)
 
 

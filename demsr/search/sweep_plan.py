@@ -31,7 +31,7 @@ class SweepPlan:
     setup : settings common to all trials
     inputs : pair files of training and validation
     reference : the candidate to be judged
-    folder : folder of the trial log and the checkpoints
+    folder : folder of the checkpoints, and of the trial log unless the space has another storage
     results : folder of the report
     baselines : arguments of `demsr.evaluation.methods.baselines`: linear_filter_size, batch_size
     """
@@ -58,6 +58,11 @@ class SweepPlan:
         return f"{EXPERIMENT}-{self.name}"
 
     @property
+    def storage(self) -> str:
+        """SQLAlchemy's URL of the database that holds the state of the sweep, by default a file in its folder."""
+        return self.space.storage or f"sqlite:///{self.folder.resolve() / 'optuna.db'}"
+
+    @property
     def first_candidates(self) -> list[Candidate]:
         """The reference and the enqueued candidates."""
         return [self.reference, *({**self.reference, **values} for values in self.space.enqueue)]
@@ -70,7 +75,7 @@ class SweepPlan:
         recipe |= {f"{setup.stage}.{name}": value for name, value in setup.training.items() if name not in _BUDGET}
         return {
             "parameters": {path: space.search[path].kind for path in sorted(space.search)},
-            "space": space.model_dump(mode="json", exclude={"trials", "finalists"}),
+            "space": space.model_dump(mode="json", exclude={"trials", "finalists", "storage"}),
             "training": {path: value for path, value in recipe.items() if path not in space.search},
             "pairs": list(setup.md5),
             "pretrained model": setup.start_sha256,

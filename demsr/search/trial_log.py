@@ -1,14 +1,11 @@
-"""Trial log in Optuna storage, from which a killed sweep resumes.
+"""Trials of a sweep in its storage, from which a killed sweep resumes.
 
-Ray Tune keeps its state in several pickles, written every few seconds; a kill between two writes loses trials. This
-log stores each event at once, in SQLite. A suggestion depends on the seed, its number and the earlier trials alone.
+Every event is stored at once. A suggestion depends on the seed, its number and the earlier trials alone.
 """
 
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
 import optuna
@@ -17,18 +14,19 @@ from optuna.trial import FrozenTrial, TrialState
 
 from demsr.runtime.seeding import sub_seed
 from demsr.search.space import Candidate, Distribution, Space
+from demsr.search.storage import SweepStorage
 from demsr.training.progress import EpochRow
 
 State = Literal["running", "finished", "stopped early", "failed"]
-_STATES: dict[TrialState, State] = {
-    TrialState.RUNNING: "running",
-    TrialState.COMPLETE: "finished",
-    TrialState.PRUNED: "stopped early",
-    TrialState.FAIL: "failed",
+_OPTUNA_STATES: dict[State, TrialState] = {
+    "running": TrialState.RUNNING,
+    "finished": TrialState.COMPLETE,
+    "stopped early": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
 }
+_STATES = {optuna_state: state for state, optuna_state in _OPTUNA_STATES.items()}
 _SEED, _LAST_SEED = "seed", 2**31 - 1
-_AGAIN = "again"  # attribute of a trial that repeats a failed one: the id of that
-_OPTUNA_STATES = {state: optuna_state for optuna_state, state in _STATES.items()}
+_AGAIN = "again"  # attribute of a trial that repeats a failed one: the number of that
 
 
 @dataclass(frozen=True)
@@ -78,43 +76,28 @@ class TrialRecord:
         return statistics.median(row[name] for row in self.rows)
 
 
-@dataclass(eq=False)
 class TrialLog:
-    """Log of the searched trials, or of the finalists.
+    """Log of the searched trials, or of the finalists, which are enqueued, each with a seed of its own.
 
-    Attributes
+    Parameters
     ----------
-    path : SQLite file
-    kind : "trial" or "finalist"; the name of the Optuna study. Finalists are enqueued, each with a seed of its own
+    storage : storage of the sweep
+    kind : "trial" or "finalist"
     space : search space and budget
     metric : name of the validation RMSE in a row
     """
 
-    path: Path
-    kind: Literal["trial", "finalist"]
-    space: Space
-    metric: str
-    _active: dict[str, optuna.Trial] = field(default_factory=dict, init=False, repr=False)
-
-    @cached_property
-    def _study(self) -> optuna.Study:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        storage = f"sqlite:///{self.path.resolve()}"
-        return optuna.create_study(storage=storage, study_name=self.kind, load_if_exists=True)
-
-    @property
-    def total(self) -> int:
-        """Number of trials when the sweep is complete, repeated ones included."""
-        trials = self._trials()
-        return len(trials) if self.kind == "finalist" else self.space.trials + len(_repeated(trials))
+    def __init__(self, storage: SweepStorage, kind: Literal["trial", "finalist"], space: Space, metric: str) -> None:
+        self.kind, self.space, self.metric = kind, space, metric
+        self._study = storage.study(kind)
+        self._active: dict[str, optuna.Trial] = {}
 
     @property
     def remaining(self) -> int:
         """Number of trials still to be run, unfinished ones included."""
-        states = [trial.state for trial in self._trials()]
-        started = len(states) - states.count(TrialState.WAITING)
-        return states.count(TrialState.RUNNING) + max(0, self.total - started)
+        trials = self._trials()
+        ended = sum(trial.state.is_finished() for trial in trials)
+        return max(self._total(trials) - ended, sum(trial.state is TrialState.RUNNING for trial in trials))
 
     def enqueue(self, candidates: Sequence[Candidate]) -> None:
         """Put candidates before all suggestions, each of them once even if it is enqueued again.
@@ -133,12 +116,15 @@ class TrialLog:
         """Put each failed trial before all suggestions once more, as a new trial with the same values and seed."""
         trials = self._trials()
         for trial in trials:
-            if trial.state is TrialState.FAIL and self._id(trial.number) not in _repeated(trials):
-                self._study.enqueue_trial(trial.params, user_attrs={_AGAIN: self._id(trial.number)})
+            if trial.state is TrialState.FAIL and trial.number not in _repeated(trials):
+                self._study.enqueue_trial(trial.params, user_attrs={_AGAIN: trial.number})
 
     def records(self) -> list[TrialRecord]:
-        """Return all trials that have started, in order."""
-        return [self._record(trial) for trial in self._trials() if trial.state in _STATES and self._is_suggested(trial)]
+        """Return all trials that have started, in order; a kill between two suggestions leaves some values out."""
+        complete = len(self.space.search) + (self.kind == "finalist")
+        return [
+            self._record(trial) for trial in self._trials() if trial.state in _STATES and len(trial.params) == complete
+        ]
 
     def record(self, trial_id: str) -> TrialRecord:
         """Return one trial.
@@ -153,16 +139,16 @@ class TrialLog:
         """Return the next trial to run, unfinished ones first; None if there is none."""
         trials = self._trials()
         waiting = [trial.number for trial in trials if trial.state is TrialState.WAITING]
-        for unfinished in trials:
-            if unfinished.state is TrialState.RUNNING and self._id(unfinished.number) not in self._active:
-                self._study.sampler = self._sampler(unfinished.number)
-                trial = optuna.Trial(self._study, unfinished._trial_id)
-                break
-        else:
-            if len(trials) - len(waiting) >= self.total:
-                return None
+        running = (trial for trial in trials if trial.state is TrialState.RUNNING)
+        unfinished = next((trial for trial in running if self._id(trial.number) not in self._active), None)
+        if unfinished is not None:
+            self._study.sampler = self._sampler(unfinished.number)
+            trial = optuna.Trial(self._study, unfinished._trial_id)
+        elif len(trials) - len(waiting) < self._total(trials):
             self._study.sampler = self._sampler(waiting[0] if waiting else len(trials))
             trial = self._study.ask()
+        else:
+            return None
         for path in sorted(self.space.search, key=_name):  # whatever their order in the file
             _suggest(trial, _name(path), self.space.search[path])  # a trial that has a value already keeps it
         if self.kind == "finalist":
@@ -197,15 +183,20 @@ class TrialLog:
         state : "finished", "stopped early" or "failed"
         error : reason of a failure
         """
-        if self.record(trial_id).state != "running":
-            return  # Ray Tune repeats the call if a later callback failed
+        record, trial = self.record(trial_id), self._active[trial_id]
+        if record.state != "running":
+            return  # Ray Tune repeats the call if a later hook failed
         if error is not None:
-            self._active[trial_id].set_user_attr("error", error)
-        value = self.record(trial_id).best(self.metric) if state == "finished" else None
-        self._study.tell(self._active[trial_id], value, state=_OPTUNA_STATES[state])
+            trial.set_user_attr("error", error)
+        value = record.best(self.metric) if state == "finished" else None
+        self._study.tell(trial, value, state=_OPTUNA_STATES[state])
 
     def _trials(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
+
+    def _total(self, trials: Sequence[FrozenTrial]) -> int:
+        """Return the number of trials when the sweep is complete, repeated ones included."""
+        return len(trials) if self.kind == "finalist" else self.space.trials + len(_repeated(trials))
 
     def _record(self, trial: FrozenTrial) -> TrialRecord:
         return TrialRecord(
@@ -217,10 +208,6 @@ class TrialLog:
             error=trial.user_attrs.get("error") if trial.state is TrialState.FAIL else None,
             node=trial.user_attrs.get("node"),
         )
-
-    def _is_suggested(self, trial: FrozenTrial) -> bool:
-        """Whether every value was suggested; a kill between two suggestions leaves some out."""
-        return len(trial.params) == len(self.space.search) + (self.kind == "finalist")
 
     def _id(self, number: int) -> str:
         return f"{self.kind}-{number:03d}"
@@ -248,6 +235,6 @@ def _suggest(trial: optuna.Trial, name: str, distribution: Distribution) -> None
         trial.suggest_float(name, low, high, log=distribution.log is not None)
 
 
-def _repeated(trials: Sequence[FrozenTrial]) -> set[str]:
-    """Return the ids of the failed trials that were put back."""
+def _repeated(trials: Sequence[FrozenTrial]) -> set[int]:
+    """Return the numbers of the failed trials that were put back."""
     return {trial.user_attrs[_AGAIN] for trial in trials if _AGAIN in trial.user_attrs}

@@ -70,6 +70,8 @@ def test_help_names_every_option(monkeypatch, capsys):
     options = ("profile", "trials", "max-concurrent", "cpus-per-trial", "gpus-per-trial", "address", "resume", "anew")
     for option in (*options, "accept-changes", "retry-failed", "no-halving", "verdict", "use"):
         assert f"--{option}" in text
+    assert "Usage: python sweeps/resblocks.py [OPTIONS]\n" in text  # it knows its FILE
+    assert "FILE" not in text
 
 
 def test_each_script_and_the_command_run_the_file_that_they_name(project, monkeypatch, capsys):

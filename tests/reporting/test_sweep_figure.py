@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from demsr.reporting.sweep_figure import draw_sweep, save_sweep_figure
-from demsr.search.report import SweepReport
+from demsr.reporting.sweep_report import SweepReport
 
 
 def row(values: dict[str, Any], rmse: float, **more: Any) -> dict[str, Any]:

@@ -15,24 +15,33 @@ HALVING = Halving(grace_epochs=2, keep_one_of=2)
 
 
 def make_halving(records=(), *, epochs: int = 4, halving: Halving = HALVING) -> CostHalving:
-    log = SimpleNamespace(metric="rmse", space=SimpleNamespace(epochs=epochs), records=lambda: list(records))
-    return CostHalving(halving, log, cost=lambda candidate: candidate["cost"])
+    space = SimpleNamespace(epochs=epochs, halving=halving)
+    return CostHalving(space, "rmse", lambda candidate: candidate["cost"], records)
 
 
-def new_trial(name: str, cost: float):
-    return SimpleNamespace(trial_id=name, config={"trial": name, "candidate": {"cost": cost}})
+def new_trial(name: str, cost: float) -> TrialRecord:
+    return TrialRecord(name, {"cost": cost}, 1, "running")
 
 
-def run(scheduler, trials: dict, errors: dict[str, list[float]]) -> dict[str, int]:
+class RaysHalving:
+    """Ray's own scheduler with the interface of ours."""
+
+    def __init__(self, **options) -> None:
+        self.scheduler, self.trials = ASHAScheduler(**options), {}
+
+    def stops(self, record: TrialRecord, row: dict) -> bool:
+        if record.id not in self.trials:
+            self.trials[record.id] = SimpleNamespace(trial_id=record.id)
+            self.scheduler.on_trial_add(None, self.trials[record.id])
+        return self.scheduler.on_trial_result(None, self.trials[record.id], row) == "STOP"
+
+
+def run(halving, trials: dict, errors: dict[str, list[float]]) -> dict[str, int]:
     """Let trials report one after the other; return the epoch at which each stopped, 0 if it did not."""
-    stopped = {}
+    stopped = dict.fromkeys(trials, 0)
     for name, trial in trials.items():
-        scheduler.on_trial_add(None, trial)
-        stopped[name] = 0
-        for epoch, rmse in enumerate(errors[name], start=1):
-            if scheduler.on_trial_result(None, trial, {"epoch": epoch, "rmse": rmse}) == "STOP":
-                stopped[name] = epoch
-                break
+        rows = ({"epoch": epoch, "rmse": rmse} for epoch, rmse in enumerate(errors[name], start=1))
+        stopped[name] = next((row["epoch"] for row in rows if halving.stops(trial, row)), 0)
     return stopped
 
 
@@ -54,7 +63,7 @@ def test_among_trials_of_one_cost_the_decisions_are_those_of_ray(keep_one_of):
     halving = Halving(grace_epochs=3, keep_one_of=keep_one_of)
     options = {"grace_period": 3, "reduction_factor": keep_one_of, "max_t": 13, "stop_last_trials": False}
     ours = make_halving(epochs=13, halving=halving)
-    rays = ASHAScheduler(time_attr="epoch", metric="rmse", mode="min", **options)
+    rays = RaysHalving(time_attr="epoch", metric="rmse", mode="min", **options)
     trials = {f"{number}": new_trial(f"{number}", 8) for number in range(30)}
     errors = {name: [draw.random() for _ in range(13)] for name in trials}
     stopped = run(ours, trials, errors)
@@ -65,16 +74,19 @@ def test_among_trials_of_one_cost_the_decisions_are_those_of_ray(keep_one_of):
 def test_trials_of_a_killed_sweep_count_and_a_resumed_trial_counts_once():
     past = TrialRecord("past", {"cost": 8}, 1, "finished", [{"epoch": 2, "rmse": 5.0}])
     half = TrialRecord("half", {"cost": 8}, 1, "running", [{"epoch": 2, "rmse": 4.0}])
-    scheduler = make_halving([past, half], epochs=8)
-    again = new_trial("half", 8)
-    scheduler.on_trial_add(None, again)
-    assert scheduler.on_trial_result(None, again, {"epoch": 3, "rmse": 7.0}) == "CONTINUE"  # took its rung at epoch 2
-    late = run(scheduler, {"late": new_trial("late", 8)}, {"late": [9.0, 4.6]})
+    halving = make_halving([past, half], epochs=8)
+    assert not halving.stops(half, {"epoch": 3, "rmse": 7.0})  # took its rung at epoch 2
+    late = run(halving, {"late": new_trial("late", 8)}, {"late": [9.0, 4.6]})
     assert late == {"late": 2}  # worse than the median of 5 and 4
 
 
 def test_a_trial_that_was_to_stop_when_the_sweep_was_killed_stops_at_once():
     past = TrialRecord("past", {"cost": 8}, 1, "finished", [{"epoch": 2, "rmse": 4.0}])
     worse = TrialRecord("worse", {"cost": 8}, 1, "running", [{"epoch": 2, "rmse": 5.0}])
-    scheduler = make_halving([past, worse], epochs=8)
-    assert scheduler.on_trial_result(None, new_trial("worse", 8), {"epoch": 3, "rmse": 1.0}) == "STOP"
+    halving = make_halving([past, worse], epochs=8)
+    assert halving.stops(worse, {"epoch": 3, "rmse": 1.0})
+
+
+def test_without_halving_no_trial_stops():
+    trials = {name: new_trial(name, 8) for name in ("good", "bad")}
+    assert run(make_halving(halving=None), trials, {"good": [1.0] * 4, "bad": [9.0] * 4}) == {"good": 0, "bad": 0}

@@ -28,9 +28,10 @@ from demsr.profiles import write_changes
 from demsr.search import sweep
 from demsr.search.monitor import TrialMonitor
 from demsr.search.nodes import TrialResources
-from demsr.search.sweep import _choose_finalists, _trial_logs, run_sweep
+from demsr.search.storage import open_storage
+from demsr.search.sweep import _choose_finalists, run_sweep
 from demsr.search.sweep_plan import SweepPlan
-from demsr.search.trial_log import TrialRecord
+from demsr.search.trial_log import TrialLog, TrialRecord
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray, about files and sockets of its own
 ONE = TrialResources(max_concurrent=1)
@@ -124,7 +125,7 @@ def test_a_killed_and_interrupted_sweep_ends_as_an_unbroken_one(project, small_p
         assert runs[name].data.tags["mlflow.parentRunId"] == runs["resblocks sample"].info.run_id
     assert runs["finalist-000"].data.tags["role"] == "finalist"
     left = {path.name for path in (project / "work/sweeps/resblocks").iterdir()}
-    assert left == {"optuna.db", "sweep.json"}  # no checkpoint
+    assert left == {"optuna.db"}  # no checkpoint
 
 
 def waiting_for_two_nodes(call):
@@ -151,14 +152,13 @@ def test_trials_run_on_all_nodes_and_a_failed_one_does_not_stop_the_others(proje
     broken = plan.folder / started["identity"] / "trial-002"
     broken.parent.mkdir(parents=True)
     broken.write_text("a file in the place of the folder")
-    (plan.folder / "sweep.json").write_text("{}")
     node = cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()
     try:
         report = run_sweep(plan, TrialResources(), address=cluster.address)
     finally:
         cluster.remove_node(node)
-    entries = _trial_logs(plan)[0].records()
+    entries = trials_of(plan)
     assert [entry.state == "failed" for entry in entries] == [False, False, True, False]
     assert len({entry.node for entry in entries if entry.node}) == 2
     assert f"1 of {len(report.trials)} trials failed; first: FileExistsError" in report.sentences[-1]
@@ -191,7 +191,7 @@ def test_fine_tuning_is_searched_the_same_way_and_mlflow_may_be_down_meanwhile(p
     runs = client.search_runs([experiment])
     assert len(runs) == 1 + len(report.trials)
     assert {run.info.status for run in runs} == {"FINISHED"}
-    assert {entry.candidate["finetune.learning_rate"] for entry in _trial_logs(plan)[0].records()} >= {0.001}
+    assert {entry.candidate["finetune.learning_rate"] for entry in trials_of(plan)} >= {0.001}
     assert report.reference == {"finetune.learning_rate": 0.001}
     assert set(report.changes) == {"finetune"}
 
@@ -207,13 +207,21 @@ def test_fine_tuning_is_searched_the_same_way_and_mlflow_may_be_down_meanwhile(p
     assert {run.info.run_id for run in runs} <= {run.info.run_id for run in again}
 
 
+def trials_of(plan: SweepPlan) -> list[TrialRecord]:
+    with open_storage(plan.storage, plan.name) as storage:
+        return TrialLog(storage, "trial", plan.space, plan.metric).records()
+
+
 def start(plan: SweepPlan, **how) -> dict:
-    return sweep._start(plan, **{"resume": False, "anew": False, "accept_changes": False, "trials": None, **how})
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    with open_storage(plan.storage, plan.name) as storage:
+        usual = {"resume": False, "anew": False, "accept_changes": False, "trials": None}
+        return sweep._start(plan, storage, **usual | how)
 
 
 def test_a_sweep_resumes_with_the_same_space_pairs_and_reference_only(project):
     plan = read()
-    with pytest.raises(ParamsError, match="no sweep to resume; start one without --resume"):
+    with pytest.raises(ParamsError, match="sweep resblocks: nothing to resume; start it without --resume"):
         start(plan, resume=True)
     started = start(plan, trials=7)
     assert (started["trials"], started["reference"]) == (7, {"model.num_blocks": 2, "pretrain.learning_rate": 0.003})
@@ -223,7 +231,7 @@ def test_a_sweep_resumes_with_the_same_space_pairs_and_reference_only(project):
     assert start(read(finalists=finalists), resume=True)["identity"] == started["identity"]
     write_changes(Path("params.yaml"), {"pretrain": {"learning_rate": 0.005}, "model": {"num_blocks": 3}})
     assert start(read(), resume=True)["reference"] == started["reference"]  # although the best was put there
-    with pytest.raises(ParamsError, match="the space changed since this sweep started"):
+    with pytest.raises(ParamsError, match="the space changed since it started"):
         start(read(epochs=4), resume=True)
     assert start(read(epochs=4), resume=True, accept_changes=True)["identity"] == started["identity"]
     more = {**plan.space.model_dump(exclude_none=True)["search"], "pretrain.loss": {"choice": ["mse", "balanced"]}}
@@ -297,7 +305,6 @@ def test_a_file_alone_searches_loss_width_rate_and_batch_and_failed_trials_are_t
     broken = plan.folder / started["identity"] / "trial-002"
     broken.parent.mkdir(parents=True)
     broken.write_text("a file in the place of the folder")
-    (plan.folder / "sweep.json").write_text("{}")
     report = run_sweep(plan, ONE, address=cluster.address)
     trials = [row for row in report.trials if row["role"] == "trial"]
     assert [row["state"] for row in trials] == ["finished", "finished", "failed", "finished", "finished"]

@@ -2,8 +2,10 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
 
 from demsr.search.space import Space
+from demsr.search.storage import SweepStorage
 from demsr.search.trial_log import TrialLog
 
 SPACE = Space.model_validate(
@@ -33,8 +35,12 @@ REFERENCE = {
 SHALLOW = {**REFERENCE, "model.num_blocks": 2, "pretrain.loss": None}
 
 
+def storage_in(folder: Path) -> SweepStorage:
+    return SweepStorage(RDBStorage(f"sqlite:///{folder / 'optuna.db'}"), "depth")
+
+
 def open_log(folder: Path, space: Space = SPACE) -> TrialLog:
-    log = TrialLog(folder / "optuna.db", "trial", space, "rmse")
+    log = TrialLog(storage_in(folder), "trial", space, "rmse")
     log.enqueue([REFERENCE, SHALLOW, REFERENCE])
     return log
 
@@ -115,14 +121,14 @@ def test_final_states_are_those_of_optuna_and_a_failed_trial_never_wins(tmp_path
         record = log.next_trial()
         log.add_row(record.id, {"epoch": 1, "rmse": 1.0 if state == "failed" else 2.0})
         log.finish(record.id, state, error=error)
-    study = optuna.load_study(study_name="trial", storage=f"sqlite:///{tmp_path / 'optuna.db'}")
+    study = optuna.load_study(study_name="depth trial", storage=f"sqlite:///{tmp_path / 'optuna.db'}")
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED", "FAIL"]
     assert study.best_trial.number == 0
     assert log.records()[2].error == "CheckpointError: NaN"
 
 
 def test_finalists_are_the_enqueued_candidates_only(tmp_path):
-    log = TrialLog(tmp_path / "optuna.db", "finalist", SPACE, "rmse")
+    log = TrialLog(storage_in(tmp_path), "finalist", SPACE, "rmse")
     candidates = [{**REFERENCE, "seed": seed} for seed in (1, 2)]
     log.enqueue(candidates)
     log.enqueue(candidates)
@@ -163,7 +169,7 @@ def test_failed_trials_are_tried_again_once_each_time_this_is_asked_for(tmp_path
 
 
 def test_finalists_that_failed_are_tried_again_with_their_seeds(tmp_path):
-    log = TrialLog(tmp_path / "optuna.db", "finalist", SPACE, "rmse")
+    log = TrialLog(storage_in(tmp_path), "finalist", SPACE, "rmse")
     log.enqueue([{**REFERENCE, "seed": seed} for seed in (1, 2)])
     train(log, log.next_trial())
     log.finish(log.next_trial().id, "failed", error="disk full")

@@ -2,13 +2,13 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from demsr.errors import ParamsError
 from demsr.reporting.sweeps import to_markdown
 from demsr.runtime.files import read_json, write_csv, write_json, write_text
-from demsr.search.space import Scale
 
+Scale = Literal["linear", "log", "categories"]
 _VERDICT = "verdict.json"
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from demsr.errors import WorkerError
-from demsr.search.verdict import Finalist, compare_finalists, paired_difference
+from demsr.evaluation.finalists import Finalist, compare_finalists, paired_difference
 
 
 def finalist(label: str, rmse: list[float], flop: float = 1.0) -> Finalist:

@@ -4,7 +4,7 @@ import pytest
 from sweep_reports import finalist_row, make_report
 
 from demsr.errors import ParamsError
-from demsr.search.report import read_report, write_report
+from demsr.reporting.sweep_report import read_report, write_report
 
 
 def test_a_written_report_reads_the_same(tmp_path):
