@@ -59,7 +59,7 @@ def run_trials(log: TrialLog, plan: SweepPlan, resources: TrialResources, *, on_
     scratch = plan.setup.work / _SCRATCH
     os.environ |= _TUNE_ENVIRONMENT
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    serialization.OutOfMemoryError = _MemoryMonitorError
+    serialization.OutOfMemoryError = _MemoryMonitorError  # type: ignore[attr-defined]
     shutil.rmtree(scratch, ignore_errors=True)  # of a killed sweep
     tuner = _make_tuner(log, plan, resources, on_change, scratch)
     check_nodes(plan.setup)
