@@ -27,7 +27,6 @@ ELSEWHERE = {
     "demsr/sources/protocols/wcs.py": "tests/sources/protocols/test_services.py",
     "demsr/tracking/pyfunc_model.py": "tests/lifecycle/test_register.py",
     "demsr/training/artifacts.py": "tests/training/test_stage.py",
-    "demsr/training/progress.py": "tests/training/test_fit.py",
 }
 """Module that is tested through its caller -> the test file of that caller."""
 
