@@ -39,6 +39,7 @@ NO_MODULE = {
     "tests/sources/test_shared_files.py",
     "tests/sources/test_single_products.py",
     "tests/test_architecture.py",
+    "tests/test_compose.py",
     "tests/test_doctests.py",
     "tests/test_extras.py",
     "tests/test_fuzz.py",
