@@ -5,20 +5,21 @@
 # with the command and leave nothing behind.
 set -euo pipefail
 
-bin=$(find /usr/lib/postgresql -name initdb -printf '%h\n' 2>/dev/null | sort -V | tail -1)
-bin=${bin:-$(dirname "$(command -v initdb || echo /missing/initdb)")}
-if [ ! -x "$bin/initdb" ] || ! command -v moto_server >/dev/null; then
-  echo "tests/services.sh: needs PostgreSQL's initdb and moto_server; run \`apt-get install postgresql\` (Debian) and" \
-    "\`make install\`, and put .venv/bin into PATH" >&2
+if ! command -v moto_server >/dev/null; then
+  echo "tests/services.sh: moto_server is not there; run \`make install\` and put .venv/bin into PATH" >&2
   exit 1
 fi
 owner=()
-[ "$(id -u)" -ne 0 ] || owner=(runuser -u postgres --)  # PostgreSQL refuses to run as root
+[ "$(id -u)" -ne 0 ] || owner=(runuser -u nobody --)  # PostgreSQL refuses to run as root
 data=$(cd / && "${owner[@]}" mktemp -d)
+# a copy, since another user may not be allowed to read the environment
+packages=$(python -c 'from importlib.util import find_spec; print(find_spec("pgserver").origin.rpartition("/pgserver/")[0])')
+tar -c -C "$packages" pgserver pgserver.libs | (cd / && "${owner[@]}" tar -x -C "$data")
+bin=$data/pgserver/pginstall/bin
 
 stop() {
   kill $(jobs -p) 2>/dev/null || true
-  (cd / && "${owner[@]}" "$bin/pg_ctl" --pgdata "$data" --mode immediate --silent stop) || true
+  (cd / && "${owner[@]}" "$bin/pg_ctl" --pgdata "$data/cluster" --mode immediate --silent stop) || true
   "${owner[@]}" rm -rf "$data"
 }
 trap stop EXIT
@@ -30,9 +31,9 @@ print(*(one.getsockname()[1] for one in sockets))')
 
 (
   cd /
-  "${owner[@]}" "$bin/initdb" --pgdata "$data" --username demsr --auth trust --encoding UTF8 --no-sync
+  "${owner[@]}" "$bin/initdb" --pgdata "$data/cluster" --username demsr --auth trust --encoding UTF8 --no-sync
   options="-h 127.0.0.1 -p $postgres_port -c unix_socket_directories= -c fsync=off"
-  "${owner[@]}" "$bin/pg_ctl" --pgdata "$data" --log "$data/log" --options "$options" --wait start
+  "${owner[@]}" "$bin/pg_ctl" --pgdata "$data/cluster" --log "$data/log" --options "$options" --wait start
 ) >/dev/null
 moto_server --host 127.0.0.1 --port "$s3_port" >/dev/null 2>&1 &
 

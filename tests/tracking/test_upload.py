@@ -182,6 +182,7 @@ def test_the_versions_of_a_second_laptop_follow_those_of_the_first(store, server
         client.create_registered_model("of two")
         run = client.create_run(experiment_id(client)).info.run_id
         model = client.create_logged_model(experiment_id(client), "net", run)
+        client.finalize_logged_model(model.model_id, "READY")
         client.set_terminated(run)
         client.create_model_version("of two", f"models:/{model.model_id}", run, model_id=model.model_id)
         client.set_registered_model_alias("of two", "champion", "1")
