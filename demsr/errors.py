@@ -90,6 +90,7 @@ _EXTRAS = {
     "lightning": "train",
     "matplotlib": "plot",
     "mlflow": "track",
+    "onnxscript": "export",
     "optuna": "sweep",
     "platformdirs": "fetch",
     "pandas": "xarray",

@@ -32,3 +32,6 @@ Optimiser = Literal["adam", "muon"]
 LearningRateSchedule = Literal["exponential", "cosine"]
 TrainingPrecision = Literal["32-true", "bf16-mixed", "auto"]
 InferencePrecision = Literal["float32", "bf16", "auto"]
+
+LogFormat = Literal["text", "json"]
+"""Form of the lines that show progress where there is no bar."""

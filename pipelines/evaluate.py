@@ -1,7 +1,5 @@
 """Stage `evaluate`: score the baselines and both models on the held-out areas of both domains."""
 
-from rich.progress import track
-
 from demsr.errors import reported
 from demsr.evaluation.coverage import coverage
 from demsr.evaluation.examples import comparisons
@@ -15,6 +13,7 @@ from demsr.pairs.pair_file import PairFile
 from demsr.params import Params
 from demsr.reporting.figures import save_comparison
 from demsr.runtime.files import write_json
+from demsr.runtime.progress import tracked
 from demsr.tracking.runs import InputData, flattened, tracked_run
 
 _IN_FIGURE = {"land": "pretrained", "marine": "finetuned"}
@@ -38,7 +37,7 @@ def main() -> None:
         for domain, test in tests.items():
             train = PairFile(params.paths.pairs / domain / "train.h5")
             methods = baselines(train, linear_filter_size=section.linear_filter_size, batch_size=section.batch_size)
-            for name, method in track((methods | models).items(), description=f"evaluate {domain}"):
+            for name, method in tracked((methods | models).items(), f"evaluate {domain}", total=len(methods | models)):
                 found = score(method, test, batch_size=section.batch_size)
                 scores.setdefault(name, {}).update({f"{domain}, {area}": one for area, one in found.items()})
             kind, figure = _IN_FIGURE[domain], results / f"{domain}.png"

@@ -1,7 +1,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,8 @@ if IS_WORKER:
 SETTINGS = ("DEMSR_", "DVC_", "LOCAL_RANK", "MLFLOW_TRACKING_", "RAY_AUTH_MODE")
 """Beginnings of the variables that no test leaves to the next."""
 ROOT = Path(__file__).resolve().parent.parent
+SERVICES = ("DEMSR_TEST_POSTGRES", "DEMSR_TEST_S3")
+"""Variables that tests/services.sh sets."""
 LONGEST = (
     "pipelines/test_repro.py",
     "test_install.py",
@@ -99,6 +101,25 @@ def store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def services() -> None:
+    """The servers of tests/services.sh, which run already."""
+    if missing := [name for name in SERVICES if name not in os.environ]:
+        pytest.skip(f"needs {' and '.join(missing)}; tests/services.sh COMMAND starts the servers and sets both")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a skipped test of the services fail where they are required, as in .ci/run."""
+    report = yield
+    if report.skipped and item.get_closest_marker("services") and "DEMSR_TEST_SERVICES_REQUIRED" in os.environ:
+        report.outcome, report.longrepr = (
+            "failed",
+            f"skipped, but DEMSR_TEST_SERVICES_REQUIRED is set: {report.longrepr}",
+        )
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

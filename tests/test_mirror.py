@@ -27,7 +27,6 @@ ELSEWHERE = {
     "demsr/sources/protocols/wcs.py": "tests/sources/protocols/test_services.py",
     "demsr/tracking/pyfunc_model.py": "tests/lifecycle/test_register.py",
     "demsr/training/artifacts.py": "tests/training/test_stage.py",
-    "demsr/training/progress.py": "tests/training/test_fit.py",
 }
 """Module that is tested through its caller -> the test file of that caller."""
 
@@ -40,6 +39,7 @@ NO_MODULE = {
     "tests/sources/test_shared_files.py",
     "tests/sources/test_single_products.py",
     "tests/test_architecture.py",
+    "tests/test_compose.py",
     "tests/test_doctests.py",
     "tests/test_extras.py",
     "tests/test_fuzz.py",

@@ -1,5 +1,6 @@
 """Command `runs`: the runs in MLflow."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,3 +26,14 @@ def prune(
     if yes:
         delete_runs(client, found)
     print_old_runs(found, deleted=yes)
+
+
+@runs.command()
+def upload(
+    store: Annotated[Path, typer.Option(metavar="FILE", help="Database of the embedded store.")] = Path("mlflow.db"),
+) -> None:
+    """Copy runs, models and versions of an embedded store to the server in MLFLOW_TRACKING_URI, and compare them."""
+    from demsr.reporting.runs import print_upload
+    from demsr.tracking.upload import upload_store
+
+    print_upload(upload_store(store))

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from demsr.cli.app import app
+from demsr.cli.options import Overwrite
+from demsr.options import Operator
 
 PARAMS = Path("params.yaml")
 
@@ -85,3 +87,19 @@ def import_mindspore(
     typer.echo(f"{folder}: {imported.net}; input and output are {values}")
     if imported.version is not None:
         typer.echo(f"registered as models:/{NAME}/{imported.version}")
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="builtin, models:/NAME@ALIAS or a model folder.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help=".onnx, or .pt2 for torch.export.")],
+    operator: Annotated[
+        Operator | None, typer.Option("--operator", help="Net to take, by how the cells came from the terrain.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Export a model to ONNX or torch.export, for rasters of any height and width."""
+    from demsr.lifecycle.export import export_model
+
+    export_model(model, out, operator=operator, overwrite=overwrite)
+    typer.echo(f"{out}: float32 metres, {out.stat().st_size / 1e6:.1f} MB")

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock, Timeout
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from demsr.download.remote_file import AbsentError, Kind, RemoteFile, RetryPolicy, StoppedError
 from demsr.download.session import Session
 from demsr.download.transfer import OnBytes, transfer
 from demsr.errors import FetchError
 from demsr.runtime.files import read_json, sha256_of_file, sha256_of_text, write_json
+from demsr.runtime.progress import Progress
 from demsr.runtime.project import cache_folder
 
 _CONNECTIONS = 16
@@ -125,12 +125,10 @@ class Cache:
         missing = [remote for remote in remotes if self.find(remote.url, sha256=remote.sha256) is None]
         sizes = [remote.bytes or 0 for remote in missing]
         self.check_free_space(sum(sizes))
-        text, bar, done = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
-        progress = Progress(text, bar, done, TransferSpeedColumn(), TimeRemainingColumn())
+        label = f"{description}, {len(missing)} of {len(remotes)} files"
+        progress = Progress(label, total=sum(sizes) if all(sizes) else None, unit="bytes")
         with progress, Session(self.logins, connections=self.connections) as session:
-            label = f"{description}, {len(missing)} of {len(remotes)} files"
-            task = progress.add_task(label, total=sum(sizes) if all(sizes) else None)
-            return self.map(lambda one: self._fetched(one, session, lambda n: progress.advance(task, n)), remotes)
+            return self.map(lambda one: self._fetched(one, session, progress.advance), remotes)
 
     def map(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
         """Return work(task) of each task, in order, computed in parallel threads.

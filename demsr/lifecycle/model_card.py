@@ -55,6 +55,24 @@ def imported_card(net: str, origin: Mapping[str, Any]) -> str:
     )
 
 
+def exported_card(name: str, net: str, training: Mapping[str, Any]) -> str:
+    """Describe a model in the metadata of an exported file.
+
+    Parameters
+    ----------
+    name : of the model, see `demsr.load_model`
+    net : size of the net in words
+    training : record of the training in the model folder
+    """
+    made = as_markdown(", ".join(training.get("degradations", [])) or "not recorded")
+    return (
+        f"DEM-SRNet {as_code(name)}: {net}. LR of its pairs: {made}.\n\n"
+        "Input and output: elevation without voids, float32, cells of equal size; the output has 5 x 5 pixels for each "
+        "of the input. Not for navigation.\n"
+        f"{_data_section(training.get('data', []))}"
+    )
+
+
 def _score_row(group: str, row: Mapping[str, float]) -> str:
     unit = unit_of(row)
     return f"| {group.replace('_', ' ')} | {row[f'rmse_{unit}']:.4g} {unit} | {row['gain_percent']:+.1f} % |\n"

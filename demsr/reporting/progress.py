@@ -1,14 +1,13 @@
-"""Progress bars of long commands."""
+"""Progress over the pixels of a raster."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from demsr.runtime.progress import Progress
 
 
 def look_progress(total: int) -> AbstractContextManager[Callable[[int], None]]:
-    """Show a bar over the pixels of a raster that is read for the first time, see `tile_progress`.
+    """Show the progress over the pixels of a raster that is read for the first time, see `tile_progress`.
 
     Parameters
     ----------
@@ -19,27 +18,13 @@ def look_progress(total: int) -> AbstractContextManager[Callable[[int], None]]:
 
 @contextmanager
 def tile_progress(*, total: int, done: int, title: str = "super-resolve") -> Iterator[Callable[[int], None]]:
-    """Show a bar over LR pixels on a terminal; yield a function that advances it.
-
-    The remaining time follows from all tiles so far, since the cost of tiles differs, above all with voids.
+    """Show the progress over LR pixels; yield a function that advances it.
 
     Parameters
     ----------
     total : LR pixels
     done : LR pixels finished before
-    title : label of the bar
+    title : label
     """
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        MofNCompleteColumn(),
-        TextColumn("LR px"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        speed_estimate_period=3600.0,
-        console=console,
-        disable=not console.is_terminal,
-    ) as progress:
-        task = progress.add_task(title, total=total, completed=done)
-        yield lambda cells: progress.advance(task, cells)
+    with Progress(title, total=total, done=done, unit="LR px") as progress:
+        yield progress.advance

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from demsr.runtime import progress
+
 if TYPE_CHECKING:
     from demsr.reporting.sweep_report import SweepReport
     from demsr.search.trial_log import TrialRecord
@@ -137,6 +139,7 @@ class SweepProgress:
         self.unit, self.metric = unit, metric
         self._console = Console(highlight=False)
         self._bar = Progress(disable=True)
+        self._lines: progress.Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._total, self._done, self._epochs, self._best, self._started = 0, 0, 0, float("inf"), 0.0
 
@@ -155,8 +158,12 @@ class SweepProgress:
         self._total, self._done, self._best, self._epochs = total, done, best, epochs
         self._started = time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self._console, disable=not self._console.is_terminal, transient=True) as bar:
+        has_bars = self._console.is_terminal and progress.shows_bars()
+        with contextlib.ExitStack() as shown:
+            bar = shown.enter_context(Progress(*columns, console=self._console, disable=not has_bars, transient=True))
             self._bar, self._tasks = bar, {"": bar.add_task(f"{kind}s", total=total, completed=done)}
+            if not has_bars:
+                self._lines = shown.enter_context(progress.Progress(f"{kind}s", total=total, done=done, unit="ended"))
             yield
 
     def show(self, record: "TrialRecord", label: str) -> None:
@@ -172,6 +179,7 @@ class SweepProgress:
             if record.id not in self._tasks:
                 self._tasks[record.id] = self._bar.add_task(f"{record.id}: {label}", total=self._epochs)
             self._bar.update(self._tasks[record.id], completed=epoch)
+            self._show_best()
             return
         if record.id in self._tasks:
             self._bar.remove_task(self._tasks.pop(record.id))
@@ -180,6 +188,7 @@ class SweepProgress:
         if record.error is None:
             self._best = min(self._best, best)
         self._bar.update(self._tasks[""], completed=self._done)
+        self._show_best()
         outcome = record.error or f"RMSE {best:.4g} {self.unit} after {epoch} epochs"
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
         self._console.print(
@@ -188,3 +197,7 @@ class SweepProgress:
             markup=False,
             soft_wrap=True,
         )
+
+    def _show_best(self) -> None:
+        if self._lines is not None:
+            self._lines.update(self._done, running=len(self._tasks) - 1, best=self._best)

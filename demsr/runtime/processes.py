@@ -9,9 +9,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
 from typing import Literal, TypeVar
 
-from rich.progress import track
-
 from demsr.errors import WorkerError
+from demsr.runtime.progress import tracked
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,14 +19,14 @@ Result = TypeVar("Result")
 def parallel_map(
     work: Callable[[Item], Result], items: Sequence[Item], *, processes: int | Literal["auto"], description: str
 ) -> Iterator[Result]:
-    """Yield work(item) for every item, in order, with a progress bar.
+    """Yield work(item) for every item, in order, and show the progress.
 
     Parameters
     ----------
     work : function of a module, or a `partial` of one, so that it can be pickled
     items : arguments of `work`, picklable
     processes : number of processes; 1 works in this process, "auto" uses every CPU available to this process
-    description : of the progress bar
+    description : label of the progress
 
     Raises
     ------
@@ -35,12 +34,12 @@ def parallel_map(
     """
     count = min(_cpus() if processes == "auto" else processes, len(items))
     if count <= 1:
-        yield from track(map(work, items), description=description, total=len(items))
+        yield from tracked(map(work, items), description, total=len(items))
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy open files and locks of GDAL and HDF5
     with ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent) as pool:
         try:
-            yield from track(pool.map(work, items), description=description, total=len(items))
+            yield from tracked(pool.map(work, items), description, total=len(items))
         except BrokenProcessPool as error:
             message = f"{description}: one of {count} processes was killed; give it more memory or lower base.processes"
             raise WorkerError(message) from error

@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from rich.progress import track
-
 from demsr.dem.geotiff import write_dem
 from demsr.dem.read.declared import Declared
 from demsr.download.cache import Cache, CachedFile
@@ -17,6 +15,7 @@ from demsr.download.credentials import Credentials
 from demsr.download.remote_file import AbsentError
 from demsr.errors import DemsrError, FetchError, RasterError
 from demsr.runtime.fingerprint import work_key
+from demsr.runtime.progress import tracked
 from demsr.sources.cells import box_key
 from demsr.sources.cutting import copy_window, cut, unpack
 from demsr.sources.data_sheet import AS_SERVED, DataSheet
@@ -140,7 +139,7 @@ def fetch_rasters(rasters: Sequence[RegionRaster], cache: Cache) -> dict[str, li
     absent: dict[str, RegionRaster] = {}
     present = set()
     # in one thread: a degree of fine pixels fills the memory, and reading changes the warning filters of all threads
-    for raster in track(rasters, description="check and cut"):
+    for raster in tracked(rasters, "check and cut", total=len(rasters)):
         entry = _raster(raster, fetched.get(raster.request.file.url), cache)
         if entry is None:
             absent.setdefault(raster.region.name, raster)

@@ -6,11 +6,11 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-from rich.progress import track
 
 from demsr.dem.dem import Dem
 from demsr.dem.read.gdal import raster_name
 from demsr.errors import ParamsError
+from demsr.runtime.progress import tracked
 from demsr.sources.harmonise import WRITTEN, HarmoniseOptions, harmonise_raster
 from demsr.sources.local_rasters import RASTER_PATTERNS, find_rasters
 
@@ -73,7 +73,8 @@ def choose_held_out(
     ParamsError : fewer than four rasters meet the conditions
     """
     relief_m, coast, measured = {}, {}, {}
-    for path in track(paths[:: -(-len(paths) // _MAX_READ) or 1], description="choose held-out files"):
+    read = paths[:: -(-len(paths) // _MAX_READ) or 1]
+    for path in tracked(read, "choose held-out files", total=len(read)):
         dem, record = harmonise_raster(path, options)
         if record.result != WRITTEN or not rule.allows(dem):
             continue

@@ -1,20 +1,18 @@
 """Find and delete old runs with their artifacts; what belongs to a registered version stays."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel
 from mlflow.entities import Run as MlflowRun
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.store.entities import PagedList
 
 from demsr.tracking.runs import PARENT_TAG
-from demsr.tracking.store import experiments
+from demsr.tracking.store import experiments, pages
 
 
 @dataclass(frozen=True)
@@ -57,10 +55,10 @@ def old_runs(client: MlflowClient, *, days: float) -> list[OldRun]:
     found = []
     for experiment in experiments(client):
         models: dict[str | None, list[LoggedModel]] = defaultdict(list)
-        for model in _pages(client.search_logged_models, [experiment.experiment_id]):
+        for model in pages(client.search_logged_models, [experiment.experiment_id]):
             models[model.source_run_id].append(model)
         families: dict[str, list[MlflowRun]] = defaultdict(list)
-        for run in _pages(client.search_runs, [experiment.experiment_id]):
+        for run in pages(client.search_runs, [experiment.experiment_id]):
             families[run.data.tags.get(PARENT_TAG, run.info.run_id)].append(run)
         for family in families.values():
             runs = {run.info.run_id for run in family}
@@ -92,19 +90,9 @@ def delete_runs(client: MlflowClient, runs: Sequence[OldRun]) -> None:
 
 def _registered(client: MlflowClient) -> set[str]:
     """Return the ids of the runs and logged models of all registered versions."""
-    versions = list(_pages(client.search_model_versions))
+    versions = list(pages(client.search_model_versions))
     models = {str(version.source).removeprefix("models:/") for version in versions}
     return models | {version.run_id for version in versions if version.run_id}
-
-
-def _pages(search: Callable[..., PagedList[Any]], *arguments: Any) -> Iterator[Any]:
-    """Yield all results of a search, of which MLflow returns one page at a time."""
-    token = None
-    while True:
-        page = search(*arguments, page_token=token)
-        yield from page
-        if not (token := page.token):
-            return
 
 
 def _is_old(run: MlflowRun, newest: datetime) -> bool:

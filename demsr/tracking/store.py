@@ -2,8 +2,9 @@
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -12,6 +13,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
+from mlflow.store.entities import PagedList
 
 from demsr.errors import TrackingError, mlflow_cure
 from demsr.runtime.files import atomic_write
@@ -88,6 +90,22 @@ def experiments(client: MlflowClient) -> Sequence[Experiment]:
     client : client of the store
     """
     return client.search_experiments(filter_string=f"name LIKE '{EXPERIMENT}%'", order_by=["name"])
+
+
+def pages(search: Callable[..., PagedList[Any]], *arguments: Any) -> Iterator[Any]:
+    """Yield all results of a search, of which MLflow returns one page at a time.
+
+    Parameters
+    ----------
+    search : method of a client
+    arguments : its arguments but the page token
+    """
+    token = None
+    while True:
+        page = search(*arguments, page_token=token)
+        yield from page
+        if not (token := page.token):
+            return
 
 
 def beside_store(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Progress of a training: one row of metrics per epoch, and a progress bar."""
+"""Progress of a training: one row of metrics per epoch, and a bar or lines while one waits."""
 
 import resource
 import sys
@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from demsr.runtime.progress import Progress
 
 EpochRow = dict[str, float]
 OnEpoch = Callable[[EpochRow], None]
@@ -66,51 +66,58 @@ class EpochReport(Callback):
 
 
 class EpochBar(Callback):
-    """Progress bar over all epochs; without a terminal, a line every 15 seconds at most.
+    """Progress over all epochs, with pairs per second and the validation metric.
 
     Parameters
     ----------
-    title : label of the bar
-    metric : name of the validation metric, shown beside the bar
+    title : label
+    metric : name of the validation metric
     """
 
     def __init__(self, title: str, *, metric: str) -> None:
         self.title, self.metric = title, metric
-        self._console = Console(file=sys.stdout)
-        self._bar: Progress | None = None
-        self._last_line = 0.0
+        self._progress: Progress | None = None
+        self._epoch_started = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the bar on the first process."""
-        if not trainer.is_global_zero:
-            return
-        label, epochs, left, rmse = map(TextColumn, ("{task.description}", "epochs", "left", "{task.fields[rmse]}"))
-        columns = (label, BarColumn(), MofNCompleteColumn(), epochs, TimeElapsedColumn(), left, TimeRemainingColumn())
-        self._bar = Progress(*columns, rmse, console=self._console, disable=not self._console.is_terminal)
-        done = trainer.current_epoch
-        self._bar.add_task(self.title, total=trainer.max_epochs, completed=done, rmse="")
-        self._bar.start()
+        """Show the progress on the first process."""
+        if trainer.is_global_zero:
+            progress = Progress(self.title, total=trainer.max_epochs, done=trainer.current_epoch, unit="epochs")
+            self._progress = progress.__enter__()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock of the pairs per second."""
+        self._epoch_started = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Advance by the batch."""
+        if self._progress is not None:
+            batches = batch_idx + 1
+            pairs = batches * trainer.train_dataloader.batch_size * trainer.world_size  # type: ignore[union-attr]
+            rate = pairs / (time.perf_counter() - self._epoch_started)
+            done = trainer.current_epoch + batches / trainer.num_training_batches
+            self._progress.update(round(done, 3), pairs_per_second=round(rate))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Advance the bar."""
-        if self._bar is None:
-            return
+        """Show the validation metric."""
         rmse = trainer.callback_metrics.get(self.metric)
-        text = "" if rmse is None else f"{self.metric.replace('_', ' ')} {float(rmse):.4g}"
-        done = trainer.current_epoch + 1
-        self._bar.update(self._bar.task_ids[0], completed=done, rmse=text)
-        if self._bar.disable and time.monotonic() - self._last_line > 15:
-            self._last_line = time.monotonic()
-            self._console.print(f"{self.title}: epoch {done} of {trainer.max_epochs}, {text}")
+        if self._progress is not None and rmse is not None:
+            self._progress.update(trainer.current_epoch + 1, **{self.metric: float(rmse)})
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.stop()
+        """End the progress."""
+        self._end(None)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Remove the bar, so that the terminal is usable."""
-        self.on_train_end(trainer, pl_module)
+        """End the progress, so that the terminal is usable."""
+        self._end(exception)
+
+    def _end(self, error: BaseException | None) -> None:
+        if self._progress is not None:
+            self._progress.__exit__(type(error) if error else None, error, None)
+            self._progress = None
 
 
 def peak_memory_gb() -> float:

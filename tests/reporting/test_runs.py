@@ -1,7 +1,8 @@
 from datetime import UTC, datetime
 
-from demsr.reporting.runs import print_old_runs
+from demsr.reporting.runs import print_old_runs, print_upload
 from demsr.tracking.prune import OldRun
+from demsr.tracking.upload import Upload
 
 
 def old_run(stage: str, day: int, size: int) -> OldRun:
@@ -21,3 +22,16 @@ def test_runs_are_counted_by_experiment_and_stage(capsys, monkeypatch):
     ]
     print_old_runs(runs, deleted=True)
     assert "Deleted: 3 runs with 6 files, 1.5 MB; `mlflow gc` removes them" in capsys.readouterr().out
+
+
+def test_an_upload_is_summed_up_with_what_is_different_on_the_server(capsys):
+    print_upload(
+        Upload(3, 2, 1, 4, 12, 10, 2_500_000, {"models:/net/1": 5}, {"models:/net@champion": 4}, ["pretrain", "sweep"])
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "Copied: 3 runs, 2 logged models, 1 registered versions; 4 were there already.",
+        "Compared: 12 values of metrics and 10 files, 2.5 MB, with all parameters and inputs; they are equal.",
+        "models:/net/1 has the number 5 on the server, where its own was taken.",
+        "models:/net@champion stays with version 4 of the server.",
+        "Not copied, since they have not ended: pretrain, sweep; upload again when they have.",
+    ]
