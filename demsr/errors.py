@@ -97,6 +97,7 @@ _EXTRAS = {
     "ray": "cluster",
     "requests": "fetch",
     "ruamel": "pipeline",
+    "sqlalchemy": "sweep",
     "torchmetrics": "train",
     "xarray": "xarray",
 }

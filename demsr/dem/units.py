@@ -15,15 +15,19 @@ _NAMES = {
 METRES_PER_UNIT = {name: metres for metres, names in _NAMES.items() for name in names}
 """Unit name in lower case -> its length in metres."""
 _BY_LETTERS = {re.sub(r"\W", "", name): metres for name, metres in METRES_PER_UNIT.items()}
+_MULTIPLE = re.compile(r"(\d*\.?\d+(?:e[+-]?\d+)?)\s+(\D+)")
 _REFERENCE = r"\s*\b(above|over|relative|wrt|asl|amsl|msl|navd ?88|egm ?\d+|height|elevation)\b.*"
 
 
 def metres_per_unit(text: str) -> float | None:
-    """Return the length of a unit as people write it, such as ftUS or "m above MSL"; None for other texts.
+    """Return the length of a unit as people write it, such as ftUS, "m above MSL" or "0.3048 m"; None for other texts.
 
     Parameters
     ----------
     text : name of a unit, perhaps followed by what the heights refer to
     """
     unit = re.sub(_REFERENCE, "", re.sub(r"[()\[\]{},]", " ", text.lower().replace("_", " ")))
+    if multiple := _MULTIPLE.fullmatch(unit.strip()):
+        number, base = multiple.groups()
+        return float(number) * (metres_per_unit(base) or 0) or None
     return _BY_LETTERS.get(re.sub(r"[\s.-]", "", unit))

@@ -27,6 +27,8 @@ SURVEY_FOOT = 1200 / 3937
         ("feet above NAVD88", 0.3048),
         ("Fathoms", 1.8288),
         ("km", 1000),
+        ("0.01 m", 0.01),
+        ("2.5e-1 km", 250),
     ],
 )
 def test_units_are_known_as_people_write_them(text, metres):
@@ -34,7 +36,9 @@ def test_units_are_known_as_people_write_them(text, metres):
     assert Declared(unit=text).unit == text
 
 
-@pytest.mark.parametrize("text", ["", "1", "degree", "%", "cubit", "m below MSL", "m/s", "m/m", "m2", "count"])
+@pytest.mark.parametrize(
+    "text", ["", "1", "degree", "%", "cubit", "m below MSL", "m/s", "m/m", "m2", "count", "0 m", "2 cubit"]
+)
 def test_other_texts_are_no_unit_of_length(text):
     assert metres_per_unit(text) is None
     with pytest.raises(GridError, match="it must be one of m, metre, "):

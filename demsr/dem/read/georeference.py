@@ -171,7 +171,9 @@ def _check_coordinates(file: RasterFile, crs: pyproj.CRS, place: Placement) -> N
     metres = None if crs.is_geographic else metres_per_unit(place.unit)
     is_same = metres is not None and math.isclose(metres, unit.unit_conversion_factor, rel_tol=1e-5)
     if place.unit and not is_same and not (crs.is_geographic and _DEGREES.search(place.unit)):
-        message = f"{found} are in {place.unit[:60]!r}, {crs.name} counts in {unit.unit_name}s; convert the coordinates"
+        message = (
+            f"{found} are in {place.unit[:60]!r}, the unit of {crs.name} is {unit.unit_name!r}; convert the coordinates"
+        )
         raise GridError(message)
 
 

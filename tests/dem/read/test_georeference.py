@@ -171,9 +171,9 @@ def test_unusable_grid_is_refused_with_the_name_of_its_file(tmp_path):
 @pytest.mark.parametrize(
     ("unit", "crs", "scale", "found"),
     [
-        ("radians", "EPSG:4326", np.pi / 180, "'radians', WGS 84 counts in degrees"),
-        ("km", "EPSG:32632", 100, "'km', WGS 84 / UTM zone 32N counts in metres"),
-        ("m", "EPSG:2225", 1e5, r"'m', NAD83 / California zone 1 \(ftUS\) counts in US survey foots"),
+        ("radians", "EPSG:4326", np.pi / 180, "'radians', the unit of WGS 84 is 'degree'"),
+        ("km", "EPSG:32632", 100, "'km', the unit of WGS 84 / UTM zone 32N is 'metre'"),
+        ("m", "EPSG:2225", 1e5, r"'m', the unit of NAD83 / California zone 1 \(ftUS\) is 'US survey foot'"),
     ],
 )
 def test_coordinates_in_another_unit_than_that_of_the_crs_are_refused(tmp_path, unit, crs, scale, found):
