@@ -142,9 +142,15 @@ class DemSrNet(nn.Module):
         self.base_taps: Tensor
         self.tail_taps: Tensor
         self.curvature: Tensor
-        self.register_buffer("base_taps", keys_taps(scale, a=-0.5).float(), persistent=False)
-        self.register_buffer("tail_taps", linear_taps(scale, anchor=interpolation).float(), persistent=False)
-        self.register_buffer("curvature", _curvature_projection(), persistent=False)
+        device = torch.get_default_device()
+        with torch.device("cpu"):  # operations on the device "meta" import a compiler, half a second long
+            constants = {
+                "base_taps": keys_taps(scale, a=-0.5).float(),
+                "tail_taps": linear_taps(scale, anchor=interpolation).float(),
+                "curvature": _curvature_projection(),
+            }
+        for name, values in constants.items():
+            self.register_buffer(name, values.to(device), persistent=False)
 
     @property
     def reach_px(self) -> int:

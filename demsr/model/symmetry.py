@@ -11,7 +11,9 @@ weight[g, h] = g shared[g^-1 h].
 import functools
 import itertools
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -74,7 +76,7 @@ class GroupConv(_SymmetricConv):
 
     def __init__(self, features: int) -> None:
         super().__init__(_fields(features), _fields(features), ORIENTATIONS * 9, in_channels=features)
-        self.register_buffer("copies", _copy_matrix(torch.tensor(_group_indices()), ORIENTATIONS * 9), persistent=False)
+        self.register_buffer("copies", _copy_matrix(_group_indices(), ORIENTATIONS * 9), persistent=False)
 
     @property
     def weight(self) -> Tensor:
@@ -109,28 +111,30 @@ class ProjectingConv(_SymmetricConv):
         return kernel.permute(0, 3, 1, 2, 4).reshape(-1, fields * ORIENTATIONS, 3, 3)
 
 
-def orientations(side: int) -> Tensor:
+def orientations(side: int) -> NDArray[np.intp]:
     """Return (8, side**2) indices: image.flatten()[orientations(side)[g]] is the flattened image in orientation g."""
-    image = torch.arange(side**2).reshape(side, side)
-    return torch.stack([torch.rot90(one, turns).flatten() for one in (image, image.flip(1)) for turns in range(4)])
+    image = np.arange(side**2).reshape(side, side)
+    turned = [np.rot90(one, turns).flatten() for one in (image, image[:, ::-1]) for turns in range(4)]
+    return np.stack(turned)
 
 
-def _copy_matrix(indices: Tensor, count: int) -> Tensor:
-    """Return the (count, number of indices) matrix of zeros and ones that copies weights by index."""
-    return (indices.flatten() == torch.arange(count)[:, None]).float()
+def _copy_matrix(indices: NDArray[np.intp], count: int) -> Tensor:
+    """Return the (count, number of indices) matrix of zeros and ones that copies weights by index.
+
+    It is made by NumPy, because operations of a net on the device "meta" import a compiler, half a second long.
+    """
+    return torch.tensor((indices.ravel() == np.arange(count)[:, None]).astype(np.float32))
 
 
 @functools.cache
-def _group_indices() -> list[list[int]]:
+def _group_indices() -> NDArray[np.intp]:
     """Return (8, 72) indices into shared[..., orientation * 9 + pixel], one row for each output orientation."""
-    with torch.device("cpu"):  # also for a net on the device "meta", which has shapes without values
-        turned = orientations(3)
-        product = torch.empty(8, 8, dtype=torch.long)  # product[g, h] is the orientation h followed by g
-        for g, h in itertools.product(range(8), range(8)):
-            product[g, h] = (turned == turned[h][turned[g]]).all(dim=1).nonzero()[0, 0]
-        inverse = (product == 0).nonzero()[:, 1]
-        rows = [(product[inverse[g]][:, None] * 9 + turned[g]).flatten() for g in range(8)]
-    return [row.tolist() for row in rows]
+    turned = orientations(3)
+    product = np.empty((8, 8), np.intp)  # product[g, h] is the orientation h followed by g
+    for g, h in itertools.product(range(8), range(8)):
+        product[g, h] = (turned == turned[h][turned[g]]).all(axis=1).nonzero()[0][0]
+    inverse = (product == 0).nonzero()[1]
+    return np.stack([(product[inverse[g]][:, None] * 9 + turned[g]).ravel() for g in range(8)])
 
 
 def _fields(features: int) -> int:
