@@ -43,8 +43,8 @@ from demsr.pairs.degradations.blind import Blind
 from demsr.runtime.files import atomic_write, read_json, write_json
 from demsr.runtime.processes import parallel_map
 
-PRODUCT_TFLOP = {"gebco": 750.0, "mean": 150.0}
-FOLD_TFLOP = {"gebco": 200.0, "mean": 100.0}  # of the nets that are scored in their place
+PRODUCT_TFLOP = {"gebco": 750.0, "mean": 300.0}
+FOLD_TFLOP = {"gebco": 200.0, "mean": 200.0}  # of the nets that are scored in their place
 BLIND_TFLOP, FINE_TUNING_TFLOP, COMPARISON_TFLOP = 90.0, 30.0, 16.0
 SEEDS = (0, 1, 2)
 PARTS = ("folds", "comparison", "variants")

@@ -27,6 +27,7 @@ from protocol.scenes import SCALE, Scene
 PATCH_LR, GAP_LR = 32, 2
 _SIDE = PATCH_LR * SCALE
 _MOST_VOID, _LEAST_RELIEF_M = 0.4, 1.0
+_ROUNDED_SHARE, _FLAT_SHARE = 0.5, 0.5  # of the patches with block means; of the rounded ones
 _MARGIN_LR = 8  # around a patch that is degraded blindly
 _ZOOM = (0.67, 3.0)  # log-uniform, at least 1: the sea floor is smoother than land at the same spacing
 _FLATTER = (0.03, 1.0)  # factor of the relief, log-uniform
@@ -84,7 +85,8 @@ class RasterSource(Source):
     Parameters
     ----------
     rasters : HR elevation
-    operator : "mean" (half of the patches rounded to whole metres, as GEBCO is) or "gebco"
+    operator : "mean" (half of the patches rounded to whole metres, as GEBCO is, and half of those flattened first,
+        so that the net knows the steps of a gentle slope) or "gebco"
     sigma_m : standard deviation of the Gaussian of "gebco", metres
     """
 
@@ -105,8 +107,10 @@ class RasterSource(Source):
             return None
         if self.blurred:
             return _with_relief(self.blurred[number][place][SCALE // 2 :: SCALE, SCALE // 2 :: SCALE], hr)
-        lr = block_mean(hr, scale=SCALE)
-        return _with_relief(np.round(lr) if random.random() < 0.5 else lr, hr)
+        if random.random() < _ROUNDED_SHARE:
+            hr = hr * np.float32(np.exp(random.uniform(*np.log(_FLATTER))) if random.random() < _FLAT_SHARE else 1)
+            return _with_relief(np.round(block_mean(hr, scale=SCALE)), hr)
+        return _with_relief(block_mean(hr, scale=SCALE), hr)
 
 
 class BlindSource(Source):
