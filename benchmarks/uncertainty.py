@@ -140,8 +140,7 @@ places outside all folds with the bundled calibration. At sea, each group of sur
 Slopes are those of the result. One in nine pixels is counted, at all places of a group together. A slope class with
 fewer than 1,000 pixels is merged with a neighbouring class. Border pixels, the outermost row or column of a raster,
 have no slope. `!` marks a share outside 63 to 73 % or 85 to 95 %. The constant band has the same sigma at all pixels
-and is calibrated on the same pixels in the same way. On land of GEBCO, errors are those of the net alone; the
-back-projection that follows makes them a little smaller.
+and is calibrated on the same pixels in the same way.
 
 Where the input is a real grid, its own errors count as well, but the median error of a place does not: it may belong to
 the truth. The coefficients were not fitted to the places that they are tested on. All rasters were used, however, to

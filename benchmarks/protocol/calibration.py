@@ -17,6 +17,7 @@ from demsr.options import Operator
 from protocol.places import Nets, Place, scene_of
 from protocol.regions import NEVER_TRAINED
 from protocol.scenes import SCALE, Scene
+from protocol.scoring import product
 
 OPERATORS: dict[str, Operator] = {"srtm": "gebco", "sea": "blind", "block mean": "mean"}
 """Kind of a place -> operator of the net that is calibrated there."""
@@ -55,7 +56,7 @@ def held_out(
 
 
 def sample_place(nets: Nets, place: Place, scene: Scene) -> ErrorSample:
-    """Sample the errors of the net for the operator of a place; the mean error of a real pair is no error of the net.
+    """Sample the errors of the product; the median error of a real pair is no error of the net.
 
     Parameters
     ----------
@@ -68,11 +69,11 @@ def sample_place(nets: Nets, place: Place, scene: Scene) -> ErrorSample:
     chosen = getattr(model, net) if net else model
     assert isinstance(chosen, DemSrNet)
     lr, hr = as_seen(place, scene), scene.hr
+    sr = product(model, scene)(scene.lr if place.is_real else lr)
     if place.is_real:
-        with torch.inference_mode():
-            hr = hr + np.float32(np.nanmedian(chosen(torch.tensor(lr)[None, None])[0, 0].numpy() - hr))
+        hr = hr + np.float32(np.nanmedian(sr - hr))
     size = scene.pixel_width_m, scene.pixel_height_m
-    return sample_errors(place.name, chosen, torch.tensor(lr)[None, None], hr, size)
+    return sample_errors(place.name, chosen, torch.tensor(lr)[None, None], hr, size, result=sr)
 
 
 def as_seen(place: Place, scene: Scene) -> np.ndarray:

@@ -55,6 +55,7 @@ def sample_errors(
     pixel_size_m: tuple[float, float],
     *,
     margin_lr: int = 0,
+    result: NDArray[np.float32] | None = None,
 ) -> ErrorSample:
     """Sample every third pixel along both axes and keep the measured ones.
 
@@ -66,12 +67,13 @@ def sample_errors(
     hr : (scale*H, scale*W), metres, NaN where void
     pixel_size_m : (width, height) of an HR pixel, NaN where unknown
     margin_lr : width of the border that is left out, LR pixels
+    result : (scale*H, scale*W), metres, what was made of the output of the net; None for the output itself
     """
     with torch.inference_mode():
         sr, base, (_, spread) = net(lr)[:, :1], net.base(lr), self_ensemble(net, lr)
         features_lr = log_features(lr, sr, base, spread, scale=net.scale)
         features = upsample_linear(features_lr, scale=net.scale)[0].cpu().numpy()
-    elevation, (width_m, height_m) = sr[0, 0].cpu().numpy(), pixel_size_m
+    elevation, (width_m, height_m) = sr[0, 0].cpu().numpy() if result is None else result, pixel_size_m
     slope = slope_deg(elevation, pixel_width_m=width_m, pixel_height_m=height_m)
     slope = np.pad(slope, 1, constant_values=np.nan).astype(np.float32)
     inner = slice(margin_lr * net.scale, -margin_lr * net.scale or None, _STEP_PX)

@@ -5,6 +5,7 @@ orientations.
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,8 +15,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from demsr.errors import ParamsError
-from demsr.pairs.pair_file import PairFile
 from demsr.runtime.seeding import generator
+
+if TYPE_CHECKING:
+    from demsr.pairs.pair_file import PairFile
 
 SampleKey = tuple[int, int]  # epoch, index
 
@@ -58,7 +61,7 @@ class ValidPairs(Dataset[tuple[Tensor, Tensor]]):
     pairs : file of pairs
     """
 
-    def __init__(self, pairs: PairFile) -> None:
+    def __init__(self, pairs: "PairFile") -> None:
         self.pairs = pairs
 
     def __len__(self) -> int:
@@ -81,7 +84,7 @@ class TrainPairs(ValidPairs):
     augment : False keeps the stored orientation
     """
 
-    def __init__(self, pairs: PairFile, *, seed: int, augment: bool) -> None:
+    def __init__(self, pairs: "PairFile", *, seed: int, augment: bool) -> None:
         super().__init__(pairs)
         self.seed, self.augment = seed, augment
 

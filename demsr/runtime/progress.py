@@ -11,14 +11,14 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from types import TracebackType
-from typing import Self, TypeVar
-
-import rich.progress
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from demsr.errors import printable
+
+if TYPE_CHECKING:
+    import rich.progress
 
 LOG_FORMAT = "DEMSR_LOG_FORMAT"
 _INTERVAL_S = 20.0
@@ -47,42 +47,35 @@ class Progress:
         self._lines = 0
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._print_lines, daemon=True)
-        self._bar = rich.progress.Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            *_amount_columns(unit),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("{task.fields[facts]}", markup=False),
-            speed_estimate_period=_LONGEST_RATE_S,
-            console=Console(stderr=True),
-            disable=not shows_bars(),
-        )
+        self._bar = _bar(unit) if shows_bars() else None
 
     def __enter__(self) -> Self:
         """Show the bar, or start the lines."""
         self._started = time.monotonic()
-        self._task = self._bar.add_task(self.title, total=self.total, completed=int(self._done), facts="")
-        self._bar.start()
-        if self._bar.disable:
+        if self._bar is None:
             self._thread.start()
+        else:
+            self._task = self._bar.add_task(self.title, total=self.total, completed=int(self._done), facts="")
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Remove the bar, or end the lines, with a last one if there were others."""
-        self._bar.stop()
-        if self._bar.disable:
-            self._ended.set()
-            self._thread.join()
-            if self._lines and error is None:
-                self._print_line()
+        if self._bar is not None:
+            self._bar.stop()
+            return
+        self._ended.set()
+        self._thread.join()
+        if self._lines and error is None:
+            self._print_line()
 
     def advance(self, amount: float = 1) -> None:
         """Add to the amount done; threads may do so at once."""
         with self._lock:
             self._done += amount
-        self._bar.update(self._task, completed=self._done)
+        self._show()
 
     def update(self, done: float, **facts: Fact) -> None:
         """Set the amount done and facts to show beside it.
@@ -94,7 +87,11 @@ class Progress:
         """
         self._done = done
         self._facts |= facts
-        self._bar.update(self._task, completed=done, facts=", ".join(self._fact_texts()))
+        self._show()
+
+    def _show(self) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, facts=", ".join(self._fact_texts()))
 
     def _print_lines(self) -> None:
         while not self._ended.wait(_INTERVAL_S):
@@ -158,14 +155,32 @@ def tracked(items: Iterable[Item], title: str, *, total: int) -> Iterator[Item]:
 
 
 def shows_bars() -> bool:
-    """Whether stderr is a terminal and nobody has asked for JSON."""
-    return Console(stderr=True).is_terminal and os.environ.get(LOG_FORMAT) != "json"
+    """Whether stderr is a terminal, rich is installed, and nobody has asked for JSON."""
+    if os.environ.get(LOG_FORMAT) == "json" or find_spec("rich") is None:
+        return False
+    from rich.console import Console
+
+    return Console(stderr=True).is_terminal
 
 
-def _amount_columns(unit: str) -> list[rich.progress.ProgressColumn]:
-    if unit == "bytes":
-        return [rich.progress.DownloadColumn(), rich.progress.TransferSpeedColumn()]
-    return [TaskProgressColumn(), MofNCompleteColumn(), TextColumn(unit)]
+def _bar(unit: str) -> "rich.progress.Progress":
+    from rich import progress
+    from rich.console import Console
+
+    amount = (
+        [progress.DownloadColumn(), progress.TransferSpeedColumn()]
+        if unit == "bytes"
+        else [progress.TaskProgressColumn(), progress.MofNCompleteColumn(), progress.TextColumn(unit)]
+    )
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        *amount,
+        progress.TimeRemainingColumn(elapsed_when_finished=True),
+        progress.TextColumn("{task.fields[facts]}", markup=False),
+        speed_estimate_period=_LONGEST_RATE_S,
+        console=Console(stderr=True),
+    )
 
 
 def _clock(seconds: float) -> str:
