@@ -1,5 +1,6 @@
 """Choice of held-out rasters, where the user names none: whole files of different terrain."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -8,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from demsr.dem.dem import Dem
+from demsr.dem.grid import Box
 from demsr.dem.read.gdal import raster_name
-from demsr.errors import ParamsError
+from demsr.dem.read.raster import read_header
+from demsr.errors import DemsrError, ParamsError
 from demsr.runtime.progress import tracked
 from demsr.sources.harmonise import WRITTEN, HarmoniseOptions, harmonise_raster
 from demsr.sources.local_rasters import RASTER_PATTERNS, find_rasters
@@ -54,25 +57,32 @@ class HeldOutRule:
 
 
 def choose_held_out(
-    paths: Sequence[Path], options: HarmoniseOptions, rule: HeldOutRule, *, where: str = "held-out files"
+    paths: Sequence[Path],
+    options: HarmoniseOptions,
+    rule: HeldOutRule,
+    *,
+    real: Sequence[Box] = (),
+    where: str = "held-out files",
 ) -> HeldOut:
     """Choose the flattest and the roughest raster and, where water is void, the one with most coast, for the test.
 
-    The raster of median relief among the others is for validation. Rasters with few patches are skipped if enough
-    larger ones exist. Of very many rasters, every n-th is read.
+    The raster of median relief among the others is for validation. Some real grid should lie over a raster of each, so
+    if there are any, one more raster is tested if need be. Rasters with few patches are skipped if enough larger ones
+    exist. Of very many rasters, every n-th is read.
 
     Parameters
     ----------
     paths : raster files
     options : how they are harmonised
     rule : conditions on held-out rasters
+    real : bounds of real low-resolution grids, degrees
     where : folder, for messages
 
     Raises
     ------
     ParamsError : fewer than four rasters meet the conditions
     """
-    relief_m, coast, measured = {}, {}, {}
+    relief_m, coast, measured, is_under_real = {}, {}, {}, {}
     read = paths[:: -(-len(paths) // _MAX_READ) or 1]
     for path in tracked(read, "choose held-out files", total=len(read)):
         dem, record = harmonise_raster(path, options)
@@ -81,6 +91,7 @@ def choose_held_out(
         relief_m[record.name] = float(np.nanstd(dem.elevation_m))
         measured[record.name] = int(dem.valid.sum())
         void_share = 1 - float(dem.valid.mean()) if options.min_water_km2 is not None else 0.0
+        is_under_real[record.name] = any(_has_centre(box, dem.grid.lonlat_bounds()) for box in real)
         coast[record.name] = void_share if _COAST_SHARE[0] < void_share < _COAST_SHARE[1] else 0.0
     if len(relief_m) < 4:
         grids = " on 3 arc-second grids" if rule.three_arcsec else ""
@@ -96,7 +107,18 @@ def choose_held_out(
     if coast[most_coast] and len(others) > 2:
         test.append(most_coast)
         others.remove(most_coast)
+    under_real = [name for name in others if is_under_real[name]]
+    if len(under_real) > 1 and not any(is_under_real[name] for name in test):
+        test.append(under_real.pop(len(under_real) // 2))
+    others = under_real or others
     return HeldOut(valid=[others[len(others) // 2]], test=sorted(test))
+
+
+def _has_centre(box: Box, other: Box) -> bool:
+    """Whether a box in degrees contains the centre of another."""
+    west, south, east, north = box
+    lon, lat = (other[0] + other[2]) / 2, (other[1] + other[3]) / 2
+    return south <= lat <= north and (lon - west) % 360 <= east - west
 
 
 def local_changes(
@@ -133,6 +155,7 @@ def local_changes(
             message = f"no file is named {pattern!r}; there are {', '.join(map(raster_name, everything))}"
             raise ParamsError(message)
     real = [] if lr is None else find_rasters(lr, include=RASTER_PATTERNS, exclude=exclude)
+    boxes = _bounds(real)
     names = {raster_name(path) for path in (*everything, *real)}
     kept = {name: properties for name, properties in declared.items() if name in names}
     fetch: dict[str, Any] = {"source": "local"}
@@ -143,7 +166,7 @@ def local_changes(
         if not (held_out.valid and held_out.test):
             free = [path for path in found[domain] if not _matches(path, [*held_out.valid, *held_out.test])]
             options, rule = _options(values["harmonise"], domain, kept), _rule(values["pairs"], domain)
-            chosen = choose_held_out(free, options, rule, where=str(folder))
+            chosen = choose_held_out(free, options, rule, real=boxes, where=str(folder))
             held_out = HeldOut(valid=held_out.valid or chosen.valid, test=held_out.test or chosen.test)
         made = [name for name in values["pairs"][domain]["degradations"] if name != "real"]
         degradations = [*(made or ["block mean"]), *([] if lr is None else ["real"])]
@@ -152,6 +175,15 @@ def local_changes(
         tid = ["*tid*"] if any("tid" in path.name.lower() for path in real) else []
         fetch["lr"] = {"folder": str(lr), "include": RASTER_PATTERNS, "exclude": list(exclude), "tid": tid}
     return {"fetch": fetch, "pairs": pairs, "harmonise": {"files": kept}}
+
+
+def _bounds(paths: Sequence[Path]) -> list[Box]:
+    """Return the bounds of the grids that can be read; `harmonise` names the others with the reason."""
+    boxes = []
+    for path in paths:
+        with contextlib.suppress(DemsrError):
+            boxes.append(read_header(path).grid.lonlat_bounds())
+    return boxes
 
 
 def _options(section: Mapping[str, Any], domain: str, declared: Mapping[str, Any]) -> HarmoniseOptions:

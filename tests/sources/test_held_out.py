@@ -3,7 +3,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic import rough, write_raw
+from affine import Affine
+from synthetic import NORTH_UP, rough, write_raw
 
 from demsr.errors import ParamsError
 from demsr.sources.harmonise import HarmoniseOptions
@@ -49,6 +50,26 @@ def test_coast_is_tested_too(tmp_path):
 def test_raster_with_hardly_any_land_or_sea_is_no_coast(tmp_path, share):
     chosen = choose_held_out(terrain(tmp_path, RELIEF_M, coast=("middle",), share=share), WET, ANY)
     assert len(chosen.test) == 2
+
+
+def test_a_raster_under_a_real_grid_is_tested_and_another_validates(tmp_path):
+    relief = {"plain": 1, "low": 5, "middle": 20, "high": 60, "alps": 200}
+    paths = [
+        write_raw(
+            tmp_path / f"{name}.tif",
+            rough(30, 30, seed=3, level=400, rms=rms),
+            transform=Affine.translation(number, 0) @ NORTH_UP,
+        )
+        for number, (name, rms) in enumerate(relief.items())
+    ]
+    west, south, north = NORTH_UP.c, -90, 90
+    assert choose_held_out(paths, DRY, ANY, real=[(west + 1, south, west + 2.9, north)]) == HeldOut(
+        valid=["low"], test=["alps", "middle", "plain"]
+    )
+    assert choose_held_out(paths, DRY, ANY, real=[(west + 363, south, west + 363.9, north)]) == HeldOut(
+        valid=["high"], test=["alps", "plain"]
+    )
+    assert choose_held_out(paths, DRY, ANY, real=[(west, south, west + 0.9, north)]) == choose_held_out(paths, DRY, ANY)
 
 
 def test_four_rasters_leave_one_for_training(tmp_path):
