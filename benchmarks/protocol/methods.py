@@ -20,7 +20,13 @@ class OverBase(nn.Module):
     """A published net that predicts the residual of the cubic base, from elevations minus their mean in units of 100 m.
 
     Without the base, these nets are far worse than bicubic, as the reference formulation shows.
+
+    Attributes
+    ----------
+    reach_px : LR pixels that a result depends on around its own; all of them, because of their mean
     """
+
+    reach_px = 1_000_000
 
     def __init__(self) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ import numpy as np
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Box
 from demsr.dem.read.gdal import raster_name
-from demsr.dem.read.raster import read_header
+from demsr.dem.read.header import read_header
 from demsr.errors import DemsrError, ParamsError
 from demsr.runtime.progress import tracked
 from demsr.sources.harmonise import WRITTEN, HarmoniseOptions, harmonise_raster

@@ -9,6 +9,7 @@ from protocol.regions import EVERYTHING
 from protocol.training import PATCH_LR, Training, is_trained, train
 from synthetic import dem, rough
 
+from demsr.model.coast import CoastNet
 from demsr.model.cost import flop_per_lr_px
 from demsr.model.srnet import DemSrNet
 from demsr.runtime.seeding import sub_seed
@@ -46,6 +47,18 @@ def test_comparison_has_the_nets_that_it_must_have():
     assert [name.split()[0] for name in COMPARED] == [OURS, "EDSR", "VDSR", "SRCNN", "reference"]
     nets = [new_net(name, seed=0) for name in COMPARED]
     assert [type(net).__name__ for net in nets] == ["DemSrNet", "EDSR", "VDSR", "SRCNN", "DemSrNet"]
+
+
+@pytest.mark.parametrize("name", ["SRCNN", "reference formulation 8 x 64"])
+def test_a_compared_net_can_be_the_net_for_land(name):
+    net = new_net(name, seed=1).eval()
+    lr = torch.tensor(rough(12, 9))[None, None]
+    is_land = torch.zeros_like(lr, dtype=torch.bool)
+    is_land[..., :5] = True
+    with torch.no_grad():
+        joined = CoastNet(net, new_net(OURS, seed=0).eval())(lr, is_land)
+        alone = net(torch.where(is_land, lr, 0.0))
+    torch.testing.assert_close(joined[..., :25], alone[..., :25], atol=1e-3, rtol=0)
 
 
 def test_a_budget_is_spent_once(tmp_path, patches):
