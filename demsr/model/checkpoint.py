@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
@@ -23,6 +23,7 @@ from demsr.runtime.files import atomic_folder, sha256_of_file, sha256_of_text, w
 from demsr.runtime.validation import explain
 
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
+_LISTS_OF_TRAINING: dict[str, type] = {"degradations": str, "data": dict}
 _SHA256_KEY = "model_sha256"
 
 
@@ -68,6 +69,17 @@ class ModelConfig(BaseModel):
     training: dict[str, Any]
     uncertainty: Uncertainty | None = None
     model_sha256: str = ""
+
+    @field_validator("training")
+    @classmethod
+    def _check_training(cls, training: dict[str, Any]) -> dict[str, Any]:
+        """Check the entries that are read later; the other ones are for people."""
+        for key, kind in _LISTS_OF_TRAINING.items():
+            found = training.get(key, [])
+            if not (isinstance(found, list) and all(isinstance(one, kind) for one in found)):
+                message = f"{key} must be a list of {kind.__name__}"
+                raise ValueError(message)
+        return training
 
     @model_validator(mode="after")
     def _check_scales(self) -> Self:

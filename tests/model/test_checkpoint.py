@@ -240,3 +240,11 @@ def test_the_identity_of_a_model_covers_both_of_its_files(folder):
     assert calibrated.weights_sha256 == first.weights_sha256
     make_old(folder)
     assert read_model(folder).model_sha256 not in ("", first.model_sha256, calibrated.model_sha256)
+
+
+@pytest.mark.parametrize("key", ["degradations", "data"])
+@pytest.mark.parametrize("found", [5, "gebco", [[1]], None])
+def test_description_of_the_training_has_lists_where_they_are_read(folder, key, found):
+    change(folder, lambda content: content["training"].update({key: found}), signed=True)
+    with pytest.raises(CheckpointError, match=rf"config\.json: training.*: {key} must be a list of (str|dict)"):
+        read_config(folder)
