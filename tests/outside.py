@@ -7,6 +7,8 @@ import math
 import os
 import socket
 import struct
+import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import h5py
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from synthetic import write_raw
+from synthetic import NORTH_UP, write_raw
 
 _IN_OPEN = 0x20
 _EVENT = struct.Struct("iIII")  # inotify_event: watch, mask, cookie, length of the name that follows
@@ -139,6 +141,12 @@ def pointing_files(folder: Path, there: Outside) -> dict[str, Path]:
         "warped.vrt": vrt(root="VRTWarpedDataset", before=warp),
         "tags.vrt": vrt(own, before=tag),
         "entity.vrt": f'<!DOCTYPE a [<!ENTITY e SYSTEM "file://{there.text}">]>' + vrt(simple_source("&e;")),
+        "attribute.vrt": vrt(own.replace("<SimpleSource>", f'<SimpleSource SourceFilename="{there.raster}">')),
+        "letters.vrt": vrt(offsets).replace(
+            " band=", f' subclass="VRTRawRasterBand" SourceFilename="{there.text}" band='
+        ),
+        "shifts.vrt": vrt(own).replace("EPSG:4326", f"+proj=longlat +ellps=bessel +nadgrids={there.text} +type=crs"),
+        "init.vrt": vrt(own).replace("EPSG:4326", f"+init={there.text}:4326"),
         "disguised.tif": vrt(secret),
         "wms.tif": wms(there.url),
         "wcs.tif": f"<WCS_GDAL><ServiceURL>{there.url}/wcs?</ServiceURL><CoverageName>a</CoverageName></WCS_GDAL>",
@@ -157,6 +165,25 @@ def pointing_files(folder: Path, there: Outside) -> dict[str, Path]:
     files["tags"] = write_raw_beside(folder / "tags" / "trap.tif", name="trap.tif")
     with rasterio.open(files["tags"], "r+") as file:
         file.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(there.raster))
+    for name, beside in (("header.bil", "hdr"), ("metadata.tif", "IMD")):
+        files[name] = folder / name / f"trap{Path(name).suffix}"
+        files[name].parent.mkdir(parents=True)
+        driver = "EHdr" if beside == "hdr" else "GTiff"
+        with rasterio.open(files[name], "w", driver, _SIDE, _SIDE, 1, dtype="float32", transform=NORTH_UP) as file:
+            file.write(plain(), 1)
+        files[name].with_suffix(f".{beside}").unlink(missing_ok=True)
+        files[name].with_suffix(f".{beside}").symlink_to(there.text)
+    files["twice.zip"] = write_raw_beside(folder / "twice.zip" / "trap.zip")
+    with zipfile.ZipFile(files["twice.zip"], "w") as archive, warnings.catch_warnings(action="ignore"):
+        for name, content in (("a.tif", None), ("a.tif.ovr", texts["absolute.vrt"]), ("a.tif.ovr", None)):
+            own_content = files["twice.zip"].with_name("own.tif").read_bytes()
+            archive.writestr(name, own_content if content is None else content)
+    files["shifts.nc"] = folder / "shifts.nc" / "trap.nc"
+    files["shifts.nc"].parent.mkdir(parents=True)
+    with h5py.File(files["shifts.nc"], "w") as file:
+        file["elevation"] = plain()
+        file["crs"] = 0
+        file["crs"].attrs["spatial_ref"] = f'BOUNDCRS[PARAMETERFILE["grid","{there.text}"]]'
     for kind in ("external", "stored", "virtual"):
         files[kind] = folder / kind / "trap.nc"
         files[kind].parent.mkdir(parents=True)

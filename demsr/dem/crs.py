@@ -1,13 +1,19 @@
 """Horizontal reference systems: the parts of a CRS, and the kinds whose coordinates are no place on Earth."""
 
 import math
+import re
+from pathlib import Path
 
 import pyproj
 
-from demsr.errors import GridError
+from demsr.errors import GridError, RasterError
 
 _DEGREE = math.pi / 180
 _EQUATOR_M = 6_378_137.0
+_FILES = re.compile(
+    r"(?i:grids\s*=(?!@null)|parameterfile|\binit\s*=(?!\s*epsg:))|\+(?:file|model|catalog)\s*=|\"BoundCRS\""
+)
+_LONGEST_TEXT = 60_000
 
 
 def horizontal_part(crs: pyproj.CRS) -> pyproj.CRS:
@@ -15,6 +21,25 @@ def horizontal_part(crs: pyproj.CRS) -> pyproj.CRS:
     flat = next((part for part in crs.sub_crs_list if not part.is_vertical), crs)
     flat = flat.source_crs if flat.is_bound and flat.source_crs else flat
     return flat.to_2d() if len(flat.axis_info) > 2 else flat
+
+
+def check_crs_text(text: str, *, where: Path) -> None:
+    """Refuse a CRS that names files, such as grids of shifts, because PROJ would open them wherever they are.
+
+    Parameters
+    ----------
+    text : WKT or PROJ string, or a text with one
+    where : raster file, for the message
+
+    Raises
+    ------
+    RasterError : a file is named, or the text is longer than any CRS
+    """
+    if len(text) > _LONGEST_TEXT or _FILES.search(text):
+        found = _FILES.search(text)
+        what = f"has {len(text):,} letters" if found is None else f"names a file ({found[0]!r})"
+        message = f"{where}: its CRS {what}; write it again with the EPSG code, for example with gdal_edit.py -a_srs"
+        raise RasterError(message)
 
 
 def check_horizontal(crs: pyproj.CRS, *, where: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
@@ -23,6 +23,9 @@ from demsr.runtime.files import atomic_folder, sha256_of_file, sha256_of_text, w
 from demsr.runtime.validation import explain
 
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
+_LISTS_OF_TRAINING: dict[str, type] = {"degradations": str, "data": dict}
+_TYPES = {"F16", "BF16", "F32", "F64"}  # names of safetensors; others are no weights as they are stored
+_LARGEST_CONFIG = 1 << 22
 _SHA256_KEY = "model_sha256"
 
 
@@ -68,6 +71,17 @@ class ModelConfig(BaseModel):
     training: dict[str, Any]
     uncertainty: Uncertainty | None = None
     model_sha256: str = ""
+
+    @field_validator("training")
+    @classmethod
+    def _check_training(cls, training: dict[str, Any]) -> dict[str, Any]:
+        """Check the entries that are read later; the other ones are for people."""
+        for key, kind in _LISTS_OF_TRAINING.items():
+            found = training.get(key, [])
+            if not (isinstance(found, list) and all(isinstance(one, kind) for one in found)):
+                message = f"{key} must be a list of {kind.__name__}"
+                raise ValueError(message)
+        return training
 
     @model_validator(mode="after")
     def _check_scales(self) -> Self:
@@ -136,7 +150,7 @@ def read_config(folder: Path) -> ModelConfig:
             message = f"{folder}: {name} is missing; a folder with {CONFIG} and {WEIGHTS} is made by `dvc repro`"
             raise CheckpointError(message)
     try:
-        content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        content = json.loads(_text_of(folder / CONFIG))
         config = ModelConfig.model_validate(content)
     except ValidationError as error:
         message = f"{explain(error, str(folder / CONFIG))}; no model of this version: fetch or train it again"
@@ -172,7 +186,7 @@ def read_model(folder: Path) -> DemSrNet:
         net.load_state_dict(load_file(path))
     except CheckpointError:
         raise
-    except (SafetensorError, RuntimeError, ValueError, OSError) as error:
+    except (SafetensorError, RuntimeError, ValueError, OSError, MemoryError) as error:
         message = f"{path}: the weights do not fit {CONFIG} ({error}); fetch or train the model again"
         raise CheckpointError(message) from error
     if damaged := [name for name, value in net.state_dict().items() if not value.isfinite().all()]:
@@ -194,12 +208,27 @@ def describe(net: DemSrNet) -> str:
     return f"{net.num_blocks} blocks x {net.features} features, {parameter_count(net):,} parameters"
 
 
+def _text_of(path: Path) -> str:
+    """Return the text of config.json, which is short."""
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_CONFIG + 1)
+    if len(content) > _LARGEST_CONFIG:
+        message = f"it has more than {_LARGEST_CONFIG:,} bytes"
+        raise ValueError(message)
+    return content.decode()
+
+
 def _check_shapes(path: Path, config: NetConfig) -> None:
     """Raise CheckpointError unless the header of the weights declares those of the net; nothing is allocated."""
     with torch.device("meta"):
         needed = {name: list(value.shape) for name, value in DemSrNet(**config.model_dump()).state_dict().items()}
     with safe_open(path, framework="pt") as file:
-        found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  # not a mapping
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+    if other := {one.get_dtype() for one in slices.values()} - _TYPES:
+        found_types, needed_types = (", ".join(sorted(types)) for types in (other, _TYPES))
+        message = f"{path}: has weights of the type {found_types}, required is {needed_types}; train the model again"
+        raise CheckpointError(message)
+    found = {name: one.get_shape() for name, one in slices.items()}
     if wrong := sorted(name for name in {**found, **needed} if found.get(name) != needed.get(name)):
         name = wrong[0]
         message = (

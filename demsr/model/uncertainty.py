@@ -20,7 +20,7 @@ _FLOOR_M = 0.1  # smallest amplitude; rounding to whole metres alone has a curva
 _CELLS, _FINE_CELLS, _COARSE_CELLS = 3, 7, 5  # sides of the averaging windows, LR pixels
 _COARSE = 3  # side of the block means of the coarse roughness, LR pixels
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, le=1e5)]
 
 
 class Uncertainty(BaseModel):

@@ -17,8 +17,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from demsr.dem.axes import PACKING
 from demsr.dem.dem import out_of_range
-from demsr.dem.read.integrity import outside_reference
+from demsr.dem.read.integrity import objection
+from demsr.dem.read.void_values import VOID_ATTRIBUTES, declared_voids
 from demsr.dem.units import METRES_PER_UNIT
 from demsr.errors import PairsError
 from demsr.pairs.area import Area
@@ -55,8 +57,8 @@ class PairFile:
 
     Raises
     ------
-    PairsError : the file is missing, broken or not a pair file, refers to other files, or has another unit; on
-        reading, values that are no elevations
+    PairsError : the file is missing, broken or not a pair file, refers to other files, has another unit, or its
+        numbers are packed; on reading, values that are no elevations
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,6 +79,7 @@ class PairFile:
                 )
                 raise PairsError(message)
             _check_declared_size(path, [file[name] for name in names])
+            _check_storage(path, [file[name] for name in names])
             self.attributes = dict(file.attrs)
             self.unit = _unit(path, [file, *(file[name] for name in names)])
             self.areas = read_areas(file, most=lr_shape[0])
@@ -129,12 +132,12 @@ def open_pairs(path: Path) -> h5py.File:
 
     Raises
     ------
-    PairsError : objects of the file are in other files
+    PairsError : see `objection`
     """
     file = h5py.File(path, "r")
-    if reference := outside_reference(file):
+    if found := objection(file):
         file.close()
-        message = f"{path}: {reference}; copy the values into it, for example with h5repack"
+        message = f"{path}: {found}"
         raise PairsError(message)
     return file
 
@@ -194,6 +197,18 @@ def _check_declared_size(path: Path, images: Sequence[h5py.Dataset]) -> None:
     if declared > _LARGEST_COMPRESSION_RATIO * stored:
         message = f"{declared} bytes of pairs are declared, the file has {stored} bytes"
         raise ValueError(message)
+
+
+def _check_storage(path: Path, images: Sequence[h5py.Dataset]) -> None:
+    """Refuse numbers that are packed, stand for voids or are not real, because pairs are read as they are stored."""
+    for image in images:
+        meaning = {name: image.attrs[name] for name in (*PACKING, *VOID_ATTRIBUTES) if name in image.attrs}
+        voids = [number for number in declared_voids(image.dtype, meaning)["voids"] if not math.isnan(number)]
+        packed = any(name in meaning and np.ravel(meaning[name])[0] != neutral for name, neutral in PACKING.items())
+        if packed or voids or image.dtype.kind not in "iuf":
+            found = f"{image.name[1:]} has the type {image.dtype} and the attributes {sorted(meaning)}"
+            message = f"{path}: {found}; write real numbers that are not packed, NaN where void"
+            raise PairsError(message)
 
 
 def _column(dataset: h5py.Dataset, count: int) -> h5py.Dataset:

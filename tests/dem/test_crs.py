@@ -3,11 +3,11 @@ import pytest
 from rasterio.transform import Affine
 from synthetic import rough, write_raw
 
-from demsr.dem.crs import check_horizontal, horizontal_part
+from demsr.dem.crs import check_crs_text, check_horizontal, horizontal_part
 from demsr.dem.grid import Grid
 from demsr.dem.read.declared import Declared
 from demsr.dem.read.raster import read_dem
-from demsr.errors import GridError
+from demsr.errors import GridError, RasterError
 
 LOCAL = 'LOCAL_CS["site grid",UNIT["metre",1]]'
 ROTATED = pyproj.crs.DerivedGeographicCRS(
@@ -57,3 +57,29 @@ def test_projection_from_paris_has_true_pixel_sizes_and_no_geographic_grid():
     assert grid.pixel_size_m()[0] == pytest.approx(width_m, rel=1e-4)
     with pytest.raises(GridError, match="counts in grads from Paris"):
         _ = grid.geographic_crs
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+proj=longlat +nadgrids=/etc/passwd +type=crs",
+        "+proj=utm +zone=32 +geoidgrids = @a.gtx",
+        "+init=/etc/passwd:4326",
+        "+proj=pipeline +step +proj=hgridshift +grids=a.gsb",
+        "+proj=tinshift +file=a.json",
+        'GEOGCS["a",EXTENSION["PROJ4","+proj=longlat +nadgrids=a.gsb"]]',
+        'BOUNDCRS[ABRIDGEDTRANSFORMATION[PARAMETERFILE["shifts","a.gsb"]]]',
+        '{"type": "BoundCRS"}',
+        "x" * 70_000,
+    ],
+)
+def test_crs_that_makes_proj_open_files_is_refused(tmp_path, text):
+    with pytest.raises(RasterError, match=r"a\.tif: its CRS (names a file|has 70,000 letters).*; write it again"):
+        check_crs_text(text, where=tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("code", [3857, 4326, 32632, 27700, 7415])
+@pytest.mark.parametrize("version", ["WKT1_GDAL", "WKT2_2019"])
+def test_crs_of_epsg_names_no_file(tmp_path, code, version):
+    check_crs_text(pyproj.CRS(code).to_wkt(version), where=tmp_path)
+    check_crs_text(f"+init=epsg:{code}", where=tmp_path)

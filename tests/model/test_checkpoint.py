@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -240,3 +241,30 @@ def test_the_identity_of_a_model_covers_both_of_its_files(folder):
     assert calibrated.weights_sha256 == first.weights_sha256
     make_old(folder)
     assert read_model(folder).model_sha256 not in ("", first.model_sha256, calibrated.model_sha256)
+
+
+@pytest.mark.parametrize("key", ["degradations", "data"])
+@pytest.mark.parametrize("found", [5, "gebco", [[1]], None])
+def test_description_of_the_training_has_lists_where_they_are_read(folder, key, found):
+    change(folder, lambda content: content["training"].update({key: found}), signed=True)
+    with pytest.raises(CheckpointError, match=rf"config\.json: training.*: {key} must be a list of (str|dict)"):
+        read_config(folder)
+
+
+@pytest.mark.parametrize(("dtype", "name"), [(torch.int8, "I8"), (torch.bool, "BOOL"), (torch.complex64, "C64")])
+def test_weights_of_other_types_are_not_converted(folder, dtype, name):
+    weights = {key: value.to(dtype) for key, value in load_file(folder / WEIGHTS).items()}
+    (folder / WEIGHTS).write_bytes(save(weights))
+    with pytest.raises(CheckpointError, match=rf"has weights of the type {name}, required is BF16, F16, F32, F64"):
+        read_model(folder)
+
+
+def test_configuration_of_very_many_bytes_is_refused_soon(folder):
+    os.truncate(folder / CONFIG, 1 << 38)
+    with pytest.raises(CheckpointError, match=r"cannot be read as JSON \(it has more than 4,194,304 bytes\)"):
+        read_config(folder)
+
+
+def test_standard_errors_have_bounds():
+    with pytest.raises(ValueError, match=r"sigma_m.\d\n.*less than or equal to 100000"):
+        Uncertainty.model_validate(UNCERTAINTY.model_dump() | {"sigma_m": (1.0, 1e300)})

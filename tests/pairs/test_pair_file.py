@@ -205,3 +205,28 @@ def test_values_that_are_no_elevations_are_refused(tmp_path, name, value, unit):
         pairs.pair(1)
     with pytest.raises(PairsError, match="has the value"):
         list(pairs.batches(2))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "attributes"),
+    [
+        ("i2", {"scale_factor": 0.1}),
+        ("f4", {"add_offset": 100.0}),
+        ("f4", {"_FillValue": np.float32(-9999)}),
+        ("f4", {"missing_value": np.float32([-9999, -32768])}),
+        ("c8", {}),
+    ],
+)
+def test_numbers_that_are_no_metres_as_they_are_stored_are_refused(tmp_path, dtype, attributes):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["8_8"], file["40_40"] = np.ones((2, 1, 8, 8), dtype), np.ones((2, 1, 40, 40), "f4")
+        file["8_8"].attrs.update(attributes)
+    with pytest.raises(PairsError, match=r"a\.h5: 8_8 has the type \w+ and the attributes \[.*\]; write real numbers"):
+        PairFile(tmp_path / "a.h5")
+
+
+def test_attributes_that_change_nothing_are_accepted(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["8_8"], file["40_40"] = np.ones((2, 1, 8, 8), "f4"), np.ones((2, 1, 40, 40), "f4")
+        file["8_8"].attrs.update({"_FillValue": np.float32(np.nan), "scale_factor": 1.0, "add_offset": 0})
+    assert len(PairFile(tmp_path / "a.h5")) == 2

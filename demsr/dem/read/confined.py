@@ -4,14 +4,18 @@ Formats are recognised by content, never by suffix. A VRT is rewritten with the 
 text that GDAL gets has nothing that this module does not know.
 """
 
+import os
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
+import numpy as np
 import rasterio
 from rasterio.io import DatasetReader
 
+from demsr.dem.crs import check_crs_text
 from demsr.dem.gdal_environment import gdal_environment
 from demsr.dem.read.integrity import LONGEST_SIDE, check_integrity
 from demsr.errors import RasterError
@@ -34,6 +38,14 @@ _VRT_ELEMENTS = frozenset(
         *("ScaleRatio", "LUT", "UseMaskBand"),
     ]
 )
+_VRT_ATTRIBUTES = frozenset(  # GDAL takes an attribute for an element of the same name, so all others are refused
+    [
+        *("rasterXSize", "rasterYSize", "subClass", "dataAxisToSRSAxisMapping", "coordinateEpoch", "domain", "format"),
+        *("key", "dataType", "band", "blockXSize", "blockYSize", "relativeToVRT", "relativetoVRT", "shared"),
+        *("resampling", "RasterXSize", "RasterYSize", "DataType", "BlockXSize", "BlockYSize", "xOff", "yOff", "xSize"),
+        *("ySize", "c1", "c2", "c3", "c4"),
+    ]
+)
 _SOURCES = ("SourceFilename", "SourceDataset")
 _VOID_OF_TYPE = {
     **dict.fromkeys(("Float32", "Float64"), "nan"),
@@ -42,8 +54,15 @@ _VOID_OF_TYPE = {
 _LARGEST_VRT_BYTES = 1 << 26  # about 100,000 sources
 _DEEPEST_VRT = 4  # a VRT of VRTs of VRTs of rasters
 _MOST_PIXELS = 432_000 * 216_000  # the globe at 3 arc-seconds
+_FEW_BYTES = 1 << 31  # read in some seconds
+_LARGEST_RATIO = 10_000  # of declared to stored bytes; DEFLATE reaches 1032 with zeros
 _POINTERS = ("OVERVIEWS", "ProxyOverviewRequest")  # domains of tags in which GDAL looks for names of other files
 COMPANION_SUFFIXES = (".msk", ".ovr", ".aux", ".rrd")  # GDAL opens these with any driver
+CRS_SUFFIXES = (".prj", ".hdr")  # text with a CRS
+_SIDE_CARS = (
+    *(*CRS_SUFFIXES, ".stx", ".clr", ".sgrd", ".tfw", ".wld", ".tab", ".ige", ".xml", ".imd", ".rpb", ".pvl"),
+    *("metadata.txt", "mtl.txt", "rpc.txt", ".rpc", ".pass", ".eph", "metadata.dim", "summary.txt"),
+)  # ends of the names of other files that GDAL reads with a raster
 _COMPANION_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"EHFA_HEADER_TAG")
 HEAD_BYTES = 1 << 16
 
@@ -124,6 +143,8 @@ def is_vrt(head: bytes) -> bool:
 def check_companion(name: str, head: bytes, *, where: Path) -> None:
     """Refuse a mask or overview file that is no TIFF or Imagine file, because GDAL opens it whatever its format.
 
+    A CRS in a file of text is checked as well.
+
     Parameters
     ----------
     name : name of the file
@@ -139,27 +160,44 @@ def check_companion(name: str, head: bytes, *, where: Path) -> None:
             f"{where}: the file {name} beside it is neither TIFF nor Imagine; remove it, or write it with gdaladdo"
         )
         raise RasterError(message)
+    if name.lower().endswith(CRS_SUFFIXES):
+        check_crs_text(head.decode("latin-1"), where=where)
 
 
-def _companions(path: Path) -> list[Path]:
-    """Return the files beside a raster that GDAL takes for its masks and overviews, and for theirs."""
-    beside, found, remaining = _files_in(path.parent, path.parent.stat().st_mtime_ns), set[str](), [path.name]
+def _side_cars(path: Path) -> list[Path]:
+    """Return the files beside a raster that GDAL opens before it can be asked for them: masks, headers, links."""
+    beside, links = _files_in(path.parent, path.parent.stat().st_mtime_ns)
+    found, remaining = set[str](), [path.name]
     while remaining:
         name = remaining.pop()
         names = {f"{start}{suffix}".lower() for start in (name, Path(name).stem) for suffix in COMPANION_SUFFIXES}
         new = {file for other in names for file in beside.get(other, ())} - found - {path.name}
         found |= new
         remaining += new
-    return [path.with_name(name) for name in sorted(found)]
+    stem = path.stem.lower()
+    found |= {file for suffix in CRS_SUFFIXES for file in beside.get(f"{stem}{suffix}", ())}
+    found |= {
+        name
+        for name in links
+        if (name.lower().startswith(stem) and name.lower().endswith(_SIDE_CARS)) or name.lower() in _SIDE_CARS
+    }
+    return [path.with_name(name) for name in sorted(found - {path.name})]
 
 
 @lru_cache(maxsize=64)
-def _files_in(folder: Path, _changed_ns: int) -> dict[str, list[str]]:
-    """Return the names in a folder by their lower-case form, because GDAL ignores case; cached until it changes."""
+def _files_in(folder: Path, _changed_ns: int) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the names in a folder by their lower-case form, because GDAL ignores case; cached until it changes.
+
+    The second value has the names of links and pipes.
+    """
     names: dict[str, list[str]] = {}
-    for file in folder.iterdir():
-        names.setdefault(file.name.lower(), []).append(file.name)
-    return names
+    links = []
+    with os.scandir(folder) as entries:
+        for file in entries:
+            names.setdefault(file.name.lower(), []).append(file.name)
+            if not (file.is_file(follow_symlinks=False) or file.is_dir(follow_symlinks=False)):
+                links.append(file.name)
+    return names, links
 
 
 def _confined(path: Path, known: dict[Path, ConfinedRaster], *, depth: int) -> ConfinedRaster:
@@ -171,9 +209,9 @@ def _confined(path: Path, known: dict[Path, ConfinedRaster], *, depth: int) -> C
         return known[path]
     check_integrity(path)
     folder = path.parent.resolve()
-    for companion in _companions(path):
-        _check_inside(path, companion, folder)
-        check_companion(companion.name, _head(companion), where=path)
+    for file in _side_cars(path):
+        _check_inside(path, file, folder)
+        check_companion(file.name, _head(file), where=path)
     with open_local(str(path.absolute()), path) as dataset:
         files = sorted(file for file in map(Path, dataset.files) if file.is_file() and not file.samefile(path))
         for file in files:
@@ -192,10 +230,12 @@ def _confined_vrt(path: Path, known: dict[Path, ConfinedRaster], *, depth: int) 
     paths = {element: _source_file(path, element) for element in sources}
     for element in root.iter():
         domain = element.get("domain", "")
-        if element.tag not in _VRT_ELEMENTS or element.get("subClass") or domain in _POINTERS:
-            found = " ".join(filter(None, (element.tag, element.get("subClass", ""), domain)))
+        unknown = sorted({*element.attrib} - _VRT_ATTRIBUTES)
+        if element.tag not in _VRT_ELEMENTS or element.get("subClass") or unknown or domain in _POINTERS:
+            found = " ".join(filter(None, (element.tag, element.get("subClass", ""), *unknown, domain)))
             message = f"{path}: a VRT with {found[:80]!r}; only plain mosaics are read, convert it with gdal_translate"
             raise RasterError(message)
+    check_crs_text("".join(element.text or "" for element in root.iter("SRS")), where=path)
     length, files = 0, {path: None}
     for element in sources:
         try:
@@ -284,6 +324,29 @@ def _check_size(dataset: rasterio.DatasetReader, where: Path) -> None:
         message = (
             f"{where}: declares {dataset.height:,} x {dataset.width:,} pixels; at most {_MOST_PIXELS:,} are read, "
             f"{LONGEST_SIDE:,} on a side: cut it first, for example with `gdal_translate -projwin`"
+        )
+        raise RasterError(message)
+
+
+def check_stored_bytes(dataset: rasterio.DatasetReader, files: Iterable[Path], where: Path) -> None:
+    """Refuse a large raster whose files hold next to nothing: its pixels would be filled in, which takes long.
+
+    Parameters
+    ----------
+    dataset : open raster
+    files : in which its pixels are stored
+    where : raster file, for messages
+
+    Raises
+    ------
+    RasterError : the raster is almost empty
+    """
+    declared = dataset.height * dataset.width * np.dtype(dataset.dtypes[0]).itemsize
+    stored = sum(file.stat().st_size for file in files)
+    if declared > max(_FEW_BYTES, _LARGEST_RATIO * stored):
+        message = (
+            f"{where}: declares {dataset.height:,} x {dataset.width:,} pixels and holds {stored:,} bytes, so that next "
+            "to all are empty; cut it first, for example with `gdal_translate -projwin`"
         )
         raise RasterError(message)
 

@@ -18,8 +18,10 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from demsr.dem.read.confined import (
     COMPANION_SUFFIXES,
+    CRS_SUFFIXES,
     HEAD_BYTES,
     check_companion,
+    check_stored_bytes,
     confine,
     is_vrt,
     local_files_only,
@@ -27,6 +29,7 @@ from demsr.dem.read.confined import (
 )
 from demsr.dem.read.declared import Declared
 from demsr.dem.read.names import source_name, unpacked
+from demsr.dem.read.text_grid import is_text_grid
 from demsr.errors import DemsrError, GridError, RasterError, printable, whole_cause
 from demsr.runtime.archives import check_member, open_member
 
@@ -106,6 +109,9 @@ def open_file(name: Path, declared: Declared) -> Iterator[RasterFile]:
     GridError : several layers, none of which is known to be elevation
     """
     path, layer, member = source_name(name)
+    if path.exists() and not (path.is_dir() or path.is_file()):
+        message = f"{path}: is a pipe or a device; give a regular file"
+        raise RasterError(message)
     if path.is_dir():
         zarr = any((path / name).is_file() for name in _ZARR)
         way_out = "open it with xarray.open_zarr, and write it with to_netcdf" if zarr else "name files in it"
@@ -113,8 +119,10 @@ def open_file(name: Path, declared: Declared) -> Iterator[RasterFile]:
         raise RasterError(message)
     with gdal_errors(path), local_files_only():
         notes = declared.notes()
-        gdal_name, band = _select_layer(path, _gdal_name(path, member), declared.layer or layer, notes)
+        whole, files = _gdal_name(path, member)
+        gdal_name, band = _select_layer(path, whole, declared.layer or layer, notes)
         with open_local(gdal_name, path) as dataset:
+            check_stored_bytes(dataset, files, path)
             alpha = _alpha_band(dataset)
             yield RasterFile(
                 path=path,
@@ -159,25 +167,33 @@ def gdal_errors(path: Path) -> Iterator[None]:
         raise RasterError(message) from error
 
 
-def _gdal_name(path: Path, member: str | None = None) -> str:
-    """Return the dataset name for GDAL: the file itself, an unpacked copy, or the only raster in an archive."""
+def _gdal_name(path: Path, member: str | None = None) -> tuple[str, list[Path]]:
+    """Return the dataset name for GDAL: the file itself, an unpacked copy, or the only raster in an archive.
+
+    The second value has the files in which it is stored.
+    """
     if path.suffix.lower() != ".zip":
-        return confine(unpacked(path) if path.suffix.lower() == ".gz" else path).name
+        raster = confine(unpacked(path) if path.suffix.lower() == ".gz" else path)
+        return raster.name, raster.files
     with zipfile.ZipFile(path) as archive:
         rasters = [name for name in archive.namelist() if _is_raster(name)] if member is None else [member]
         if len(rasters) != 1:
             message = f"{path}: holds {len(rasters)} rasters ({', '.join(rasters[:5])}); unpack it and name one"
             raise RasterError(message)
-        if rasters[0].lower().endswith(_NOT_IN_ARCHIVES):
-            return confine(unpacked(path, rasters[0])).name
+        head = _head(archive, rasters[0])
+        if rasters[0].lower().endswith(_NOT_IN_ARCHIVES) or is_text_grid(head):
+            return confine(unpacked(path, rasters[0])).name, [path]
+        if len({*archive.namelist()}) < len(archive.namelist()):
+            message = f"{path}: holds two files of the same name; pack it again"
+            raise RasterError(message)
         for name in archive.namelist():
-            if name.lower().endswith(COMPANION_SUFFIXES):
+            if name.lower().endswith((*COMPANION_SUFFIXES, *CRS_SUFFIXES)):
                 check_companion(name, _head(archive, name), where=path)
-        if is_vrt(_head(archive, rasters[0])):
+        if is_vrt(head):
             message = f"{path}: holds {rasters[0]}, which is a VRT, whatever its name; unpack it with its sources"
             raise RasterError(message)
         check_member(archive, rasters[0])  # GDAL ignores the CRC
-    return f"/vsizip/{{{path.resolve()}}}/{rasters[0]}"
+    return f"/vsizip/{{{path.resolve()}}}/{rasters[0]}", [path]
 
 
 def _head(archive: zipfile.ZipFile, name: str) -> bytes:

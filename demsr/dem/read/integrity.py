@@ -1,10 +1,12 @@
-"""Check that a file is complete where the libraries that read it would crash or invent values."""
+"""Check that a file is complete where the libraries that read it would crash, invent values or follow references."""
 
 import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demsr.dem.crs import check_crs_text
 from demsr.dem.read.netcdf import is_hdf5, read_classic_header
+from demsr.dem.read.text_grid import check_text_grid
 from demsr.errors import RasterError
 
 if TYPE_CHECKING:
@@ -12,6 +14,10 @@ if TYPE_CHECKING:
 
 LONGEST_SIDE = 10_000_000
 """Most pixels along one axis: a row is read at once, and GDAL holds all coordinates of a NetCDF file in memory."""
+_CRS_ATTRIBUTES = ("spatial_ref", "crs_wkt", "esri_pe_string")  # of which GDAL makes a CRS
+_MOST_LINKS, _DEEPEST = 10_000, 32  # HDF5 needs time in proportion to the number of objects and the square of the depth
+_LONGEST_TEXT = 1 << 20
+_COPY = "copy the values into it, for example with h5repack or ncks"
 
 
 def check_integrity(path: Path) -> None:
@@ -19,7 +25,7 @@ def check_integrity(path: Path) -> None:
 
     Raises
     ------
-    RasterError : HDF5 that refers to other files, or declares more values along an axis than `LONGEST_SIDE`
+    RasterError : HDF5 that is refused by `objection`, a CRS that names files, or a text grid with words in it
     OSError, RuntimeError, ... : from HDF5, which finds the damage
     EOFError : the file ends before its last value
     """
@@ -27,59 +33,74 @@ def check_integrity(path: Path) -> None:
         import h5py  # here, because few rasters need it
 
         with h5py.File(path) as hdf5:
-            _read_attributes("/", hdf5)
-            hdf5.visititems(_read_attributes)
-            if reference := outside_reference(hdf5):
-                message = f"{path}: {reference}; copy the values into it, for example with h5repack or ncks"
+            if found := objection(hdf5):
+                message = f"{path}: {found}"
                 raise RasterError(message)
-            if huge := hdf5.visititems(_longer_than_any_raster):
-                message = f"{path}: declares {huge}; at most {LONGEST_SIDE:,} along an axis are read, cut it first"
-                raise RasterError(message)
+            _check_texts(hdf5, path)
     elif path.is_file():
-        needed = max((variable.end for variable in read_classic_header(path)), default=0)
-        if (found := path.stat().st_size) < needed:
-            message = f"it ends after {found} of {needed} bytes"
+        variables = read_classic_header(path)
+        for variable in variables:
+            for name in _CRS_ATTRIBUTES:
+                check_crs_text(str(variable.attributes.get(name, "")), where=path)
+        needed = max((variable.end for variable in variables), default=0)
+        if (found_bytes := path.stat().st_size) < needed:
+            message = f"it ends after {found_bytes} of {needed} bytes"
             raise EOFError(message)
+        check_text_grid(path)
 
 
-def outside_reference(hdf5: "h5py.File") -> str | None:
-    """Return in words the first reference of an HDF5 file to other files, None if it has none; nothing is followed.
+def objection(hdf5: "h5py.File") -> str | None:
+    """Return what speaks against reading an HDF5 file and what to do, None if nothing does; no reference is followed.
 
-    References are external links, links of user-defined kinds, and external or virtual storage of datasets.
+    References are external links, links of user-defined kinds, and external or virtual storage of datasets. Very many
+    objects, or objects in very many groups, take HDF5 minutes; a dataset may be longer than any raster.
 
     Parameters
     ----------
     hdf5 : open file
     """
-    found: str | None = hdf5.visititems_links(_link_outside) or hdf5.visititems(_storage_outside)
+    import h5py
+
+    links = 0
+
+    def of_link(name: str, link: object) -> str | None:
+        nonlocal links
+        links += 1
+        if links > _MOST_LINKS or name.count("/") >= _DEEPEST:
+            return f"has more than {_MOST_LINKS:,} objects or {_DEEPEST} levels; copy what is needed with h5copy"
+        if isinstance(link, h5py.HardLink | h5py.SoftLink):
+            return None
+        found = f"the file {getattr(link, 'filename', 'of an unknown kind')!r}"
+        return f"its object {name} is a link to {found}; {_COPY}"
+
+    def of_object(name: str, item: "h5py.HLObject") -> str | None:
+        if not isinstance(item, h5py.Dataset):
+            return None
+        sources = [file for file, *_ in item.external or ()]
+        sources += [source.file_name for source in item.virtual_sources()] if item.is_virtual else []
+        if outside := next((file for file in sources if file != "."), None):
+            return f"its values {name} are in the file {outside!r}; {_COPY}"
+        if (longest := max(item.shape or (0,))) > LONGEST_SIDE:
+            found = f"declares {longest:,} values along an axis of {name}"
+            return f"{found}; at most {LONGEST_SIDE:,} along an axis are read, cut it first"
+        return None
+
+    found: str | None = hdf5.visititems_links(of_link) or hdf5.visititems(of_object)
     return found
 
 
-def _link_outside(name: str, link: object) -> str | None:
-    import h5py
+def _check_texts(hdf5: "h5py.File", path: Path) -> None:
+    """Read all attributes, so that damage is found, and check those and the texts of which GDAL makes a CRS."""
 
-    if isinstance(link, h5py.HardLink | h5py.SoftLink):
-        return None
-    return f"its object {name} is a link to the file {getattr(link, 'filename', 'of an unknown kind')!r}"
+    def check(_name: str, item: "h5py.HLObject") -> None:
+        for attribute in item.attrs:
+            with contextlib.suppress(TypeError, ValueError):  # types that h5py does not support are no damage
+                value = item.attrs.get(attribute)
+                if attribute in _CRS_ATTRIBUTES:
+                    check_crs_text(str(value), where=path)
+        dtype = getattr(item, "dtype", None)
+        if dtype is not None and dtype.kind == "S" and item.nbytes < _LONGEST_TEXT:  # metadata of BAG
+            check_crs_text(item[()].tobytes().decode("latin-1"), where=path)
 
-
-def _storage_outside(name: str, item: "h5py.HLObject") -> str | None:
-    import h5py
-
-    if not isinstance(item, h5py.Dataset):
-        return None
-    sources = [file for file, *_ in item.external or ()]
-    sources += [source.file_name for source in item.virtual_sources()] if item.is_virtual else []
-    return next((f"its values {name} are in the file {file!r}" for file in sources if file != "."), None)
-
-
-def _longer_than_any_raster(name: str, item: "h5py.HLObject") -> str | None:
-    shape = getattr(item, "shape", None) or (0,)
-    return f"{max(shape):,} values along an axis of {name}" if max(shape) > LONGEST_SIDE else None
-
-
-def _read_attributes(_name: str, item: "h5py.HLObject") -> None:
-    """Read all attributes of an object; types that h5py does not support are no damage."""
-    for attribute in item.attrs:
-        with contextlib.suppress(TypeError, ValueError):
-            item.attrs.get(attribute)
+    check("/", hdf5)
+    hdf5.visititems(check)

@@ -21,7 +21,8 @@ _CLASSIC = (b"CDF\1", b"CDF\2", b"CDF\5")
 _TYPES = {1: "i1", 2: "S1", 3: ">i2", 4: ">i4", 5: ">f4", 6: ">f8", 7: "u1", 8: ">u2", 9: ">u4", 10: ">i8", 11: ">u8"}
 """By type, NetCDF Classic Format Specification and its extension CDF-5."""
 _UNREADABLE = (ValueError, OSError, KeyError, TypeError, RuntimeError)
-_LONGEST_ATTRIBUTE = 4096  # numbers or characters; longer ones are of no use here
+_MOST_NAMES = 100_000  # in a list of dimensions, attributes or variables
+_LONGEST_ATTRIBUTE = 1 << 16  # numbers or characters; longer ones are of no use here
 
 
 class ClassicVariable(NamedTuple):
@@ -174,7 +175,10 @@ class _Parser:
     def _names(self) -> Iterator[str]:
         """Yield the names in a list of dimensions, attributes or variables; the caller reads the rest of each item."""
         self._number()  # tag of the list
-        for _ in range(self._number(self.count_bytes)):
+        if (count := self._number(self.count_bytes)) > _MOST_NAMES:
+            message = f"its header declares {count:,} names in a list, at most {_MOST_NAMES:,} are read"
+            raise EOFError(message)
+        for _ in range(count):
             length = self._number(self.count_bytes)
             name = self.file.read(length).decode(errors="replace")
             self._skip(-length % 4)

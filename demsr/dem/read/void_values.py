@@ -25,7 +25,7 @@ _WHOLE = (9999, 32767, 32768, 65535, 99999, 999_999, 1_000_000)
 _OF_8_BITS = (127, 128, 255)
 _LIMITS = (2**30, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 2, 2**63 - 1, 2**63)  # also default fill values of NetCDF
 _HUGE = (1e20, 1e30, 2.0**100, 1e34, 1e36, 9.969209968386869e36, 1.70141e38, 3.4028235e38, 1.7976931348623157e308)
-_VOID_ATTRIBUTES = ("_FillValue", "missing_value", "nodata", "nodatavals")  # the last two: of arrays from rasterio
+VOID_ATTRIBUTES = ("_FillValue", "missing_value", "nodata", "nodatavals")  # the last two: of arrays from rasterio
 _TRENCH = -9999  # void in most files, a depth in a few trenches
 _TRENCH_MARGIN = 499  # if no other value lies within it, the number is a void
 _ISOLATED = 0.05  # share of the range of all other values that separates a void from them
@@ -172,7 +172,7 @@ def declared_voids(dtype: np.dtype[Any], attributes: Mapping[str, Any], nodata: 
     attributes : attributes or tags; numbers, arrays, or texts such as "{-1,7}"
     nodata : number that the format declares void in another way
     """
-    voids = [number for key in _VOID_ATTRIBUTES for number in _numbers(attributes.get(key), dtype)]
+    voids = [number for key in VOID_ATTRIBUTES for number in _numbers(attributes.get(key), dtype)]
     both = _limits("valid_range", attributes, dtype)
     lowest, highest = both if len(both) == 2 else (-math.inf, math.inf)
     lower, upper = (_limits(key, attributes, dtype) for key in ("valid_min", "valid_max"))

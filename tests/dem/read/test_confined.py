@@ -1,3 +1,4 @@
+import os
 import sys
 import time
 import zipfile
@@ -54,6 +55,11 @@ def test_watch_notices_what_gdal_reads_unless_it_is_confined(there, tmp_path):
         ("warped.vrt", r"points to '.*/outside/secret\.tif'"),
         ("pixels.vrt", "a VRT with 'VRTRasterBand VRTDerivedRasterBand'; only plain mosaics are read"),
         ("tags.vrt", "a VRT with 'Metadata OVERVIEWS'"),
+        ("attribute.vrt", "a VRT with 'SimpleSource SourceFilename'"),
+        ("shifts.vrt", "its CRS names a file"),
+        ("shifts.nc", "its CRS names a file"),
+        ("header.bil", r"points to '.*trap\.hdr', which is no regular file"),
+        ("twice.zip", "holds two files of the same name; pack it again"),
         ("entity.vrt", "a VRT that is no well-formed XML .* or has a DOCTYPE"),
         ("wms.tif", "not recognized as being in a supported file format"),
         ("mask", r"the file trap\.tif\.msk beside it is neither TIFF nor Imagine; remove it"),
@@ -255,3 +261,35 @@ def test_voids_of_the_sources_and_gaps_between_them_are_voids_of_a_vrt(tmp_path,
     found = read_raster(path, vertical_datum="MSL").dem.elevation_m
     np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
     np.testing.assert_allclose(found, expected, atol=0.5)
+
+
+@pytest.mark.parametrize("suffix", ["tif", "vrt", "nc"])
+def test_large_rasters_with_next_to_no_bytes_are_refused_soon(tmp_path, suffix):
+    path, side = tmp_path / f"a.{suffix}", 100_000
+    if suffix == "tif":
+        blocks = {"tiled": True, "blockxsize": 4096, "blockysize": 4096, "sparse_ok": True, "bigtiff": True}
+        with rasterio.open(path, "w", "GTiff", side, side, 1, dtype="float32", transform=NORTH_UP, **blocks):
+            pass
+    elif suffix == "vrt":
+        path.write_text(vrt().replace('Size="24"', f'Size="{side}"'))
+    else:
+        with h5py.File(path, "w") as file:
+            file.create_dataset("elevation", (side, side), "f4", chunks=(1000, 1000))
+    start = time.monotonic()
+    with pytest.raises(RasterError, match=rf"a\.{suffix}: declares 100,000 x 100,000 pixels and holds [\d,]+ bytes"):
+        read_header(path)
+    assert time.monotonic() - start < 5
+
+
+def test_links_to_other_rasters_beside_a_raster_are_no_business_of_it(tmp_path):
+    path = write_raw_beside(tmp_path / "in" / "a.vrt", name="a.tif").with_suffix(".tif")
+    write_raw(tmp_path / "cached.tif", plain())
+    for name in ("a.hgt", "b.tif", "a.tif.json", "b.hdr", "readme.txt"):
+        path.with_name(name).symlink_to(tmp_path / "cached.tif")
+    assert read_raster(path, vertical_datum="MSL").dem.elevation_m.max() == plain().max()
+
+
+def test_pipe_is_no_raster(tmp_path):
+    os.mkfifo(tmp_path / "a.tif")
+    with pytest.raises(RasterError, match=r"a\.tif: is a pipe or a device; give a regular file"):
+        read_raster(tmp_path / "a.tif")
