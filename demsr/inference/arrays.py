@@ -311,7 +311,7 @@ def _rescaled(coordinate: xr.DataArray, scale: int) -> xr.DataArray:
 
 @xr.register_dataarray_accessor("demsr")  # type: ignore[no-untyped-call]
 class DemsrAccessor:
-    """The functions of demsr as methods of a DataArray, after `import demsr.accessor`: `da.demsr.super_resolve()`.
+    """The functions of demsr as methods of a DataArray: `da.demsr.super_resolve()`.
 
     Parameters
     ----------

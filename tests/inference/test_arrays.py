@@ -42,8 +42,6 @@ def test_plane_comes_out_as_the_plane_of_its_coordinates(net):
 
 
 def test_the_method_of_an_array_does_what_the_function_does(net):
-    import demsr.accessor  # noqa: F401
-
     lr = array(rough(8, 9))
     xr.testing.assert_identical(lr.demsr.super_resolve(net, consistent=True), super_resolve(lr, net, consistent=True))
 

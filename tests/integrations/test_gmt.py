@@ -32,7 +32,7 @@ def test_gmt_reads_the_elevation_of_a_product_as_cells(gmt, tmp_path, suffix):
     values = np.stack([rough(60, 80), np.full((60, 80), 2.0)]).astype(np.float32)
     write_product(tmp_path / f"a{suffix}", *tiled(tmp_path / "tiles", values, fine, side=60, UNCERTAINTY="True"))
     west, east, south, north, low, high, width, height, cols, rows, registration, _ = map(
-        float, gmt("grdinfo", "-C", tmp_path / f"a{suffix}").split("\t")[1:13]
+        float, gmt("grdinfo", "-C", "-L0", tmp_path / f"a{suffix}").split("\t")[1:13]
     )
     assert (rows, cols) == (60, 80)
     assert registration == 1  # cells, not nodes
