@@ -7,7 +7,7 @@ WORKERS ?= 2
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install repro test portability portability-quick ui docs check format
+.PHONY: help install repro test portability portability-quick ui docs gallery qgis check format
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
@@ -38,6 +38,12 @@ ui: install  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=... for anothe
 
 docs: install  ## Build the documentation in site/; warnings are errors
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
+gallery: install  ## Build the documentation with all examples run, also those with a training, a server or a cluster
+	NO_MKDOCS_2_WARNING=1 GALLERY=/ mkdocs build --strict
+
+qgis:  ## Zip the QGIS plugin as it is committed: integrations/qgis/demsr_qgis.zip
+	git archive --format=zip --prefix=demsr_qgis/ --output=integrations/qgis/demsr_qgis.zip HEAD:integrations/qgis/demsr_qgis
 
 check: install  ## Lint, types, layers
 	ruff check .

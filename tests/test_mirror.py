@@ -50,7 +50,7 @@ NO_MODULE = {
 }
 """Test files about several modules or about the whole package."""
 
-OUTSIDE = ("tests/benchmarks/", "tests/docs/", "tests/pipelines/")
+OUTSIDE = ("tests/benchmarks/", "tests/docs/", "tests/integrations/", "tests/pipelines/")
 
 
 def public_names(module: Path) -> list[str]:

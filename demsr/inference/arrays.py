@@ -307,3 +307,26 @@ def _rescaled(coordinate: xr.DataArray, scale: int) -> xr.DataArray:
     x, x_per_col, x_per_row, y, y_per_col, y_per_row = map(float, str(coordinate.attrs[_GEO_TRANSFORM]).split())
     steps = (x, x_per_col / scale, x_per_row / scale, y, y_per_col / scale, y_per_row / scale)
     return coordinate.assign_attrs({_GEO_TRANSFORM: " ".join(map(repr, steps))})
+
+
+@xr.register_dataarray_accessor("demsr")  # type: ignore[no-untyped-call]
+class DemsrAccessor:
+    """The functions of demsr as methods of a DataArray: `da.demsr.super_resolve()`.
+
+    Parameters
+    ----------
+    elevation : see `super_resolve`
+    """
+
+    def __init__(self, elevation: xr.DataArray) -> None:
+        self._elevation = elevation
+
+    def super_resolve(self, model: str | Path | DemSrNet | CoastNet = BUILTIN, **options: Any) -> xr.DataArray:
+        """Replace every cell by 5 x 5 cells.
+
+        Parameters
+        ----------
+        model : see the function `super_resolve`
+        options : keyword arguments of that function
+        """
+        return super_resolve(self._elevation, model, **options)

@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from demsr.dem.grid import Grid, metres_per_degree
-from demsr.dem.read.identity import LAND_SIGMA_M
+from demsr.dem.read.identity import LAND_SIGMA_M, SRTM_NORTH, SRTM_SOUTH
 from demsr.model.coast import CoastNet
 
-_SRTM_SOUTH, _SRTM_NORTH = -56.0, 60.0
 _TRUNCATE = 3.0  # reach of the Gaussian in standard deviations
 
 
@@ -31,7 +30,7 @@ class LandLaw:
     @property
     def reach_px(self) -> tuple[int, int]:
         """Distance along columns and along rows at which the Gaussian is cut off, HR pixels; the same in all rows."""
-        widest = [self._sigma_px(0.0)[0], self._sigma_px(_SRTM_NORTH)[1]]
+        widest = [self._sigma_px(0.0)[0], self._sigma_px(SRTM_NORTH)[1]]
         down, along = (ceil(_TRUNCATE * sigma) for sigma in widest)
         return down, along
 
@@ -50,8 +49,8 @@ class LandLaw:
         """
         # rounded, so that a part of a raster has the same numbers as the whole
         latitudes = [round(self.grid.centre(row, 0)[1], 6) for row in range(first, first + count)]
-        has_srtm = np.array([_SRTM_SOUTH <= latitude <= _SRTM_NORTH for latitude in latitudes])
-        within = np.clip(latitudes, _SRTM_SOUTH, _SRTM_NORTH)
+        has_srtm = np.array([SRTM_SOUTH <= latitude <= SRTM_NORTH for latitude in latitudes])
+        within = np.clip(latitudes, SRTM_SOUTH, SRTM_NORTH)
         return np.array([self._sigma_px(latitude) for latitude in within], np.float32).T, has_srtm
 
     def _sigma_px(self, latitude: float) -> tuple[float, float]:

@@ -102,6 +102,7 @@ def _create_variables(file: "h5netcdf.File", product: Product) -> "list[h5netcdf
             "source": product.source,
             "history": product.tags.get("COMMAND", "demsr"),
             "vertical_datum": product.vertical_datum or NOT_STATED,
+            "node_offset": np.int32(1),  # GMT: cells, not nodes
         }
     )
     axes = _create_axes(file, grid)
@@ -113,23 +114,29 @@ def _create_variables(file: "h5netcdf.File", product: Product) -> "list[h5netcdf
         variable = file.create_variable(band.name, axes, np.float32, fillvalue=np.float32(np.nan), **storage)
         variable.attrs.update(_attributes(band, product))
         variables.append(variable)
+    _create_edges(file, grid, axes)  # last: GMT reads the first variable with two dimensions
     return variables
 
 
 def _create_axes(file: "h5netcdf.File", grid: Grid) -> list[str]:
-    """Write the coordinates of cell centres and edges, and return the names of the axes."""
-    file.dimensions["bnds"] = 2
-    y_edges = grid.north - np.arange(grid.rows + 1) * grid.pixel_height
-    x_edges = grid.west + np.arange(grid.cols + 1) * grid.pixel_width
+    """Write the coordinates of cell centres, and return the names of the axes."""
     ys = [grid.centre(row, 0)[1] for row in range(grid.rows)]
     xs = [grid.centre(0, col)[0] for col in range(grid.cols)]
     axes = _geographic_axes() if grid.is_geographic else _projected_axes(grid.crs)
-    for (name, attributes), centres, edges in zip(axes.items(), (ys, xs), (y_edges, x_edges), strict=True):
+    for (name, attributes), centres in zip(axes.items(), (ys, xs), strict=True):
         file.dimensions[name] = len(centres)
         axis = file.create_variable(name, (name,), data=np.array(centres))
         axis.attrs.update({**attributes, "bounds": f"{name}_bnds"})
-        file.create_variable(f"{name}_bnds", (name, "bnds"), data=np.stack([edges[:-1], edges[1:]], axis=1))
     return list(axes)
+
+
+def _create_edges(file: "h5netcdf.File", grid: Grid, axes: list[str]) -> None:
+    """Write the coordinates of cell edges."""
+    y_edges = grid.north - np.arange(grid.rows + 1) * grid.pixel_height
+    x_edges = grid.west + np.arange(grid.cols + 1) * grid.pixel_width
+    file.dimensions["bnds"] = 2
+    for name, edges in zip(axes, (y_edges, x_edges), strict=True):
+        file.create_variable(f"{name}_bnds", (name, "bnds"), data=np.stack([edges[:-1], edges[1:]], axis=1))
 
 
 def _geographic_axes() -> dict[str, dict[str, str]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from demsr.pages.markup import escaped
 
 _WIDTH, _HEIGHT = 480, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 12, 46
+_LEFT, _RIGHT, _TOP, _BOTTOM = 72, 12, 12, 46
 _TICKS = 5
 _Numbers = NDArray[np.floating]
 

@@ -12,7 +12,7 @@ from demsr.dem.read.names import source_name
 from demsr.errors import DemsrError, RasterError
 from demsr.runtime.files import sha256_of_file
 
-_COMMAND = ["demsr", "super-resolve"]
+_PROGRAM, _COMMAND = "demsr", "super-resolve"
 
 
 def find_input(target: Path, tags: dict[str, str]) -> Path:
@@ -89,9 +89,9 @@ def _candidates(target: Path, name: str, tags: dict[str, str]) -> Iterator[Path]
 
 
 def _words(tags: dict[str, str]) -> list[str]:
-    """Return the words after `demsr super-resolve` in the recorded command."""
+    """Return the words after `super-resolve` in the recorded command; options of demsr itself may stand before it."""
     try:
         words = shlex.split(tags.get("COMMAND", ""))
     except ValueError:  # not written by demsr
         return []
-    return words[2:] if words[:2] == _COMMAND else []
+    return words[words.index(_COMMAND) + 1 :] if words[:1] == [_PROGRAM] and _COMMAND in words else []

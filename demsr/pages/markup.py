@@ -1,5 +1,6 @@
 """Pieces of HTML; every text is escaped, whatever file it comes from."""
 
+import base64
 import html
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -68,6 +69,21 @@ def properties(values: Mapping[str, object]) -> str:
     """
     rows = "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(text)}</dd>\n" for name, text in values.items())
     return f"<dl>\n{rows}</dl>\n"
+
+
+def picture(png: bytes, text: str) -> str:
+    """Return a picture with its caption.
+
+    Parameters
+    ----------
+    png : content of a PNG file
+    text : what it shows
+    """
+    data = base64.b64encode(png).decode()
+    return (
+        f'<figure class="picture"><img src="data:image/png;base64,{data}" alt="{escaped(text)}">'
+        f"<figcaption>{escaped(text)}</figcaption></figure>\n"
+    )
 
 
 def notes(texts: Iterable[str]) -> str:

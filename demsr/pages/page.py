@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,22 @@ from demsr.runtime.files import local_path, write_text
 
 LARGEST_BYTES = 5_000_000
 """No page is larger, so that it can be sent by mail."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A written page.
+
+    Attributes
+    ----------
+    path : of the page
+    size_bytes : of the page
+    summary : what it says, in one sentence
+    """
+
+    path: Path
+    size_bytes: int
+    summary: str
 
 
 def check_page(path: Path, *, overwrite: bool) -> Path:
@@ -71,8 +88,8 @@ def page(title: str, body: str, data: Mapping[str, Any] | None = None) -> str:
     )
 
 
-def write_page(path: Path, text: str) -> None:
-    """Write a page.
+def write_page(path: Path, text: str) -> int:
+    """Write a page and return its size in bytes.
 
     Parameters
     ----------
@@ -87,6 +104,7 @@ def write_page(path: Path, text: str) -> None:
         message = f"{path}: the page has {size:,} bytes, at most {LARGEST_BYTES:,} are written; name fewer pictures"
         raise RasterError(message)
     write_text(path, text)
+    return size
 
 
 def _data(data: Mapping[str, Any]) -> str:

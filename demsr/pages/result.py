@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from demsr.pages.charts import Line, line_chart
 from demsr.pages.encode import encode_band
 from demsr.pages.find_input import find_input, is_recorded, recorded_declarations
 from demsr.pages.markup import notes, paragraph, properties, section, table
-from demsr.pages.page import LARGEST_BYTES, check_page, page, write_page
+from demsr.pages.page import LARGEST_BYTES, Written, check_page, page, write_page
 from demsr.pages.scenes import BACK_PROJECTED, BICUBIC, RESULT, Result, Scene, open_result
 from demsr.pages.viewer import viewer
 from demsr.reporting.progress import look_progress
@@ -33,22 +32,6 @@ _METHODS = (BICUBIC, BACK_PROJECTED, RESULT)
 _STYLES = {"input": "s-input", BICUBIC: "s-bicubic", BACK_PROJECTED: "s-input", RESULT: "s-result", "truth": "s-truth"}
 
 
-@dataclass(frozen=True)
-class ResultReport:
-    """The written page.
-
-    Attributes
-    ----------
-    path : of the page
-    size_bytes : of the page
-    summary : what it says, in one sentence
-    """
-
-    path: Path
-    size_bytes: int
-    summary: str
-
-
 def report_result(
     target: Path,
     html: Path | None = None,
@@ -59,7 +42,7 @@ def report_result(
     declared: Declared | None = None,
     overwrite: bool = False,
     notify: Callable[[str], None] | None = None,
-) -> ResultReport:
+) -> Written:
     """Write a page about a product, in time and size that do not grow with it, the reading of its input aside.
 
     Parameters
@@ -102,8 +85,7 @@ def report_result(
     text = _page(title, body, shown, overview, product)
     if len(text.encode()) > LARGEST_BYTES:
         text = _page(title, body, _smaller(shown), overview, product)
-    write_page(html, text)
-    return ResultReport(html, len(text.encode()), _summary(scenes, against))
+    return Written(html, write_page(html, text), _summary(scenes, against))
 
 
 def _parts(region: Window, side: int) -> tuple[list[Window], int]:

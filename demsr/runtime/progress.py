@@ -1,6 +1,7 @@
 """Progress of long work: a bar on a terminal, otherwise a line on stderr every 20 seconds, even if nothing advances.
 
-DEMSR_LOG_FORMAT=json makes each line a JSON object, on a terminal as well.
+DEMSR_LOG_FORMAT=json makes each line a JSON object, on a terminal as well; DEMSR_LOG_INTERVAL_S sets the seconds
+between them.
 """
 
 import json
@@ -15,12 +16,13 @@ from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from demsr.errors import printable
+from demsr.errors import ParamsError, printable
 
 if TYPE_CHECKING:
     import rich.progress
 
 LOG_FORMAT = "DEMSR_LOG_FORMAT"
+LOG_INTERVAL = "DEMSR_LOG_INTERVAL_S"
 _INTERVAL_S = 20.0
 _LONGEST_RATE_S = 3600.0  # the remaining time follows from all work so far, since the cost of its parts differs
 
@@ -43,6 +45,7 @@ class Progress:
         self.title, self.total, self.unit = printable(title), total, unit
         self._before = self._done = done
         self._facts: dict[str, Fact] = {}
+        self._interval_s = _interval_s()
         self._started = 0.0
         self._lines = 0
         self._lock, self._ended = threading.Lock(), threading.Event()
@@ -94,7 +97,7 @@ class Progress:
             self._bar.update(self._task, completed=self._done, facts=", ".join(self._fact_texts()))
 
     def _print_lines(self) -> None:
-        while not self._ended.wait(_INTERVAL_S):
+        while not self._ended.wait(self._interval_s):
             self._print_line()
 
     def _print_line(self) -> None:
@@ -161,6 +164,21 @@ def shows_bars() -> bool:
     from rich.console import Console
 
     return Console(stderr=True).is_terminal
+
+
+def _interval_s() -> float:
+    """Return the seconds between two lines."""
+    text = os.environ.get(LOG_INTERVAL)
+    if not text:
+        return _INTERVAL_S
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < threading.TIMEOUT_MAX:
+        message = f"{LOG_INTERVAL} is {text!r}; set it to a number of seconds above 0, or unset it"
+        raise ParamsError(message)
+    return seconds
 
 
 def _bar(unit: str) -> "rich.progress.Progress":

@@ -11,6 +11,7 @@ from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
 from demsr.dem.read.declared import Declared
 from demsr.dem.read.header import Header, read_header
+from demsr.dem.read.identity import LAND_OFFSET_ARCSEC, LAND_SIGMA_M, SRTM_NORTH, SRTM_SOUTH
 from demsr.dem.read.raster import is_large, read_elevation
 from demsr.errors import GridError
 from demsr.sources.harmonise import describe_grid
@@ -61,6 +62,8 @@ def inspect_raster(path: Path, declared: Declared | None = None, *, patch_hr: in
         "voids": f"{np.count_nonzero(~valid):,} pixels, {100 * (1 - valid.mean()):.2f} %",
         "range": f"{np.nanmin(elevation):.1f} to {np.nanmax(elevation):.1f} m" if valid.any() else "nothing measured",
     }
+    if grid.is_fifteen_arcsec and valid.any():
+        facts["operator"] = _operator(header.product, elevation, grid)
     return Inspection(path, facts, [*header.assumptions, *of_values], _uses(header, elevation, grid, patch_hr))
 
 
@@ -75,6 +78,31 @@ def _facts(header: Header, grid: Grid) -> dict[str, str]:
         "vertical datum": header.vertical_datum or "not stated; declare it with --vertical-datum",
         "sign": _SIGNS[header.storage.positive],
     }
+
+
+def _operator(product: str | None, elevation: NDArray[np.float32], grid: Grid) -> str:
+    """Return how the cells came from the terrain, as far as the product tells, and for which of them that is not so."""
+    if product is None:
+        return "blind: no product by its name and texts; a finer raster beside it shows how it was sampled"
+    latitudes = np.array([grid.centre(row, 0)[1] for row in range(grid.rows)])
+    has_srtm = ((latitudes >= SRTM_SOUTH) & (latitudes <= SRTM_NORTH))[:, None]
+    land, measured = elevation > 0, np.isfinite(elevation)
+    whole = elevation == np.rint(elevation)
+    shares = {
+        "sea floor, which follows no law": measured & ~land,
+        f"land beyond SRTM, north of {SRTM_NORTH:g} or south of {-SRTM_SOUTH:g} degrees": land & ~has_srtm,
+        "land not in whole metres, so from another source": land & has_srtm & ~whole,
+    }
+    count = int(np.count_nonzero(measured))
+    left_out = np.logical_or.reduce([np.broadcast_to(cells, land.shape) for cells in shares.values()])
+    broken = [f"{_percent(cells, count)} is {name}" for name, cells in shares.items() if cells.any()]
+    law = f"SRTM under a Gaussian of {LAND_SIGMA_M:g} m, {LAND_OFFSET_ARCSEC:g} arc-seconds north-east of where it is"
+    text = f"gebco, for {product}: {_percent(measured & ~left_out, count)} of the cells should be {law}"
+    return "; ".join([text, *broken, "a finer raster beside it shows whether it is so"])
+
+
+def _percent(cells: NDArray[np.bool_], count: int) -> str:
+    return f"{100 * np.count_nonzero(cells) / count:.1f} %"
 
 
 def _uses(header: Header, elevation: NDArray[np.float32], grid: Grid, patch_hr: int) -> list[str]:

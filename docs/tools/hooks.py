@@ -3,10 +3,12 @@
 import ast
 import os
 import re
+import warnings
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
@@ -19,6 +21,9 @@ PAGES = {
     "demsr/weights/README.md": "model-card.md",
 }
 """Markdown file outside docs/ -> page of the site."""
+
+OWN_LINKS = ("api/", "generated/")
+"""Folders of pages whose links are those of the site already."""
 
 _DRAWING = re.compile(r"!\[[^\]]*\]\(pictures/(?P<name>\w+)\.svg\)")
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml", "": "text"}
@@ -34,13 +39,22 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     return config
 
 
+@event_priority(100)
+def on_pre_build(**_: Any) -> None:
+    """Make warnings of Python errors while the examples of the gallery run."""
+    warnings.simplefilter("error")
+    warnings.filterwarnings("default", module="mkdocs|mlflow|ray")  # of these packages on their own code
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
+    warnings.resetwarnings()
+    warnings.simplefilter("default")
     for source, page in PAGES.items():
         files.append(File.generated(config, page, content=(ROOT / source).read_text()))
     for page, text in _api_pages():
         files.append(File.generated(config, page, content=text))
-    for page in [file for file in files.documentation_pages() if not file.src_uri.startswith("api/")]:
+    for page in [file for file in files.documentation_pages() if not file.src_uri.startswith(OWN_LINKS)]:
         source = _source_of(page.src_uri)
         for target in sorted(_targets(page.content_string, source)):
             uri = _file_page(target)
@@ -53,7 +67,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Point links of the repository at the pages of the site."""
-    if page.file.src_uri.startswith(("api/", "files/")):
+    if page.file.src_uri.startswith((*OWN_LINKS, "files/")):
         return markdown
     source = _source_of(page.file.src_uri)
     markdown = _DRAWING.sub(_inline_drawing, markdown)

@@ -16,3 +16,8 @@ def test_a_report_that_would_replace_a_page_is_refused(demsr, tmp_path):
     done = demsr("report", written_product(tmp_path), "--html", tmp_path / "page.html")
     assert refused(done, start=f"{tmp_path / 'page.html'}: exists already", way_out="--overwrite")
     assert (tmp_path / "page.html").read_text() == "mine"
+
+
+def test_options_of_a_result_are_refused_for_a_training(demsr, tmp_path):
+    done = demsr("report", "models:/a/1", "--against", tmp_path / "truth.tif")
+    assert refused(done, start="models:/a/1: --against, --input and --at go with a result", way_out="leave them out")

@@ -41,6 +41,11 @@ def test_plane_comes_out_as_the_plane_of_its_coordinates(net):
     assert fine.dtype == np.float32
 
 
+def test_the_method_of_an_array_does_what_the_function_does(net):
+    lr = array(rough(8, 9))
+    xr.testing.assert_identical(lr.demsr.super_resolve(net, consistent=True), super_resolve(lr, net, consistent=True))
+
+
 def test_what_the_array_says_about_itself_is_kept(net):
     lr = array(rough(8, 9), long_name="depth of nothing")
     reference = xr.DataArray(

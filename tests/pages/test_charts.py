@@ -5,7 +5,7 @@ import pytest
 
 from demsr.pages.charts import Line, line_chart
 
-WIDTH = (62, 468)  # pixels between the first and the last x
+WIDTH = (72, 468)  # pixels between the first and the last x
 
 
 def points(svg: str) -> list[np.ndarray]:

@@ -24,7 +24,7 @@ def test_the_input_is_found_beside_the_product(source):
 
 def test_the_input_is_found_where_the_command_read_it_from_here_or_from_the_folder_of_the_product(source, monkeypatch):
     target = source.parent.parent / "out.tif"
-    tags = tags_for(source, "demsr super-resolve 'data/in put.tif' out.tif")
+    tags = tags_for(source, "demsr --log-format json super-resolve 'data/in put.tif' out.tif")
     assert find_input(target, tags).samefile(source)
     monkeypatch.chdir(source.parent)
     assert find_input(target, tags).samefile(source)

@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from demsr.errors import ParamsError
 from demsr.runtime import progress
 from demsr.runtime.progress import Progress, tracked
 
@@ -12,6 +13,7 @@ def no_terminal(monkeypatch):
     monkeypatch.setattr(progress, "_INTERVAL_S", 0.05)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     monkeypatch.delenv("DEMSR_LOG_FORMAT", raising=False)
+    monkeypatch.delenv("DEMSR_LOG_INTERVAL_S", raising=False)
 
 
 def lines_of(capsys, count: int) -> list[str]:
@@ -52,6 +54,16 @@ def test_lines_are_json_when_asked_for(capsys, monkeypatch):
     ]
     assert line["left_s"] == pytest.approx(3 * line["elapsed_s"], abs=0.2)
     assert line["time"].endswith("+00:00")
+
+
+def test_a_program_that_reads_the_lines_sets_their_interval(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "_INTERVAL_S", 3600.0)
+    monkeypatch.setenv("DEMSR_LOG_INTERVAL_S", "0.05")
+    with Progress("letters", total=3):
+        assert lines_of(capsys, 2)
+    monkeypatch.setenv("DEMSR_LOG_INTERVAL_S", "often")
+    with pytest.raises(ParamsError, match="DEMSR_LOG_INTERVAL_S is 'often'; set it to a number of seconds"):
+        Progress("letters", total=3)
 
 
 def test_bytes_are_shown_as_megabytes_and_unknown_totals_are_left_out(capsys):

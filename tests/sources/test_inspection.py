@@ -196,3 +196,19 @@ def test_a_file_that_is_not_a_raster_is_refused(tmp_path):
     (tmp_path / "a.txt").write_text("no raster")
     with pytest.raises(RasterError, match=r"a\.txt: cannot be read as a raster"):
         inspect_raster(tmp_path / "a.txt")
+
+
+def test_cells_of_gebco_are_counted_by_whether_they_follow_its_law_on_land(tmp_path):
+    cell = 15 / 3600
+    elevation = np.full((240, 10), 5, np.float32)
+    elevation[120:, :4] = -20  # a fifth is sea, between 59.5 and 60 degrees
+    elevation[:120, 0] = 5.5  # beyond SRTM in any case
+    elevation[120:, 9] = 5.5
+    path = write_raw(tmp_path / "gebco.tif", elevation, transform=Affine(cell, 0, 10, 0, -cell, 60.5))
+    told = inspect_raster(path).facts["operator"]
+    assert told.startswith("gebco, for GEBCO: 25.0 % of the cells should be SRTM under a Gaussian of 164 m")
+    assert "20.0 % is sea floor" in told
+    assert "50.0 % is land beyond SRTM, north of 60 or south of 56 degrees" in told
+    assert "5.0 % is land not in whole metres" in told
+    named = write_raw(tmp_path / "other.tif", elevation, transform=Affine(cell, 0, 10, 0, -cell, 60.5))
+    assert inspect_raster(named).facts["operator"].startswith("blind")

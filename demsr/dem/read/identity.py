@@ -9,6 +9,8 @@ LAND_OFFSET_ARCSEC = 1.5
 """The land of these products lies so far to the east and to the north of where it is: half an SRTM pixel."""
 LAND_SIGMA_M = 164.0
 """Standard deviation of the Gaussian under which the cells of that land are SRTM."""
+SRTM_SOUTH, SRTM_NORTH = -56.0, 60.0
+"""Latitudes between which there is SRTM, and so this law."""
 _PATTERNS = {GEBCO: r"gebco", SRTM15: r"srtm15|earth[_ ]relief[_ ](15s|at 15 arc)|relief model at 15 arc"}
 _TEXTS = re.compile(r"title|source|description|comment|history|references|acknowledg", re.IGNORECASE)
 _ON_LATTICE = 0.05  # of a cell

@@ -5,7 +5,7 @@ pixel 1.5 arc-seconds west and south of the middle of the cell. Seen from the SR
 5 x 5 pixels, and the truth need not be resampled. `demsr fit-degradation` finds and recognises this law.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from demsr.dem.dem import Dem
 from demsr.dem.grid import Grid
-from demsr.dem.read.identity import LAND_SIGMA_M
+from demsr.dem.read.identity import LAND_OFFSET_ARCSEC, LAND_SIGMA_M
 from demsr.errors import ParamsError
 from demsr.pairs.area import Area
 from demsr.pairs.degradations.base import Degradation, RegionLr
@@ -85,6 +85,35 @@ class GebcoLand(Degradation):
             sea = random.random(lr.shape) >= land_share
             lr = np.where(sea, 0, np.maximum(lr, self.rounding_m))
         return lr.astype(np.float32)
+
+
+def as_gebco(hr: Dem, *, seed: int = 0) -> Dem:
+    """Return the cells that GEBCO would have of SRTM: blurred, sampled, rounded, and displaced to the north-east.
+
+    Parameters
+    ----------
+    hr : SRTM, 3 arc-seconds; rows and columns beyond a multiple of five are left out
+    seed : of the cells along a coast
+
+    Returns
+    -------
+    lr : 15 arc-second cells; those whose 5 x 5 pixels are void are void
+    """
+    scale = 5
+    rows, cols = hr.grid.rows // scale, hr.grid.cols // scale
+    hr = hr.window(0, 0, rows * scale, cols * scale)
+    lr = GebcoLand().degrade(hr, random=generator(seed, "coast"))[scale // 2 :: scale, scale // 2 :: scale]
+    covered = hr.valid.reshape(rows, scale, cols, scale).any(axis=(1, 3))
+    grid = replace(
+        hr.grid.moved(LAND_OFFSET_ARCSEC / 3600, LAND_OFFSET_ARCSEC / 3600),
+        rows=rows,
+        cols=cols,
+        pixel_width=scale * hr.grid.pixel_width,
+        pixel_height=scale * hr.grid.pixel_height,
+        registration="area",
+    )
+    elevation_m = np.where(covered, lr, np.float32(np.nan))
+    return Dem(elevation_m=elevation_m, grid=grid, vertical_datum="MSL", source=f"{hr.source}, as GEBCO")
 
 
 def gaussian_blur(elevation: _Array, grid: Grid, *, sigma_m: float) -> _Array:

@@ -9,7 +9,8 @@ from demsr.dem.dem import Dem
 from demsr.dem.read.identity import LAND_SIGMA_M
 from demsr.dem.read.raster import read_dem
 from demsr.errors import ParamsError
-from demsr.pairs.degradations.gebco import GebcoLand, fill_water, gaussian_blur
+from demsr.pairs.degradations.gebco import GebcoLand, as_gebco, fill_water, gaussian_blur
+from demsr.pairs.fit_gaussian import fit_gaussian
 from demsr.pairs.split import Region
 from demsr.runtime.seeding import generator
 
@@ -150,3 +151,12 @@ def test_the_law_leaves_the_rounding_where_gebco_carries_srtm(shared, lr, hr, la
 def test_the_law_does_not_hold_where_gebco_has_another_source(shared, lr, hr):
     residual = law_residual(shared / "data", lr, hr)
     assert 1.4826 * np.median(np.abs(residual - np.median(residual))) > 0.9
+
+
+def test_cells_as_gebco_follow_its_law_and_lie_north_east_of_the_terrain():
+    hr = dem(rough(253, 253, rms=100.0))
+    lr = as_gebco(hr)
+    assert (lr.grid.rows, lr.grid.cols, lr.grid.pixel_width) == (50, 50, 5 * hr.grid.pixel_width)
+    assert lr.grid.west - hr.grid.west == pytest.approx(1.5 / 3600)
+    assert lr.grid.north - hr.grid.north == pytest.approx(1.5 / 3600)
+    assert fit_gaussian(lr, hr).objection is None
