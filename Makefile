@@ -40,6 +40,7 @@ docs: install  ## Build the documentation in site/; warnings are errors
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 check: install  ## Lint, types, layers
+	hadolint Dockerfile
 	ruff check .
 	ruff format --check .
 	mypy

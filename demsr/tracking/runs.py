@@ -22,7 +22,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 
-from demsr.errors import TrackingError
+from demsr.errors import TrackingError, printable
 from demsr.runtime.project import project_root
 from demsr.tracking.store import EXPERIMENT, beside_store, connect, experiment_id, store_lock, tracking_uri
 
@@ -201,7 +201,7 @@ def tracked_run(
             interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
             with contextlib.suppress(MlflowException):  # the store itself may be what failed
                 client.set_terminated(run.id, "KILLED" if interrupted else "FAILED")
-                run.log_tags({"error": f"{type(error).__name__}: {error}"[:500]})
+                run.log_tags({"error": printable(f"{type(error).__name__}: {error}")[:500]})
             if _SQLITE_FULL in str(error):
                 message = f"{tracking_uri()}: its disk is full; free space there and run the same command again"
                 raise TrackingError(message) from error
@@ -320,7 +320,8 @@ def _find(client: MlflowClient, where: str, work_key: str | None, lock: str, *, 
 
 
 def _provenance() -> dict[str, str]:
-    commit = _git("rev-parse", "HEAD")
+    of_image = os.environ.get("DEMSR_COMMIT")  # whose project may have no commit, or only one of its own
+    commit = _git("rev-parse", "HEAD") or of_image
     made_by_dvc = (":!results", ":!dvc.lock")
     dirty = bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".", *made_by_dvc))
     versions = {package: importlib.metadata.version(package) for package in _PACKAGES if _installed(package)}
@@ -332,6 +333,7 @@ def _provenance() -> dict[str, str]:
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {_accelerator()}",
         "python": platform.python_version(),
         "packages": json.dumps(versions),
+        **({"image.commit": of_image} if of_image else {}),
         **experiment,
     }
 

@@ -35,6 +35,16 @@ def test_a_run_says_what_it_was_made_from(store):
     assert steps == [1, 2]
 
 
+def test_a_run_in_an_image_names_the_commit_of_the_image(store, monkeypatch):
+    subprocess.run(["git", "init", "-q"], cwd=store, check=True)  # a repository without a commit
+    monkeypatch.setenv("DVC_ROOT", str(store))
+    monkeypatch.setenv("DEMSR_COMMIT", "0123abc")
+    with tracked_run("pretrain test", params={}, **OPTIONS) as run:
+        pass
+    tags = connect().get_run(run.id).data.tags
+    assert tags["mlflow.source.git.commit"] == tags["image.commit"] == "0123abc"
+
+
 @pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])
 def test_a_run_ends_as_its_block_does(store, error, status):
     with pytest.raises(error), tracked_run("broken", params={}, **OPTIONS) as run:
