@@ -209,6 +209,11 @@ def tracked_run(
         client.set_terminated(run.id, "FINISHED")
 
 
+def dvc_experiment() -> str | None:
+    """Return the name of the DVC experiment that this process belongs to, queue jobs included; None outside of one."""
+    return os.environ.get("DVC_EXP_NAME")
+
+
 def find_run(client: MlflowClient, weights_sha256: str) -> str | None:
     """Return the id of the latest run that has produced these weights, None if the store has none.
 
@@ -299,9 +304,26 @@ def _kill(client: MlflowClient, where: str, wanted: str) -> None:
 
 def _create(client: MlflowClient, where: str, name: str, work_key: str | None, lock: str) -> str:
     """Create a run together with its keys, so that a process killed at once leaves a run that can be found."""
-    tags = {"mlflow.user": os.environ.get("USER", "demsr"), _LOCK_TAG: lock}
+    tags = {"mlflow.user": _user(), _LOCK_TAG: lock}
     tags |= {_WORK_KEY_TAG: work_key} if work_key else {}
+    if (experiment := dvc_experiment()) is not None:
+        name, tags[PARENT_TAG] = f"{name} [{experiment}]", _run_of(client, where, experiment)
     return str(client.create_run(where, run_name=name, tags=tags).info.run_id)
+
+
+def _run_of(client: MlflowClient, where: str, experiment: str) -> str:
+    """Return the id of the run above those of a DVC experiment, which is created by the first of them."""
+    key = f"dvc exp {experiment} {os.environ.get('DVC_EXP_BASELINE_REV', '')}"
+    if found := client.search_runs([where], f"tags.`{_WORK_KEY_TAG}` = '{key}'", max_results=1):
+        return str(found[0].info.run_id)
+    tags = {"mlflow.user": _user(), "stage": "experiment", "dvc.exp.name": experiment, _WORK_KEY_TAG: key}
+    run_id = str(client.create_run(where, run_name=f"dvc exp {experiment}", tags=tags).info.run_id)
+    client.set_terminated(run_id, "FINISHED")  # it has no process of its own
+    return run_id
+
+
+def _user() -> str:
+    return os.environ.get("USER", "demsr")
 
 
 def _find(client: MlflowClient, where: str, work_key: str | None, lock: str, *, finished: bool) -> str | None:
