@@ -1,21 +1,30 @@
-# docker build --build-arg TORCH_INDEX_URL=INDEX -t demsr .    INDEX has the CPU or CUDA builds; leave it out for pip's own
-# docker run --gpus all --name demsr demsr                     `dvc repro`; `docker start -a demsr` goes on where it stopped
-ARG BASE_IMAGE=python:3.11-slim
-FROM ${BASE_IMAGE}
+# Image with demsr and a project of its own, in which it runs the pipeline:
+#     docker build --build-arg COMMIT="$(git rev-parse HEAD)" --build-arg VERSION="$(git describe --tags | cut -c 2-)" -t demsr .
+#     docker run --name demsr demsr            `dvc repro`; `docker start -a demsr` goes on where it stopped
+# torch is that for CPUs; for GPUs add --build-arg TORCH_INDEX_URL= (pip's own) or an index of another version of CUDA, and run
+# with --gpus all.
+ARG BASE_IMAGE=python:3.11.14-slim-bookworm
 
-RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -rf /var/lib/apt/lists/*
-RUN useradd --create-home demsr
-USER demsr
-RUN mkdir /home/demsr/project
-WORKDIR /home/demsr/project
-ENV PIP_NO_CACHE_DIR=1 PATH=/home/demsr/.local/bin:$PATH
-
-ARG TORCH_INDEX_URL=
-COPY --chown=demsr:demsr pyproject.toml constraints.txt README.md ./
-COPY --chown=demsr:demsr demsr demsr
+FROM ${BASE_IMAGE} AS build
+RUN python -m venv /opt/demsr
+ENV PATH=/opt/demsr/bin:$PATH PIP_NO_CACHE_DIR=1
+WORKDIR /source
+COPY constraints.txt .
+ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 RUN pip install ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} -c constraints.txt torch
-RUN pip install -c constraints.txt -e '.[sweep]'
+COPY . .
+ARG VERSION=
+RUN SETUPTOOLS_SCM_PRETEND_VERSION_FOR_DEMSR=$VERSION pip wheel --no-deps --wheel-dir wheels .
+RUN pip install -c constraints.txt "$(echo wheels/demsr-*.whl)[sweep,s3]"
 
-COPY --chown=demsr:demsr . .
-RUN git init --quiet
+FROM ${BASE_IMAGE}
+RUN apt-get update && apt-get install --yes --no-install-recommends git=1:2.* && rm -rf /var/lib/apt/lists/* && useradd --create-home --uid 1000 demsr
+COPY --from=build /opt/demsr /opt/demsr
+ENV PATH=/opt/demsr/bin:$PATH
+WORKDIR /home/demsr/project
+RUN chown 1000:1000 .
+USER 1000:1000
+ARG COMMIT=unknown
+ENV DEMSR_COMMIT=${COMMIT} USER=demsr
+RUN demsr init . && git init --quiet && git config user.name demsr && git config user.email demsr@localhost && git add . && git commit --quiet --message "Project of demsr, commit $COMMIT"
 CMD ["dvc", "repro"]

@@ -46,6 +46,7 @@ qgis:  ## Zip the QGIS plugin as it is committed: integrations/qgis/demsr_qgis.z
 	git archive --format=zip --prefix=demsr_qgis/ --output=integrations/qgis/demsr_qgis.zip HEAD:integrations/qgis/demsr_qgis
 
 check: install  ## Lint, types, layers
+	hadolint Dockerfile
 	ruff check .
 	ruff format --check .
 	mypy

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from demsr.inference.load import load_model
     from demsr.model.srnet import DemSrNet
 
-__version__ = "0.1.0"
+    __version__: str
+
 __all__ = [
     "Dem",
     "DemSrNet",
@@ -37,6 +38,8 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use, so that `import demsr` and `demsr --help` do not wait for torch."""
+    if name == "__version__":
+        return _version()
     if name not in _MODULES:
         message = f"module 'demsr' has no attribute {name!r}"
         raise AttributeError(message)
@@ -49,3 +52,13 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """List the public names for completion."""
     return __all__
+
+
+def _version() -> str:
+    """Return the version of the installed package, which setuptools-scm takes from the tag."""
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version("demsr")
+    except importlib.metadata.PackageNotFoundError:  # the code that MLflow keeps with a model is not installed
+        return "0+unknown"

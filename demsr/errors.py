@@ -5,18 +5,27 @@ Every message has the form *where: what was found, what is required; what to do*
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 
+_PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/]+@")
+
 
 def printable(text: str) -> str:
-    """Return a text in one line, without characters that control a terminal.
+    """Return a text in one line, without characters that control a terminal and without the passwords of its addresses.
 
     Parameters
     ----------
     text : with names and tags from files, for example
+
+    Examples
+    --------
+    >>> printable("http://ann:secret@example.org: no server answers")
+    'http://ann:***@example.org: no server answers'
     """
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
+    line = _PASSWORD.sub(r"\1***@", " ".join(text.split()))
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in line)
 
 
 class DemsrError(Exception):

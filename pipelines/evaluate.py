@@ -5,7 +5,7 @@ from demsr.evaluation.coverage import coverage
 from demsr.evaluation.examples import comparisons
 from demsr.evaluation.methods import baselines
 from demsr.evaluation.scoring import score
-from demsr.evaluation.summary import summarise, write_area_scores
+from demsr.evaluation.summary import deciding_numbers, summarise, write_area_scores
 from demsr.model.checkpoint import read_model
 from demsr.model.device import best_device
 from demsr.options import DOMAINS
@@ -45,7 +45,8 @@ def main() -> None:
             save_comparison(figure, comparisons(test, models[kind], rows=section.figure_rows, method=kind))
             run.log_file(figure)
         summary = summarise(scores)
-        write_json(results / "metrics.json", summary)
+        write_json(results / "metrics.json", deciding_numbers(summary, list(models)))
+        write_json(results / "scores.json", summary)
         write_area_scores(results / "areas.csv", scores)
         write_json(results / "coverage.json", covered)
         run.log_file(results / "areas.csv")

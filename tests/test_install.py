@@ -30,25 +30,26 @@ OF_EXTRAS = {
 
 
 class Environment:
-    """A virtual environment beside a copy of the files that the image copies before it installs."""
+    """A virtual environment beside a copy of the files that the image gets."""
 
     def __init__(self, root: Path, folder: Path) -> None:
         self.project, self.bin = folder / "project", folder / "environment" / "bin"
         self.packages = folder / "environment/lib" / f"python3.{sys.version_info.minor}" / "site-packages"
-        dockerfile = (root / "Dockerfile").read_text()
-        self.install_torch, self.install_project = re.findall(r"^RUN (pip install .+)$", dockerfile, re.MULTILINE)
-        copied = re.findall(r"^COPY --chown=\S+ (.+) \S+$", dockerfile.partition("RUN pip")[0], re.MULTILINE)
-        for name in " ".join(copied).split():
-            target = self.project / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if (root / name).is_dir():
-                shutil.copytree(root / name, target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(root / name, target)
+        lines = re.findall(r"^RUN (.*(?:pip|git init) .+)$", (root / "Dockerfile").read_text(), re.MULTILINE)
+        self.install_torch, self.build_wheel, self.install_wheel, self.start_project = lines
+        names = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard"], cwd=root, capture_output=True, text=True
+        )
+        for name in names.stdout.splitlines():
+            if (root / name).is_file() and not name.startswith(("tests/", "docs/", "results/")):
+                (self.project / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(root / name, self.project / name)
         subprocess.run([sys.executable, "-m", "venv", self.bin.parent], check=True)
         self.env = os.environ | {
             "PATH": f"{self.bin}:{os.environ['PATH']}",
             "TORCH_INDEX_URL": "",
+            "VERSION": "",
+            "COMMIT": "0123abc",
             "PIP_NO_COMPILE": "1",  # most modules are never imported here
         }
         self.env.pop("PYTHONPATH", None)
@@ -74,7 +75,7 @@ def environment(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Environ
 @pytest.mark.slow
 def test_the_wheel_alone_super_resolves_gebco_outside_any_repository(environment, tmp_path, record_property):
     torch_mb, started = environment.megabytes(), time.perf_counter()
-    environment.run("pip wheel --no-deps --wheel-dir wheels .")
+    environment.run(environment.build_wheel)
     environment.run("pip install -c constraints.txt wheels/demsr-*.whl")
     record_property("wheel alone, installation after torch (s)", f"{time.perf_counter() - started:.0f}")
     record_property("wheel alone, site-packages without torch (MB)", f"{environment.megabytes() - torch_mb:.0f}")
@@ -106,19 +107,24 @@ def test_the_wheel_alone_super_resolves_gebco_outside_any_repository(environment
 
 
 @pytest.mark.slow
-def test_the_image_is_built_from_the_files_that_it_copies(environment):
-    environment.run(f"{environment.install_project} --no-deps")
-    where = environment.run('python -c "import demsr; print(demsr.__file__)"', cwd=environment.project.parent)
-    assert where.startswith(str(environment.project))
+def test_the_project_of_the_image_is_written_by_the_wheel_and_committed(environment, root, tmp_path):
+    declared = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools_scm"]["fallback_version"]
+    assert environment.run("demsr --version") == f"demsr {declared}\n"  # the copy has neither .git nor a version
+    environment.run(environment.start_project, cwd=tmp_path)
+    assert environment.run("git log --format=%s", cwd=tmp_path) == "Project of demsr, commit 0123abc\n"
+    assert environment.run("git status --short", cwd=tmp_path) == ""
+    files = environment.run("git ls-files", cwd=tmp_path).split()
+    assert {"dvc.yaml", "params.yaml", "pipelines/register.py", "sweeps/run.py", ".gitignore"} < set(files)
+    assert not any(name.startswith("demsr/") for name in files)
 
 
 def test_the_packages_of_the_image_are_among_those_that_run_these_tests(root):
     """`make install` puts them, with the same pins, into an empty environment."""
-    (extra,) = re.findall(
-        r"^RUN pip install (?:-c constraints.txt) -e '\.\[(\w+)\]'$", (root / "Dockerfile").read_text(), re.M
+    dockerfile, makefile = ((root / name).read_text() for name in ("Dockerfile", "Makefile"))
+    (extras,) = re.findall(
+        r'^RUN pip install -c constraints.txt "\$\(echo wheels/demsr-\*.whl\)\[(.+)\]"$', dockerfile, re.M
     )
-    assert (
-        "install --disable-pip-version-check -c constraints.txt -e '.[all,dev,docs]'" in (root / "Makefile").read_text()
-    )
-    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert re.fullmatch(rf"demsr\[(\w+,)*{extra}(,\w+)*\]", *extras["all"])
+    assert "install --disable-pip-version-check -c constraints.txt -e '.[all,dev,docs]'" in makefile
+    declared = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (of_all,) = re.fullmatch(r"demsr\[(.+)\]", *declared["all"]).groups()
+    assert set(extras.split(",")) <= set(of_all.split(","))

@@ -1,6 +1,6 @@
 """The command line. Commands import heavy packages when they run, so that `demsr --help` starts fast."""
 
-from demsr.cli import rasters, reports, training, models, runs, profile, sweeps  # noqa: F401, I001  in the order of the help
+from demsr.cli import rasters, reports, training, models, runs, projects, profile, sweeps  # noqa: F401, I001  in the order of the help
 from demsr.cli.app import app
 from demsr.errors import reported
 

@@ -1,6 +1,6 @@
 """Scores of several methods as a table of means over the areas, and as one row for each area."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ from demsr.evaluation.methods import BICUBIC
 from demsr.evaluation.scoring import AreaScore, gains, mean_metrics
 from demsr.runtime.files import write_csv
 
+_DECIDING = ("gain_percent", "worst_area_gain_percent", "rmse")
 Results = Mapping[str, Mapping[str, AreaScore]]  # by method, then by area
 
 
@@ -26,6 +27,25 @@ def summarise(results: Results) -> dict[str, dict[str, dict[str, float]]]:
     return {
         group: {method: _rounded(_mean_row(scores, results[BICUBIC], group)) for method, scores in results.items()}
         for group in groups
+    }
+
+
+def deciding_numbers(
+    summary: Mapping[str, Mapping[str, Mapping[str, float]]], models: Sequence[str]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the numbers by which models are compared and promoted, to four digits: gains over bicubic and RMSE.
+
+    Parameters
+    ----------
+    summary : from `summarise`
+    models : names of the methods that were trained
+    """
+    return {
+        group: {
+            model: {name: float(f"{value:.4g}") for name, value in methods[model].items() if name.startswith(_DECIDING)}
+            for model in models
+        }
+        for group, methods in summary.items()
     }
 
 

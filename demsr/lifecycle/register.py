@@ -79,7 +79,7 @@ def register_models(
     min_gain_percent, max_loss_percent, bootstrap_resamples, seed : see `PromotionRule`
     """
     rule = PromotionRule(min_gain_percent, max_loss_percent, bootstrap_resamples, seed)
-    summary = read_json(results / "evaluate" / "metrics.json")
+    summary = read_json(results / "evaluate" / "scores.json")
     outcomes = []
     for kind, stage, domain in _TRAINED:
         scores = {group: methods[kind] for group, methods in summary.items()}

@@ -108,4 +108,4 @@ class Params(Section):
     def registration_options(self) -> dict[str, Any]:
         """Return the keyword arguments of `demsr.lifecycle.register.register_models`."""
         folders = {"models": self.paths.models, "pairs": self.paths.pairs, "results": self.paths.results}
-        return folders | self.registration.model_dump() | {"seed": self.base.seed}
+        return folders | self.registration.model_dump(exclude={"experiments"}) | {"seed": self.base.seed}

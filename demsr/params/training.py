@@ -109,8 +109,10 @@ class Register(Section):
     min_gain_percent : smallest mean RMSE gain over the champion; its 95 % interval must lie above 0
     max_loss_percent : largest loss against bicubic in any area
     bootstrap_resamples : number of bootstrap resamples for the interval
+    experiments : whether experiments of DVC register their models
     """
 
     min_gain_percent: float
     max_loss_percent: float
     bootstrap_resamples: Annotated[int, Field(ge=100)]
+    experiments: bool

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 Summary = Mapping[str, Mapping[str, Mapping[str, float]]]  # metrics by group of areas, then by method
 
 
-def print_results(summary: Summary, outcomes: "Sequence[RegistrationOutcome]", *, pictures: Path) -> None:
+def print_results(
+    summary: Summary, outcomes: "Sequence[RegistrationOutcome]", *, pictures: Path, unregistered: str | None = None
+) -> None:
     """Print the scores, the registered versions with the promotion decision, and where to see more.
 
     Parameters
@@ -25,6 +27,7 @@ def print_results(summary: Summary, outcomes: "Sequence[RegistrationOutcome]", *
     summary : metrics by group of areas, then by method, from `demsr.evaluation.summary.summarise`
     outcomes : registration outcome of each model
     pictures : folder of the figures
+    unregistered : experiment of DVC whose models were not registered
     """
     print_summary(summary)
     console = Console()
@@ -32,6 +35,12 @@ def print_results(summary: Summary, outcomes: "Sequence[RegistrationOutcome]", *
         standing = "champion" if outcome.promoted else "not champion"
         console.print(
             f"[bold]{outcome.name}[/] version {outcome.version} is {standing}: {escape(printable(outcome.reason))}"
+        )
+    if unregistered is not None:
+        name = escape(printable(unregistered))
+        console.print(
+            f"The models of experiment {name} are not registered; to register them, run `dvc exp apply {name}` and "
+            "`demsr models --restore`, or set register.experiments."
         )
     console.print(f"Pictures are in {pictures}; all runs and both models: [bold]make ui[/]")
 

@@ -4,6 +4,7 @@ import math
 import shutil
 import uuid
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -119,7 +120,7 @@ def _run(
         TrialLog(storage, "finalist", space, plan.metric),
     )
     with tracked_run(
-        f"{plan.name} {plan.profile}",
+        f"{plan.name} {plan.profile}, pairs {plan.inputs[0].md5[:8]}, {datetime.now(UTC):%Y-%m-%d}",
         stage=f"sweep {plan.name}",
         profile=plan.profile,
         seed=space.seed,

@@ -22,7 +22,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 
-from demsr.errors import TrackingError
+from demsr.errors import TrackingError, printable
 from demsr.runtime.project import project_root
 from demsr.tracking.store import EXPERIMENT, beside_store, connect, experiment_id, store_lock, tracking_uri
 
@@ -201,12 +201,17 @@ def tracked_run(
             interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
             with contextlib.suppress(MlflowException):  # the store itself may be what failed
                 client.set_terminated(run.id, "KILLED" if interrupted else "FAILED")
-                run.log_tags({"error": f"{type(error).__name__}: {error}"[:500]})
+                run.log_tags({"error": printable(f"{type(error).__name__}: {error}")[:500]})
             if _SQLITE_FULL in str(error):
                 message = f"{tracking_uri()}: its disk is full; free space there and run the same command again"
                 raise TrackingError(message) from error
             raise
         client.set_terminated(run.id, "FINISHED")
+
+
+def dvc_experiment() -> str | None:
+    """Return the name of the DVC experiment that this process belongs to, queue jobs included; None outside of one."""
+    return os.environ.get("DVC_EXP_NAME")
 
 
 def find_run(client: MlflowClient, weights_sha256: str) -> str | None:
@@ -299,9 +304,26 @@ def _kill(client: MlflowClient, where: str, wanted: str) -> None:
 
 def _create(client: MlflowClient, where: str, name: str, work_key: str | None, lock: str) -> str:
     """Create a run together with its keys, so that a process killed at once leaves a run that can be found."""
-    tags = {"mlflow.user": os.environ.get("USER", "demsr"), _LOCK_TAG: lock}
+    tags = {"mlflow.user": _user(), _LOCK_TAG: lock}
     tags |= {_WORK_KEY_TAG: work_key} if work_key else {}
+    if (experiment := dvc_experiment()) is not None:
+        name, tags[PARENT_TAG] = f"{name} [{experiment}]", _run_of(client, where, experiment)
     return str(client.create_run(where, run_name=name, tags=tags).info.run_id)
+
+
+def _run_of(client: MlflowClient, where: str, experiment: str) -> str:
+    """Return the id of the run above those of a DVC experiment, which is created by the first of them."""
+    key = f"dvc exp {experiment} {os.environ.get('DVC_EXP_BASELINE_REV', '')}"
+    if found := client.search_runs([where], f"tags.`{_WORK_KEY_TAG}` = '{key}'", max_results=1):
+        return str(found[0].info.run_id)
+    tags = {"mlflow.user": _user(), "stage": "experiment", "dvc.exp.name": experiment, _WORK_KEY_TAG: key}
+    run_id = str(client.create_run(where, run_name=f"dvc exp {experiment}", tags=tags).info.run_id)
+    client.set_terminated(run_id, "FINISHED")  # it has no process of its own
+    return run_id
+
+
+def _user() -> str:
+    return os.environ.get("USER", "demsr")
 
 
 def _find(client: MlflowClient, where: str, work_key: str | None, lock: str, *, finished: bool) -> str | None:
@@ -320,7 +342,8 @@ def _find(client: MlflowClient, where: str, work_key: str | None, lock: str, *, 
 
 
 def _provenance() -> dict[str, str]:
-    commit = _git("rev-parse", "HEAD")
+    of_image = os.environ.get("DEMSR_COMMIT")  # whose project may have no commit, or only one of its own
+    commit = _git("rev-parse", "HEAD") or of_image
     made_by_dvc = (":!results", ":!dvc.lock")
     dirty = bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".", *made_by_dvc))
     versions = {package: importlib.metadata.version(package) for package in _PACKAGES if _installed(package)}
@@ -332,6 +355,7 @@ def _provenance() -> dict[str, str]:
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {_accelerator()}",
         "python": platform.python_version(),
         "packages": json.dumps(versions),
+        **({"image.commit": of_image} if of_image else {}),
         **experiment,
     }
 

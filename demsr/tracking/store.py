@@ -187,8 +187,11 @@ def _check_server(uri: str) -> None:
 
 
 def _check_health(uri: str) -> None:
+    scheme, _, rest = uri.rstrip("/").partition("://")
+    host, slash, path = rest.partition("/")
+    without_user = f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"  # urllib takes a user for a part of the host
     try:
-        with urlopen(f"{uri.rstrip('/')}/health", timeout=5):
+        with urlopen(f"{without_user}/health", timeout=5):
             return
     except (URLError, OSError) as error:
         if isinstance(error, HTTPError) and error.code in (401, 403):

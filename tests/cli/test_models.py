@@ -45,7 +45,7 @@ def test_links_come_with_the_models(store):
 def pulled(store, params_yaml) -> Path:
     """A project with models and results, as after `dvc pull`, and an empty store."""
     row = {"rmse_m": 3.5, "gain_percent": 12.0}
-    write_json(store / "results/evaluate/metrics.json", {"land_3arcsec": {"pretrained": row, "finetuned": row}})
+    write_json(store / "results/evaluate/scores.json", {"land_3arcsec": {"pretrained": row, "finetuned": row}})
     for seed, (kind, stage, domain) in enumerate(
         (("pretrained", "pretrain", "land"), ("finetuned", "finetune", "marine"))
     ):

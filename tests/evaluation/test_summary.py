@@ -5,7 +5,7 @@ from pathlib import Path
 from area_scores import both_kinds, in_metres, scaled
 
 from demsr.evaluation.methods import BICUBIC
-from demsr.evaluation.summary import summarise, write_area_scores
+from demsr.evaluation.summary import deciding_numbers, summarise, write_area_scores
 
 
 def test_row_has_means_over_the_areas_and_the_gain_over_bicubic():
@@ -46,6 +46,16 @@ def test_row_of_scaled_pairs_has_neither_metres_nor_slope_and_keeps_four_digits(
 
 def test_areas_of_two_kinds_never_share_a_row():
     assert summarise(both_kinds()) == summarise(in_metres()) | summarise(scaled())
+
+
+def test_the_deciding_numbers_are_gains_and_rmse_of_the_trained_models():
+    found = deciding_numbers(summarise(both_kinds()), ["net"])
+    assert found == {
+        "land_3arcsec": {"net": {"rmse_m": 8.45, "gain_percent": 15.0, "worst_area_gain_percent": 5.0}},
+        "land_ready_made_scaled": {
+            "net": {"rmse_scaled": 0.0001111, "gain_percent": 9.999, "worst_area_gain_percent": 9.999}
+        },
+    }
 
 
 def test_areas_without_slope_leave_it_out_of_the_mean():

@@ -87,6 +87,21 @@ def test_runs_carry_the_md5_of_dvc_lock(reproduced):
     assert "valid_rmse_m" in stages["pretrain"].data.metrics
 
 
+def test_an_experiment_of_dvc_does_not_register_its_models(reproduced):
+    project, _ = reproduced
+    outcomes = project.folder / "results" / "register" / "outcomes.json"
+    registered = outcomes.read_bytes()
+    try:
+        project.env["DVC_EXP_NAME"] = "dusky-taka"
+        said = project.run_fork("pipelines/register.py")
+        assert json.loads(outcomes.read_text()) == []
+    finally:
+        del project.env["DVC_EXP_NAME"]
+        outcomes.write_bytes(registered)
+    assert "experiment dusky-taka are not registered" in " ".join(said.split())
+    assert len(json.loads(registered)) == 2
+
+
 def test_a_fresh_clone_runs_every_stage(reproduced, tmp_path):
     project, _ = reproduced
     project.run("git", "clone", "-q", str(project.folder), str(tmp_path / "fresh"))

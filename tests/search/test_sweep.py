@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -83,7 +84,8 @@ def all_runs(project: Path, name: str = "resblocks") -> list[Any]:
 
 
 def runs_of(project: Path) -> dict[str, Any]:
-    return {run.data.tags.get("tune.trial_id", run.info.run_name): run for run in all_runs(project)}
+    """Runs of trials by their ids, that of the sweep by the part of its name before data and date."""
+    return {run.data.tags.get("tune.trial_id", run.info.run_name.partition(",")[0]): run for run in all_runs(project)}
 
 
 def outcome(project: Path) -> list[dict]:
@@ -118,6 +120,7 @@ def test_a_killed_and_interrupted_sweep_ends_as_an_unbroken_one(project, small_p
     assert len(client.search_runs([runs["trial-000"].info.experiment_id])) == len(runs) == 9
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     assert all(runs[name].info.run_id == run_id for name, run_id in first.items())
+    assert re.fullmatch(r"resblocks sample, pairs [0-9a-f]{8}, \d{4}-\d\d-\d\d", runs["resblocks sample"].info.run_name)
     for name in set(runs) - {"resblocks sample"}:
         history = client.get_metric_history(runs[name].info.run_id, "valid_rmse_m")
         assert sorted(point.step for point in history) == [1, 2, 3]

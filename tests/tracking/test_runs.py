@@ -35,6 +35,38 @@ def test_a_run_says_what_it_was_made_from(store):
     assert steps == [1, 2]
 
 
+def test_runs_of_an_experiment_of_dvc_have_its_name_and_one_parent(store, monkeypatch):
+    monkeypatch.setenv("DVC_EXP_BASELINE_REV", "0123abc")
+    with tracked_run("evaluate test", params={}, **OPTIONS) as plain:
+        pass
+    runs = {}
+    for experiment in ("dusky-taka", "tubby-rime"):
+        monkeypatch.setenv("DVC_EXP_NAME", experiment)
+        for stage in ("pretrain", "evaluate"):
+            with tracked_run(f"{stage} test", params={}, **OPTIONS | {"stage": stage}) as run:
+                runs[experiment, stage] = connect().get_run(run.id)
+    assert connect().get_run(plain.id).data.tags.get("mlflow.parentRunId") is None
+    assert runs["dusky-taka", "pretrain"].info.run_name == "pretrain test [dusky-taka]"
+    parents = {key: run.data.tags["mlflow.parentRunId"] for key, run in runs.items()}
+    for experiment in ("dusky-taka", "tubby-rime"):
+        assert parents[experiment, "pretrain"] == parents[experiment, "evaluate"]
+        parent = connect().get_run(parents[experiment, "pretrain"])
+        assert (parent.info.run_name, parent.info.status) == (f"dvc exp {experiment}", "FINISHED")
+        assert parent.data.tags["dvc.exp.name"] == experiment
+    assert len(set(parents.values())) == 2
+    assert len(connect().search_runs([experiment_id(connect())])) == 7
+
+
+def test_a_run_in_an_image_names_the_commit_of_the_image(store, monkeypatch):
+    subprocess.run(["git", "init", "-q"], cwd=store, check=True)  # a repository without a commit
+    monkeypatch.setenv("DVC_ROOT", str(store))
+    monkeypatch.setenv("DEMSR_COMMIT", "0123abc")
+    with tracked_run("pretrain test", params={}, **OPTIONS) as run:
+        pass
+    tags = connect().get_run(run.id).data.tags
+    assert tags["mlflow.source.git.commit"] == tags["image.commit"] == "0123abc"
+
+
 @pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])
 def test_a_run_ends_as_its_block_does(store, error, status):
     with pytest.raises(error), tracked_run("broken", params={}, **OPTIONS) as run:

@@ -108,6 +108,19 @@ def test_a_server_that_refuses_the_user_asks_for_credentials(monkeypatch):
     assert "is up" not in str(raised.value)
 
 
+def test_a_password_in_the_address_is_not_printed(monkeypatch):
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ann:secret@127.0.0.1:{server.server_port}")
+        try:
+            with pytest.raises(TrackingError, match="the server refuses the request") as raised:
+                connect()
+        finally:
+            server.shutdown()
+    assert f"MLFLOW_TRACKING_URI=http://ann:***@127.0.0.1:{server.server_port}: " in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
 def test_a_server_that_is_down_is_named_at_once(monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
