@@ -60,7 +60,7 @@ def super_resolve_file(
     consistent: bool = False,
     uncertain: bool = False,
     within: Box | None = None,
-    tid: Path | None = None,
+    tid: str | Path | None = None,
     declared: Declared | None = None,
     placement: Placement = "nominal",
     projected: bool = False,
@@ -68,7 +68,7 @@ def super_resolve_file(
     halo_px: int | None = None,
     ray: str | None = None,
     workers: int | None = None,
-    preview: Path | None = None,
+    preview: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
     command: str = "demsr.super_resolve_file",
@@ -127,9 +127,10 @@ def super_resolve_file(
     if preview is not None:
         with missing_extras():
             from demsr.inference.preview import check_preview
-        check_preview(preview)
         preview = local_path(preview)
-    described = RasterSource(path=source, declared=declared or Declared(), within=within, tid=tid)
+        check_preview(preview)
+    tid_path = None if tid is None else Path(tid)
+    described = RasterSource(path=source, declared=declared or Declared(), within=within, tid=tid_path)
     with open_source(described, look_progress) as reader:
         if notify:
             for assumption in reader.raster.assumptions:

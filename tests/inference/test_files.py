@@ -227,7 +227,7 @@ def test_consistent_only_where_it_was_measured(scene, model, tmp_path):
     identifiers = np.full(SCENE, 40, np.int16)
     identifiers[:, :20] = 11
     tid = write_raw(tmp_path / "tid.tif", identifiers)
-    run(scene, tmp_path / "fine.tif", model, tid=tid, consistent=True)
+    run(scene, tmp_path / "fine.tif", model, tid=str(tid), consistent=True)
     means = elevation_of(tmp_path / "fine.tif").astype(float).reshape(60, 5, 48, 5).mean(axis=(1, 3))
     lacking = np.abs(means - elevation_of(scene))
     assert lacking[:, :20].max() < 2e-3 < 1 < lacking[:, 20:].max()
