@@ -1,8 +1,8 @@
 # Image with demsr and a project of its own, in which it runs the pipeline:
 #     docker build --build-arg COMMIT="$(git rev-parse HEAD)" --build-arg VERSION="$(git describe --tags | cut -c 2-)" -t demsr .
 #     docker run --name demsr demsr            `dvc repro`; `docker start -a demsr` goes on where it stopped
-# torch is that for CPUs; for GPUs add --build-arg TORCH_INDEX_URL= (pip's own) or an index of another version of CUDA, and run
-# with --gpus all.
+# --build-arg TORCH_INDEX_URL=INDEX takes torch from an index with the CPU or CUDA builds, instead of pip's own. On GPUs, run with
+# --gpus all.
 ARG BASE_IMAGE=python:3.11.14-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
@@ -10,7 +10,7 @@ RUN python -m venv /opt/demsr
 ENV PATH=/opt/demsr/bin:$PATH PIP_NO_CACHE_DIR=1
 WORKDIR /source
 COPY constraints.txt .
-ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
+ARG TORCH_INDEX_URL=
 RUN pip install ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} -c constraints.txt torch
 COPY . .
 ARG VERSION=
