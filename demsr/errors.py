@@ -93,6 +93,7 @@ _EXTRAS = {
     "onnxscript": "export",
     "optuna": "sweep",
     "platformdirs": "fetch",
+    "psutil": "sweep",
     "pandas": "xarray",
     "ray": "cluster",
     "requests": "fetch",
