@@ -102,6 +102,7 @@ _EXTRAS = {
     "onnxscript": "export",
     "optuna": "sweep",
     "platformdirs": "fetch",
+    "psutil": "sweep",
     "pandas": "xarray",
     "ray": "cluster",
     "requests": "fetch",

@@ -27,6 +27,8 @@ LongSkip = Literal["head", "input"]
 Upsampling = Literal["interpolate", "subpixel"]
 Interpolation = Literal["half_pixel", "corner"]
 
+TrainingBackend = Literal["local", "ray"]
+"""Where trainings run: on this machine, or on a Ray cluster."""
 Loss = Literal["mse", "balanced"]
 Optimiser = Literal["adam", "muon"]
 LearningRateSchedule = Literal["exponential", "cosine"]

@@ -22,6 +22,7 @@ def main() -> None:
         model=paths.models / "finetuned",
         results=paths.results / "finetune",
         work=paths.work / "finetune",
+        **params.train.model_dump(),
         start=paths.models / "pretrained",
     )
     run_training(stage, calibrate=calibrate, examples=comparisons, draw=save_comparison)

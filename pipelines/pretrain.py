@@ -22,6 +22,7 @@ def main() -> None:
         model=paths.models / "pretrained",
         results=paths.results / "pretrain",
         work=paths.work / "pretrain",
+        **params.train.model_dump(),
         net_options=params.net_options(),
     )
     run_training(stage, calibrate=calibrate, examples=comparisons, draw=save_comparison)

@@ -27,6 +27,7 @@ ELSEWHERE = {
     "demsr/sources/protocols/wcs.py": "tests/sources/protocols/test_services.py",
     "demsr/tracking/pyfunc_model.py": "tests/lifecycle/test_register.py",
     "demsr/training/artifacts.py": "tests/training/test_stage.py",
+    "demsr/training/ray_train.py": "tests/test_two_nodes.py",
 }
 """Module that is tested through its caller -> the test file of that caller."""
 
@@ -47,6 +48,7 @@ NO_MODULE = {
     "tests/test_mirror.py",
     "tests/test_paths.py",
     "tests/test_properties.py",
+    "tests/test_two_nodes.py",
 }
 """Test files about several modules or about the whole package."""
 

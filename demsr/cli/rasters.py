@@ -45,6 +45,9 @@ def super_resolve(
         str | None, typer.Option(help="Compute on the Ray cluster at host:port; local starts one on this machine.")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Number of Ray workers; all by default.", min=1)] = None,
+    work: Annotated[
+        str | None, typer.Option(help="With --ray: s3://bucket/folder by which nodes exchange raster and tiles.")
+    ] = None,
     preview: Annotated[Path | None, typer.Option(help="Draw a picture of input and result, .png.")] = None,
     placement: Annotated[
         Placement, typer.Option(help="Position of OUT: that of the cells, or of the SRTM in the land of GEBCO.")
@@ -69,6 +72,7 @@ def super_resolve(
         projected=projected,
         ray=ray,
         workers=workers,
+        work=work,
         preview=preview,
         resume=resume,
         overwrite=overwrite,

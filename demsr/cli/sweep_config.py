@@ -12,6 +12,7 @@ from demsr.model.checkpoint import read_config
 from demsr.pairs.pair_file import PairFile
 from demsr.params import Model, Params, Training
 from demsr.profiles import merge_profile
+from demsr.runtime.dvc_files import DvcFiles
 from demsr.runtime.fingerprint import code_sha256, work_key
 from demsr.runtime.validation import explain
 from demsr.search.space import Candidate, Space, Stage, nested, read_space
@@ -168,16 +169,18 @@ def _trial_setup(params: Params, space: Space, inputs: tuple[InputData, InputDat
     start = params.paths.models.resolve() / "pretrained" if space.stage == "finetune" else None
     pretrained = read_config(start) if start else None
     sha256 = pretrained.weights_sha256 if pretrained else None
+    files = [DvcFiles.of([train, valid], md5)]
+    files += [DvcFiles.of([path for path in sorted(start.iterdir()) if path.is_file()])] if start else []
     budget = {"max_epochs": space.epochs, "steps_per_epoch": space.steps_per_epoch, "patience": space.epochs}
     return TrialSetup(
         stage=space.stage,
         train=train,
         valid=valid,
         md5=md5,
-        sizes=(train.stat().st_size, valid.stat().st_size),
         unit=PairFile(train).unit,
         start=start,
         start_sha256=sha256,
+        files=tuple(files),
         work=folder,
         cache=folder / f"features-{work_key([*md5, sha256], code=())}",
         net=pretrained.net.model_dump() if pretrained else params.net_options(),

@@ -27,7 +27,7 @@ def sweep(
     max_concurrent: Annotated[int | None, typer.Option(help="Limit of simultaneous trials.", min=1)] = None,
     cpus_per_trial: Annotated[int, typer.Option(help="CPUs, and threads, of each trial.", min=1)] = 1,
     gpus_per_trial: Annotated[float | None, typer.Option(help=_GPUS, min=0, max=1)] = None,
-    address: Annotated[str, typer.Option(help="host:port of a Ray cluster, or local.")] = "local",
+    address: Annotated[str, typer.Option(help="host:port of a Ray cluster, or local.", envvar="RAY_ADDRESS")] = "local",
     resume: Annotated[bool, typer.Option("--resume", help="Resume a sweep that was killed.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help=_RETRY_FAILED)] = False,
     anew: Annotated[bool, typer.Option("--anew", help="Discard an unfinished sweep.")] = False,

@@ -1,7 +1,7 @@
 """Super-resolve a raster file: open, check, plan tiles, compute, write, draw a preview."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from demsr.errors import GridError, ParamsError, RasterError, missing_extras
 from demsr.inference.expectation import expected_gain, measured_percent
 from demsr.inference.land_law import land_law
 from demsr.inference.load import BUILTIN, choose_operator, load_model
+from demsr.inference.object_store import ObjectStore
 from demsr.inference.source import RasterSource, SourceReader, open_source
 from demsr.inference.super_resolver import SuperResolver
 from demsr.inference.tile_plan import BANDS, TilePlan
@@ -25,6 +26,7 @@ from demsr.output.formats import check_target, write_product
 from demsr.output.product import Product
 from demsr.reporting.progress import look_progress, tile_progress
 from demsr.runtime.files import local_path
+from demsr.runtime.fingerprint import work_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,7 @@ def super_resolve_file(
     halo_px: int | None = None,
     ray: str | None = None,
     workers: int | None = None,
+    work: str | None = None,
     preview: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -100,6 +103,8 @@ def super_resolve_file(
     halo_px : LR pixels computed around each tile; None takes the exact number, fewer are faster and leave seams
     ray : address of a Ray cluster that computes the tiles, "local" to start one; None computes in this process
     workers : number of Ray workers; None takes all
+    work : address of an object store, such as s3://bucket/folder, by which raster and tiles travel, for nodes without
+        the raster; with `ray`
     preview : .png to draw of input, bicubic interpolation and result
     resume : continue with the tiles of an interrupted run
     overwrite : replace an existing product, and discard the tiles of an interrupted run
@@ -124,6 +129,9 @@ def super_resolve_file(
         message = f"{target}: exists already; choose another name or add --overwrite"
         raise RasterError(message)
     check_target(target)
+    if work is not None and (ray is None or "://" not in work):
+        message = f"--work is {work}; give an address such as s3://bucket/folder, and a cluster by --ray"
+        raise ParamsError(message)
     if preview is not None:
         with missing_extras():
             from demsr.inference.preview import check_preview
@@ -157,7 +165,7 @@ def super_resolve_file(
         check_target(target, product.grid)
         identity = {**recorded, "grid": repr(reader.raster.grid)}
         with (
-            _workers(reader, resolver, ray, workers, device) as crew,
+            _workers(reader, resolver, ray, workers, device, _object_store(work, identity)) as crew,
             tile_store(target, identity, resume=resume, overwrite=overwrite) as store,
         ):
             tiles, computed_px = _compute_tiles(plan, crew, store)
@@ -263,9 +271,19 @@ def _product(reader: SourceReader, resolver: SuperResolver, tags: dict[str, str]
     )
 
 
+def _object_store(work: str | None, identity: Mapping[str, str]) -> ObjectStore | None:
+    """Return the folder of an object store for the tiles with this identity."""
+    return None if work is None else ObjectStore(f"{work.rstrip('/')}/{work_key(identity, code=())}")
+
+
 @contextmanager
 def _workers(
-    reader: SourceReader, resolver: SuperResolver, ray: str | None, workers: int | None, device: str
+    reader: SourceReader,
+    resolver: SuperResolver,
+    ray: str | None,
+    workers: int | None,
+    device: str,
+    store: ObjectStore | None,
 ) -> Iterator[Workers]:
     if ray is None:
         yield LocalWorkers(reader, resolver)
@@ -274,4 +292,6 @@ def _workers(
     from demsr.runtime.ray_cluster import ray_connection
 
     with ray_connection(ray):
-        yield RayWorkers(reader, resolver, workers=workers, device=device)
+        yield RayWorkers(reader, resolver, workers=workers, device=device, store=store)
+    if store is not None:
+        store.clear()

@@ -35,7 +35,7 @@ class TileStore:
         ----------
         windows : of the present run
         """
-        stems = {_stem(window): window for window in windows}
+        stems = {tile_stem(window): window for window in windows}
         finished = {}
         for path in self.folder.glob("*.tif"):
             stem, _, sha256 = path.stem.rpartition("-")
@@ -53,7 +53,7 @@ class TileStore:
         window : of the tile
         content : encoded tile
         """
-        path = self.folder / f"{_stem(window)}-{hashlib.sha256(content).hexdigest()}.tif"
+        path = self.folder / tile_name(window, content)
         with atomic_write(path, clear=False) as temporary:
             temporary.write_bytes(content)
         return path
@@ -116,5 +116,22 @@ def _continues(folder: Path, target: Path, identity: Mapping[str, Any], *, resum
     return True
 
 
-def _stem(window: Window) -> str:
+def tile_name(window: Window, content: bytes) -> str:
+    """Return the name of the file of a tile.
+
+    Parameters
+    ----------
+    window : of the tile
+    content : encoded tile
+    """
+    return f"{tile_stem(window)}-{hashlib.sha256(content).hexdigest()}.tif"
+
+
+def tile_stem(window: Window) -> str:
+    """Return the part of the name of a tile that says where it is.
+
+    Parameters
+    ----------
+    window : of the tile
+    """
     return f"{window.row:06d}-{window.col:06d}-{window.rows}x{window.cols}"

@@ -10,7 +10,7 @@ from demsr.params.fetch import Fetch
 from demsr.params.harmonise import Harmonise
 from demsr.params.pairs import Pairs
 from demsr.params.section import PositiveInt, Section
-from demsr.params.training import Evaluate, Model, Register, Training
+from demsr.params.training import Evaluate, Model, Register, Train, Training
 from demsr.runtime.validation import read_yaml
 
 __all__ = ["Harmonise", "Model", "Params", "Training"]
@@ -61,6 +61,7 @@ class Params(Section):
     harmonise: Harmonise
     pairs: Pairs
     model: Model
+    train: Train = Train()
     pretrain: Training
     finetune: Training
     evaluate: Evaluate

@@ -1,4 +1,4 @@
-"""Sections `model`, `pretrain`, `finetune`, `evaluate` and `register` of params.yaml."""
+"""Sections `model`, `train`, `pretrain`, `finetune`, `evaluate` and `register` of params.yaml."""
 
 from typing import Annotated, Literal, Self
 
@@ -35,6 +35,19 @@ class Model(Section):
     residual_scale: Positive
     elevation_scale_m: Positive | None
     elevation_offset_m: float | None
+
+
+class Train(Section):
+    """Where the stages `pretrain` and `finetune` run; results agree up to rounding.
+
+    Attributes
+    ----------
+    backend : this machine, or the Ray cluster that RAY_ADDRESS names
+    checkpoints : folder or address of checkpoints that all nodes of the cluster reach; null for `paths.work`
+    """
+
+    backend: options.TrainingBackend = "local"
+    checkpoints: str | None = None
 
 
 class Training(Section):

@@ -24,7 +24,7 @@ def ray_connection(address: str) -> Iterator[None]:
 
     Raises
     ------
-    WorkerError : no cluster answers at the address, or a local one would listen on the network
+    WorkerError : no cluster answers at the address, it refuses this client, or a local one would listen on the network
     MissingExtraError : ray is not installed
     """
     local = address == "local"
@@ -33,10 +33,11 @@ def ray_connection(address: str) -> Iterator[None]:
         import ray
     if not local:
         _check_answers(address)
+        _check_token(address)
     try:
         ray.init(address, include_dashboard=False if local else None, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        message = f"ray at {address}: {first_line(error)}; start one with `ray start --head` and give its address"
+        message = f"ray at {address}: {first_line(error)}; check that a cluster of this version of Ray runs there"
         raise WorkerError(message) from error
     try:
         if local:
@@ -80,6 +81,25 @@ def _check_loopback() -> None:
             "environment and start Python again"
         )
         raise WorkerError(message)
+
+
+def _check_token(address: str) -> None:
+    """Raise WorkerError at once if the cluster refuses the token of this process; Ray tries for half a minute."""
+    import ray
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled
+
+    if address.startswith("ray://"):
+        return
+    try:
+        GcsClient(address=address)
+    except ray.exceptions.AuthenticationError as error:
+        found = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")}
+        given = ", ".join(f"{name} is {value or 'not set'}" for name, value in found.items())
+        message = (
+            f"ray at {address}: its head requires a token, {given} here; set RAY_AUTH_MODE=token and "
+            "RAY_AUTH_TOKEN_PATH to the file with the token of the cluster, as on every node"
+        )
+        raise WorkerError(message) from error
 
 
 def _check_answers(address: str) -> None:

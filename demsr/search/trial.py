@@ -15,9 +15,10 @@ from demsr.model.checkpoint import read_config
 from demsr.model.srnet import DemSrNet
 from demsr.pairs.datamodule import PairDataModule
 from demsr.pairs.pair_file import PairFile
+from demsr.runtime.dvc_files import DvcFiles, md5_of_file
 from demsr.runtime.fingerprint import code_sha256
+from demsr.runtime.project import cache_folder
 from demsr.search.space import Candidate, Stage, nested
-from demsr.tracking.runs import InputData
 from demsr.training.fit import fit
 from demsr.training.prepare import prepare_finetuning, prepare_pretraining
 from demsr.training.progress import EpochRow
@@ -33,11 +34,12 @@ class TrialSetup:
     Attributes
     ----------
     stage : training stage of the pipeline
-    train, valid : pair files, at the same paths on every node
-    md5, sizes : MD5 and bytes of both pair files
+    train, valid : pair files
+    md5 : MD5 of both pair files
     unit : unit of the elevations, m or scaled
     start : folder of the pretrained model, for `finetune`
     start_sha256 : SHA-256 of its weights
+    files : pair files, and the pretrained model, for nodes that lack them
     work : folder of checkpoints; if nodes share it, a trial of a lost node resumes elsewhere
     cache : folder of the cached features of the pretrained model
     net : arguments of `DemSrNet`, before the values of a candidate
@@ -50,16 +52,35 @@ class TrialSetup:
     train: Path
     valid: Path
     md5: tuple[str, str]
-    sizes: tuple[int, int]
     unit: str
     start: Path | None
     start_sha256: str | None
+    files: tuple[DvcFiles, ...]
     work: Path
     cache: Path
     net: dict[str, Any]
     training: dict[str, Any]
     workers: int
     code: str
+
+    def here(self) -> "TrialSetup":
+        """Return the setup with the paths of this node, after fetching the files that it lacks.
+
+        Raises
+        ------
+        WorkerError : files are neither here nor in the DVC remote
+        """
+        pairs, *start = (files.here() for files in self.files)
+        own = cache_folder() / "sweeps"
+        shared = self.work.is_dir()
+        return replace(
+            self,
+            train=pairs / self.train.name,
+            valid=pairs / self.valid.name,
+            start=start[0] if start else None,
+            work=self.work if shared else own / self.work.name,
+            cache=self.cache if shared else own / self.cache.name,
+        )
 
     def of(self, candidate: Candidate) -> "TrialSetup":
         """Return the setup with the values of a candidate in `net` and `training`.
@@ -135,13 +156,17 @@ def _prepare(setup: TrialSetup, *, seed: int) -> tuple[DemSrNet, PairDataModule]
     return prepare_pretraining(train, valid, net_options=setup.net, **options)
 
 
-def check_node(setup: TrialSetup, *, hash_pairs: bool) -> None:
-    """Check that this node has the code, pairs and pretrained model of the driver.
+def check_node(setup: TrialSetup, *, hash_pairs: bool) -> TrialSetup:
+    """Check that this node has the code, pairs and pretrained model of the driver, after fetching what it lacks.
 
     Parameters
     ----------
     setup : settings with the checksums of the driver
     hash_pairs : compare the content of the pair files, not only their sizes
+
+    Returns
+    -------
+    setup : with the paths of this node
 
     Raises
     ------
@@ -151,10 +176,12 @@ def check_node(setup: TrialSetup, *, hash_pairs: bool) -> None:
     if code_sha256(CODE) != setup.code:
         message = f"node {node}: the training code differs from the driver's; install the same version of demsr there"
         raise WorkerError(message)
-    for path, md5, size in zip((setup.train, setup.valid), setup.md5, setup.sizes, strict=True):
-        if not path.is_file() or path.stat().st_size != size or (hash_pairs and InputData(path, "").md5 != md5):
-            message = f"node {node}: {path} is missing or differs from the driver's; copy it there, to the same path"
+    setup = setup.here()
+    for path, md5 in zip((setup.train, setup.valid), setup.md5, strict=True):
+        if hash_pairs and md5_of_file(path) != md5:
+            message = f"node {node}: {path} differs from the driver's; copy it there, or remove it there to fetch it"
             raise WorkerError(message)
     if setup.start is not None and read_config(setup.start).weights_sha256 != setup.start_sha256:
         message = f"node {node}: the pretrained model {setup.start} differs from the driver's; copy it there"
         raise WorkerError(message)
+    return setup

@@ -113,13 +113,13 @@ def _trainable(config: dict[str, Any], setup: TrialSetup, threads: int, accelera
     """Train in a worker process; report exceptions as results, so that Tune repeats lost processes only."""
     os.environ["TUNE_FUNCTION_THREAD_TIMEOUT_S"] = "600"  # a stopped trial may take long to finish its epoch
     node = ray.get_runtime_context().get_node_id()
-    for ended in config["ended"]:  # a node with a disk of its own still has their checkpoints
-        shutil.rmtree(setup.work / ended, ignore_errors=True)
     try:
-        check_node(setup, hash_pairs=False)
+        setup = check_node(setup, hash_pairs=False)
     except WorkerError as error:
         tune.report({_MISMATCH: str(error)})
         return
+    for ended in config["ended"]:  # a node with a disk of its own still has their checkpoints
+        shutil.rmtree(setup.work / ended, ignore_errors=True)
 
     def report_epoch(row: EpochRow) -> None:
         tune.report({**row, _NODE: node})

@@ -7,6 +7,7 @@ import math
 import re
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,7 @@ import torch
 from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins import TorchCheckpointIO
+from lightning.pytorch.strategies import Strategy
 
 from demsr.errors import CheckpointError
 from demsr.model.device import supports_bf16
@@ -85,6 +87,9 @@ def fit(
     accelerator: Literal["auto", "cpu"] = "auto",
     title: str = "training",
     on_epoch: OnEpoch | None = None,
+    strategy: Strategy | str = "auto",
+    plugins: Sequence[Any] = (),
+    callbacks: Sequence[Callback] = (),
     **task_options: Any,
 ) -> FitResult:
     """Train until the validation RMSE stops falling, or for all epochs, and leave the weights in `net`.
@@ -110,6 +115,7 @@ def fit(
     accelerator : "cpu" ignores accelerators
     title : label of the progress bar
     on_epoch : called with the row of each finished epoch, on the first process only
+    strategy, plugins, callbacks : of Lightning, where another program starts the processes
     task_options : keyword arguments of `SuperResolution`, such as `learning_rate` and `loss`
 
     Returns
@@ -125,7 +131,7 @@ def fit(
     net.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
     task = SuperResolution(net, **task_options)
     report = EpochReport(on_epoch, metric=task.metric)
-    newest = ModelCheckpoint(
+    newest = MovableCheckpoint(
         work_dir,
         "last-{epoch}",
         monitor="step",
@@ -134,12 +140,11 @@ def fit(
         save_top_k=_KEPT_EPOCHS,
         save_on_train_epoch_end=True,
     )
-    best = ModelCheckpoint(
+    best = MovableCheckpoint(
         work_dir, "best-{epoch}", monitor=task.metric, save_top_k=_KEPT_EPOCHS, save_weights_only=True
     )
     stopping = ResumableEarlyStopping(task.metric, patience=patience, check_finite=True)
-    callbacks: list[Callback] = [report, EpochBar(title, metric=task.metric)]
-    callbacks += [stopping, best, newest] if keep == "best" else [newest]
+    saving: list[Callback] = [stopping, best, newest] if keep == "best" else [newest]
     trainer = Trainer(
         max_epochs=max_epochs,
         check_val_every_n_epoch=validate_every_epochs,
@@ -147,11 +152,12 @@ def fit(
         precision=_resolved(precision),
         devices=devices,
         accelerator=accelerator,
-        callbacks=callbacks,
+        callbacks=[report, EpochBar(title, metric=task.metric), *saving, *callbacks],
         limit_train_batches=steps_per_epoch,
         limit_val_batches=1.0 if keep == "best" else 0,
         default_root_dir=work_dir,
-        plugins=[AtomicCheckpointIO()],
+        strategy=strategy,
+        plugins=[AtomicCheckpointIO(), *plugins],
         **_TRAINER,
     )
     last = whole_checkpoint(work_dir)
@@ -207,6 +213,22 @@ class ResumableEarlyStopping(EarlyStopping):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop if the restored wait count has already reached the patience."""
         trainer.should_stop = trainer.should_stop or self.wait_count >= max(self.patience, 1)
+
+
+class MovableCheckpoint(ModelCheckpoint):
+    """Checkpoints in a folder that may move between two runs, as to another node; Lightning would forget the best."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the state, with the paths of the checkpoints in the present folder."""
+        folder = Path(str(self.dirpath))
+
+        def moved(path: str) -> str:
+            return str(folder / Path(path).name) if path else ""
+
+        names = ("best_model_path", "kth_best_model_path", "last_model_path")
+        paths: dict[str, Any] = {name: moved(state_dict[name]) for name in names}
+        paths["best_k_models"] = {moved(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict(state_dict | paths | {"dirpath": self.dirpath})
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

@@ -2,25 +2,28 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from demsr.errors import CheckpointError
-from demsr.model.checkpoint import describe, read_config
+from demsr.model.checkpoint import describe, read_config, read_model
 from demsr.model.device import best_device
 from demsr.model.srnet import DemSrNet
 from demsr.model.uncertainty import Uncertainty
+from demsr.options import TrainingBackend
 from demsr.pairs.datamodule import PairDataModule
 from demsr.pairs.pair_file import PairFile
+from demsr.runtime.dvc_files import DvcFiles
 from demsr.runtime.files import read_json
 from demsr.tracking.runs import InputData, tracked_run
 from demsr.training.artifacts import save_training
-from demsr.training.fit import fit
+from demsr.training.fit import FitResult, fit
 from demsr.training.prepare import prepare_finetuning, prepare_pretraining
 from demsr.training.resume import work_key
 
@@ -43,6 +46,8 @@ class TrainingStage:
     model, results, work : folders of the model, of metrics and curves, and of checkpoints
     net_options : keyword arguments of `DemSrNet`, to train a new net
     start : folder of the pretrained model, to fine-tune its tail instead
+    backend : where it runs
+    checkpoints : folder or address of the checkpoints of the backend "ray"; None for `work`
     """
 
     name: str
@@ -56,6 +61,8 @@ class TrainingStage:
     work: Path
     net_options: Mapping[str, Any] | None = None
     start: Path | None = None
+    backend: TrainingBackend = "local"
+    checkpoints: str | None = None
 
     @property
     def params(self) -> dict[str, Any]:
@@ -104,13 +111,14 @@ def run_training(
         identity: dict[str, Any] = {"profile": stage.profile, "seed": stage.seed}
         key = work_key({**params, "seed": stage.seed}, [data.md5 for data in inputs])
         work_dir = stage.work / key
-        net, data = stage.net_and_data(train, valid, cache=work_dir)
+        net, train_net = _prepared(stage, train, valid, work_dir, md5=[data.md5 for data in inputs])
         name, logged = f"{stage.name} {stage.profile}: {describe(net)}", {"model": net.config(), **params}
         with tracked_run(name, stage=stage.name, params=logged, inputs=inputs, work_key=key, **identity) as run:
             run.log_file(stage.products)
+            run.log_tags({"train.backend": stage.backend})
             options = {name: value for name, value in stage.options.items() if name not in _LOADER_OPTIONS}
             options |= {"tail_only": stage.start is not None, "unit": train.unit}
-            result = fit(net, data, work_dir=work_dir, title=stage.name, on_epoch=run.log_epoch, **options)
+            result = train_net(title=stage.name, on_epoch=run.log_epoch, **options)
             degradations = sorted({area.degradation for area in train.areas})
             training = {
                 "stage": stage.name,
@@ -127,6 +135,37 @@ def run_training(
             draw(stage.results / "validation.png", rows)
             run.log_file(stage.results / "validation.png")
         shutil.rmtree(work_dir, ignore_errors=True)
+        if stage.backend == "ray" and stage.checkpoints:
+            from demsr.training.ray_train import remove_checkpoints
+
+            remove_checkpoints(key, stage.checkpoints)
+
+
+def _prepared(
+    stage: TrainingStage, train: PairFile, valid: PairFile, work_dir: Path, *, md5: Sequence[str]
+) -> tuple[DemSrNet, Callable[..., FitResult]]:
+    """Return the net to train, and the function that trains it where the stage says."""
+    if stage.backend == "local":
+        net, data = stage.net_and_data(train, valid, cache=work_dir)
+        return net, partial(fit, net, data, work_dir=work_dir)
+    from demsr.training.ray_train import fit_on_ray
+
+    files = [DvcFiles.of([train.path, valid.path], md5)]
+    if stage.start is None:
+        net, _ = stage.net_and_data(train, valid, cache=work_dir)
+    else:  # its features are computed on the nodes
+        net = read_model(stage.start)
+        files.append(DvcFiles.of([path for path in sorted(stage.start.iterdir()) if path.is_file()]))
+    prepare = partial(_net_and_data_on_node, stage, files)
+    return net, partial(fit_on_ray, net, prepare, name=work_dir.name, storage=stage.checkpoints or str(stage.work))
+
+
+def _net_and_data_on_node(stage: TrainingStage, files: list[DvcFiles], cache: Path) -> tuple[DemSrNet, PairDataModule]:
+    """Return the net and its batches on a node that may lack the files; its workers share the cache."""
+    pairs, *start = (one.here() for one in files)
+    train, valid = (PairFile(pairs / name) for name in files[0].md5)
+    with FileLock(cache / "lock"):
+        return replace(stage, start=start[0] if start else None).net_and_data(train, valid, cache=cache)
 
 
 @contextmanager

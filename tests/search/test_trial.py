@@ -15,10 +15,11 @@ def test_nodes_with_other_code_pairs_or_models_are_refused(project):
     with pytest.raises(WorkerError, match="the training code differs from the driver's"):
         check_node(replace(setup, code="other"), hash_pairs=False)
     with pytest.raises(WorkerError, match=r"valid.h5 is missing or differs from the driver's"):
-        check_node(replace(setup, sizes=(setup.sizes[0], 1)), hash_pairs=False)
+        pairs = replace(setup.files[0], sizes={"train.h5": setup.files[0].sizes["train.h5"], "valid.h5": 1})
+        check_node(replace(setup, files=(pairs, *setup.files[1:])), hash_pairs=False)
     changed = replace(setup, md5=(setup.md5[0], "0"))
     check_node(changed, hash_pairs=False)  # the size is the same
-    with pytest.raises(WorkerError, match=r"valid.h5 is missing or differs"):
+    with pytest.raises(WorkerError, match=r"valid.h5 differs from the driver's"):
         check_node(changed, hash_pairs=True)
     with pytest.raises(WorkerError, match=r"the pretrained model .* differs from the driver's"):
         check_node(replace(setup, start_sha256="0"), hash_pairs=False)

@@ -289,6 +289,16 @@ def test_a_resumed_training_with_a_damaged_checkpoint_ends_with_the_weights_of_a
     assert torch.equal(weights(resumed), unbroken)
 
 
+def test_a_training_whose_folder_has_moved_goes_on_and_knows_its_best_epoch(data, tmp_path, unbroken):
+    killed_after(3, data, tmp_path / "work")
+    (tmp_path / "work").rename(tmp_path / "moved")
+    resumed, result = train(data, tmp_path / "moved", max_epochs=5)  # a warning of Lightning would be an error
+    assert result.resumed_from_epoch == 3
+    assert result.valid_rmse == min(row["valid_rmse_m"] for row in result.curves)
+    assert torch.equal(weights(resumed), unbroken)
+    assert len(list((tmp_path / "moved").glob("best-*.ckpt"))) == 2  # those of before the move are known
+
+
 def test_a_finished_training_whose_best_checkpoint_is_damaged_is_repeated(data, tmp_path, unbroken):
     train(data, tmp_path / "work", max_epochs=5)
     for best in (tmp_path / "work").glob("best-*.ckpt"):
