@@ -86,7 +86,7 @@ There is a net for each operator, the way in which the cells of the input came f
 | operator | for | its net |
 |---|---|---|
 | `gebco` | GEBCO and SRTM15+ | on land cells `gebco`, trained on SRTM under the law of GEBCO on land; elsewhere `blind` |
-| `mean` | means over the cell | `mean`, trained on block means, half of them rounded to whole metres |
+| `mean` | means over the cell | `mean`, trained on block means, half of them rounded to whole metres, of gentle relief too |
 | `blind` | any other grid | `blind`, trained on grids degraded at random and fine-tuned on true pairs at sea |
 
 Land cells are those above sea level, or those that a grid of type identifiers calls land. Each net is DEM-SRNet in its residual
