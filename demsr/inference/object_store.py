@@ -116,7 +116,9 @@ class ObjectStore:
         import fsspec  # 0.1 s, and only needed here
 
         try:
-            yield fsspec.core.url_to_fs(self.url)
+            files, root = fsspec.core.url_to_fs(self.url)
+            files.invalidate_cache()  # other nodes have written since
+            yield files, root
         except Exception as error:
             message = f"{self.url}: {whole_cause(error)}; check the address, and the credentials of this node"
             raise RasterError(message) from error
