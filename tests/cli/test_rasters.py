@@ -113,7 +113,10 @@ def test_converted_heights_differ_by_the_undulation_that_nga_published(demsr, tm
     around_the_lowest = Affine(ARCSEC_3, 0, 78.75 - 1.5 * ARCSEC_3, 0, -ARCSEC_3, 4.75 + 1.5 * ARCSEC_3)
     source = write_raw(tmp_path / "srtm.tif", np.full((3, 3), 100, np.int16), transform=around_the_lowest)
     done = demsr("convert", source, tmp_path / "out.tif", "--to", ELLIPSOID, "--geoid-grids", grids)
-    assert (done.status, done.out) == (0, f"{tmp_path / 'out.tif'}: heights above {ELLIPSOID}, from EGM96\n")
+    assert (done.status, done.out) == (
+        0,
+        f"{tmp_path / 'out.tif'}: elevation above {ELLIPSOID}, converted from EGM96\n",
+    )
     converted = read_dem(tmp_path / "out.tif")
     assert converted.vertical_datum == ELLIPSOID
     assert converted.elevation_m[1, 1] == pytest.approx(100 - 106.99, abs=0.006)

@@ -39,6 +39,7 @@ def test_grid_of_15_arc_seconds_is_an_input_and_yields_no_3_arc_second_pairs(tmp
             "sign": "elevations, positive up",
             "voids": "0 pixels, 0.00 %",
             "range": "13.0 to 188.0 m",  # 100 - 3 * 29 and 100 + 2 * 44
+            "operator": "blind: no product by its name and texts; a finer raster beside it shows how it was sampled",
         },
         assumptions=[UNIT, SIGN],
         uses=[
