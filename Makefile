@@ -3,7 +3,8 @@ PYTHON ?= python3.11
 # Package index with the builds of torch that you want, such as CPU or CUDA ones; empty for pip's own.
 TORCH_INDEX_URL ?=
 PORT ?= 5000
-WORKERS ?= 2
+# Processes of the tests; more than two CPUs' worth, since many tests wait for processes that they start.
+WORKERS ?= 3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -22,7 +23,7 @@ install: .venv/installed  ## Make .venv with pinned dependencies, torch first
 repro: install  ## Run the pipeline: from rasters to registered models
 	dvc repro
 
-test: install  ## Run all tests, in two processes (WORKERS=... for another number)
+test: install  ## Run all tests, in three processes (WORKERS=... for another number)
 	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 portability: install  ## Run all tests with other instruction sets and numbers of threads (half an hour)
