@@ -12,7 +12,7 @@ failed=()
 
 run() {  # NAME THREADS, then settings of the environment up to --, then arguments of pytest
     local name=$1 settings=(OMP_NUM_THREADS=$2) processes=2
-    if [ "$2" -gt 1 ]; then processes=0; fi  # threads of two processes would wait for the same cores
+    if [ "$2" -gt 1 ]; then processes=0; fi  # threads of several processes would wait for the same cores
     shift 2
     while [ "$1" != -- ]; do settings+=("$1"); shift; done
     shift
