@@ -8,7 +8,7 @@ WORKERS ?= 3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install repro test portability portability-quick ui docs gallery qgis check format
+.PHONY: help install repro test test-nodes portability portability-quick ui docs gallery qgis check format
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
@@ -25,6 +25,9 @@ repro: install  ## Run the pipeline: from rasters to registered models
 
 test: install  ## Run all tests, in three processes (WORKERS=... for another number)
 	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+test-nodes: install  ## Run the long tests of a cluster of two nodes (three minutes)
+	DEMSR_TEST_TWO_NODES=1 DEMSR_TEST_SERVICES_REQUIRED=1 tests/services.sh pytest -n0 tests/test_two_nodes.py
 
 portability: install  ## Run all tests with other instruction sets and numbers of threads (half an hour)
 	tests/portability.sh

@@ -39,6 +39,9 @@ from demsr.training.ray_train import fit_on_ray
 from demsr.training.stage import TrainingStage, run_training
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of Ray, about files and sockets of its own
+whole = pytest.mark.skipif(
+    "DEMSR_TEST_TWO_NODES" not in os.environ, reason="takes three minutes; `make test-nodes` runs it, with its servers"
+)
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "demsr",
     "AWS_SECRET_ACCESS_KEY": PASSWORDS["AWS_SECRET_ACCESS_KEY"],
@@ -85,6 +88,7 @@ def test_a_client_without_the_token_learns_what_is_missing(nodes):
     assert "its head requires a token, RAY_AUTH_MODE is not set" in done.stderr
 
 
+@whole
 def test_two_workers_of_which_one_is_killed_train_as_one_process_does(nodes, tmp_path):
     make_pairs(tmp_path / "train.h5", count=6)
     make_pairs(tmp_path / "valid.h5", count=2, seed=2)
@@ -152,7 +156,7 @@ def objects(prefix: str) -> int:
     return sum(not entry["Key"].endswith("/") for entry in found)
 
 
-@pytest.mark.services
+@whole
 def test_nodes_without_the_project_train_and_search_through_s3_and_servers_alone(
     nodes, project, server, database, s3, monkeypatch
 ):
