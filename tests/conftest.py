@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SERVICES = ("DEMSR_TEST_POSTGRES", "DEMSR_TEST_S3")
 """Variables that tests/services.sh sets."""
 LONGEST = (
+    "test_two_nodes.py",
     "pipelines/test_repro.py",
     "test_install.py",
     "pipelines/test_paper.py",
