@@ -44,6 +44,8 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with development data, which is not part of the project."""
+    if os.environ.get("DEMSR_TEST_SHARED") == "0":
+        pytest.skip("DEMSR_TEST_SHARED=0 leaves out the tests that read the development data")
     folder = ROOT.parent / "shared"
     if not folder.is_dir():
         pytest.skip(f"needs the development data in {folder}")
