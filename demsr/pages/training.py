@@ -216,7 +216,7 @@ def _pictures(pictures: Mapping[str, bytes]) -> str:
 
 def _baselines(config: ModelConfig | None) -> str:
     """Return the table of the stage `evaluate`, if it has scored these weights."""
-    summary = project_root() / "results/evaluate/metrics.json"
+    summary = project_root() / "results/evaluate/scores.json"
     kind = next((kind for kind in ("pretrained", "finetuned") if _is_model_of_project(config, kind)), None)
     if kind is None or not summary.is_file():
         return section(

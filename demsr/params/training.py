@@ -128,4 +128,4 @@ class Register(Section):
     min_gain_percent: float
     max_loss_percent: float
     bootstrap_resamples: Annotated[int, Field(ge=100)]
-    experiments: bool
+    experiments: bool = False

@@ -66,9 +66,9 @@ def choose_held_out(
 ) -> HeldOut:
     """Choose the flattest and the roughest raster and, where water is void, the one with most coast, for the test.
 
-    The raster of median relief among the others is for validation. Some real grid should lie over a raster of each, so
-    if there are any, one more raster is tested if need be. Rasters with few patches are skipped if enough larger ones
-    exist. Of very many rasters, every n-th is read.
+    The raster of median relief among the others is for validation. If two or more of the others lie under a real grid,
+    the raster for validation is one of them, and so is a further one for the test unless it has one already. Rasters
+    with few patches are skipped if enough larger ones exist. Of very many rasters, every n-th is read.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ def test_errors_stand_beside_the_baselines_if_the_project_has_scored_these_weigh
         name: {"rmse_m": rmse, "gain_percent": gain}
         for name, rmse, gain in [("bicubic", 20.0, 0.0), ("linear_7x7", 18.0, 10.0), ("pretrained", 16.0, 20.0)]
     }
-    write_json(store / "results/evaluate/metrics.json", {"land_3arcsec": methods})
+    write_json(store / "results/evaluate/scores.json", {"land_3arcsec": methods})
     text = report_training(folder, tmp_path / "b.html").path.read_text()
     assert '<th scope="row">linear 7 x 7</th><td>18</td><td>10</td>' in text
     assert '<th scope="row">this model</th><td>16</td><td>20</td>' in text
